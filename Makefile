@@ -1,0 +1,58 @@
+# `make` alone lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 7488
+
+.PHONY: help up setup test lint fix bench size lock clean
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
+
+up: $(VENV)/.run ## set everything up and start the gateway with an owned model
+	@$(BIN)/situs models pull
+	@$(BIN)/situs up --port $(PORT)
+
+setup: $(VENV)/.dev ## install what development needs
+
+test: $(VENV)/.dev ## run the whole suite
+	@$(BIN)/situs models pull
+	$(BIN)/pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.dev ## formatting, lint, types, import floors, sizes, docs
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python bench/size.py
+
+fix: $(VENV)/.dev ## format and mend what can be mended
+	$(BIN)/ruff format src tests bench
+	$(BIN)/ruff check --fix src tests bench
+
+bench: $(VENV)/.dev ## measure; appends rows to bench/results
+	$(BIN)/python -m bench
+
+size: $(VENV)/.dev ## list the largest files and functions
+	$(BIN)/python bench/size.py --list
+
+lock: $(VENV)/.dev ## resolve the dependencies again
+	$(BIN)/uv pip compile pyproject.toml --extra local --extra build --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -q -o requirements/run.txt
+	$(BIN)/uv pip compile pyproject.toml --extra local --extra build --extra dev --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -c requirements/run.txt -q -o requirements/dev.txt
+
+clean: ## remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Situs needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.run: $(VENV)/bin/python requirements/run.txt pyproject.toml
+	$(BIN)/pip install --require-hashes -r requirements/run.txt
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python requirements/dev.txt pyproject.toml
+	$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@touch $(VENV)/.run $@

@@ -1,0 +1,80 @@
+"""What was found out, what is allowed, what is best: the three parts of a decision."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from situs.core.capability import CapabilityClass
+from situs.core.label import Finding, Label, LabelReason
+from situs.core.request import Objective
+
+
+class Analysis(Struct, frozen=True):
+    """What the request is. `needs` is the smallest capability class that will do."""
+
+    label: Label
+    reasons: tuple[LabelReason, ...]
+    findings: tuple[Finding, ...]
+    prompt_tokens: int
+    completion_tokens: int
+    task: str
+    needs: CapabilityClass
+    tier: str
+    language: str = "und"
+    interactive: bool = True
+
+
+class Exclusion(Struct, frozen=True):
+    """A deployment that is out: `rule` is `policy` or the filter's name, `code` says why."""
+
+    deployment: str
+    rule: str
+    code: str
+
+
+class Obligation(Struct, frozen=True):
+    """Something that must be done if the request goes to `deployment` (or to any: `*`)."""
+
+    kind: str
+    deployment: str = "*"
+
+
+class PolicyDecision(Struct, frozen=True):
+    """May it run there? Only names in `allowed` may ever be reached."""
+
+    allowed: tuple[str, ...]
+    exclusions: tuple[Exclusion, ...]
+    obligations: tuple[Obligation, ...]
+    policy: str
+    error: str | None = None
+
+
+class Candidate(Struct, frozen=True):
+    """One ranked deployment with each scorer's value in [0, 1] and the expected figures."""
+
+    deployment: str
+    score: float
+    scores: dict[str, float]
+    adequate: bool
+    cost: float | None
+    ttft_s: float
+    e2e_s: float
+
+
+class Placement(Struct, frozen=True):
+    """Best first; dispatch walks down `ranked` and nowhere else."""
+
+    ranked: tuple[Candidate, ...]
+    exclusions: tuple[Exclusion, ...]
+    objective: Objective
+
+
+class Decision(Struct, frozen=True):
+    """All of it, with one id. `at` is wall time in seconds since the epoch."""
+
+    id: str
+    at: float
+    analysis: Analysis
+    policy: PolicyDecision
+    placement: Placement
+    fleet: str

@@ -1,0 +1,122 @@
+"""Loci, models, deployments, and how they are doing."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from situs.core.capability import CapabilityClass
+from situs.core.request import Modality
+
+
+class LocusKind(StrEnum):
+    DEVICE = "device"
+    EDGE = "edge"
+    ON_PREM = "on_prem"
+    SOVEREIGN_CLOUD = "sovereign_cloud"
+    PUBLIC_CLOUD = "public_cloud"
+
+
+class KeyCustody(StrEnum):
+    CUSTOMER = "customer"
+    OPERATOR = "operator"
+    UNKNOWN = "unknown"
+
+
+class TrainingUse(StrEnum):
+    NONE = "none"
+    OPT_OUT = "opt_out"
+    ALLOWED = "allowed"
+    UNKNOWN = "unknown"
+
+
+class Locus(Struct, frozen=True, omit_defaults=False):
+    """A place inference can happen, with the facts that policy can use.
+
+    `jurisdiction` is whose law reaches the operator (ISO 3166-1 alpha-2), `region` is where the
+    rack stands. `retention` is what the operator states: `none`, a duration such as `30d`, or
+    `unknown`. `egress_price` is money per MB sent there.
+    """
+
+    name: str
+    kind: LocusKind
+    jurisdiction: str
+    owned: bool
+    region: str = "unknown"
+    operator: str = "unknown"
+    key_custody: KeyCustody = KeyCustody.UNKNOWN
+    retention: str = "unknown"
+    training_use: TrainingUse = TrainingUse.UNKNOWN
+    egress_price: float = 0.0
+
+
+class Model(Struct, frozen=True):
+    """Weights + tokenizer + quantisation, by exact name and (where owned) digest."""
+
+    name: str
+    capability: CapabilityClass
+    context_tokens: int
+    modalities: frozenset[Modality] = frozenset({Modality.TEXT})
+    tools: bool = False
+    structured_output: bool = False
+    weights: str | None = None
+    licence: str = "unknown"
+    origin: str = "unknown"
+
+
+class Price(Struct, frozen=True):
+    """Money per million tokens; owned hardware states its amortised price, never 0."""
+
+    currency: str
+    prompt: float
+    completion: float
+    cached_prompt: float | None = None
+
+
+class Speed(Struct, frozen=True):
+    """Expected speed before anything was measured: seconds, tokens per second."""
+
+    ttft_s: float = 0.5
+    prompt_tokens_per_s: float = 2000.0
+    completion_tokens_per_s: float = 40.0
+
+
+class Deployment(Struct, frozen=True):
+    """One model served on one node: what is filtered, scored and picked."""
+
+    name: str
+    model: Model
+    locus: Locus
+    node: str
+    price: Price | None = None
+    speed: Speed = Speed()
+    max_in_flight: int = 64
+
+
+class Health(StrEnum):
+    """`unknown` was never tried; `stale` was unhealthy and may be tried again."""
+
+    UNKNOWN = "unknown"
+    HEALTHY = "healthy"
+    STARTING = "starting"
+    UNHEALTHY = "unhealthy"
+    STALE = "stale"
+
+
+class DeploymentState(Struct, frozen=True):
+    """How one deployment is doing now; `in_flight` counts requests sent and not ended."""
+
+    health: Health = Health.UNKNOWN
+    in_flight: int = 0
+
+
+class FleetView(Struct, frozen=True):
+    """All deployments with their states at one moment, position by position.
+
+    `digest` names the static facts (deployments, not states); they are stored once under it.
+    """
+
+    deployments: tuple[Deployment, ...]
+    states: tuple[DeploymentState, ...]
+    digest: str

@@ -1,0 +1,59 @@
+"""Sensitivity labels and the findings that raise them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+from msgspec import Struct
+
+
+class Label(IntEnum):
+    """Ordered: labels only rise."""
+
+    PUBLIC = 0
+    INTERNAL = 1
+    CONFIDENTIAL = 2
+    RESTRICTED = 3
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+    @classmethod
+    def parse(cls, word: str) -> Label:
+        """Raises ValueError for anything but the four words (any case)."""
+        try:
+            return cls[word.strip().upper()]
+        except KeyError:
+            raise ValueError(
+                "not a label; use public, internal, confidential or restricted"
+            ) from None
+
+
+def highest(labels: Iterable[Label]) -> Label:
+    return max(labels, default=Label.PUBLIC)
+
+
+class Finding(Struct, frozen=True):
+    """One detected entity; never its text.
+
+    `part` is the index into the request's texts, `start` and `end` are character offsets there.
+    `checked` says that a validator (a checksum, a numbering plan) confirmed it.
+    """
+
+    kind: str
+    part: int
+    start: int
+    end: int
+    score: float
+    detector: str
+    checked: bool = False
+
+
+class LabelReason(Struct, frozen=True):
+    """Why a label is at least `label`: `source` is `finding`, `declared`, `default`, `unread`."""
+
+    label: Label
+    source: str
+    detail: str

@@ -1,0 +1,78 @@
+"""What arrived: a typed view of one request, whatever wire it came by."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+
+from situs.core.label import Label
+
+
+class Modality(StrEnum):
+    TEXT = "text"
+    IMAGE = "image"
+    AUDIO = "audio"
+    FILE = "file"
+
+
+class Wire(StrEnum):
+    OPENAI_CHAT = "openai.chat"
+
+
+class Objective(StrEnum):
+    CHEAPEST_ADEQUATE = "cheapest_adequate"
+    FASTEST = "fastest"
+    BEST = "best"
+    PRIVATE = "private"
+
+
+class Principal(Struct, frozen=True):
+    """Who asks."""
+
+    tenant: str = "default"
+    key: str = "-"
+    groups: tuple[str, ...] = ()
+
+
+class Text(Struct, frozen=True):
+    """One string that would leave, with its JSON path in the document, e.g. `messages[0].content`."""
+
+    path: str
+    text: str
+
+
+class Ask(Struct, frozen=True):
+    """What the caller's `x-situs-*` headers say; a client may raise a label, never lower it."""
+
+    label: Label | None = None
+    objective: Objective | None = None
+    session: str | None = None
+    data: str | None = None
+    max_cost: float | None = None
+    slo_ttft_s: float | None = None
+    deadline_s: float | None = None
+    criticality: str = "advisory"
+
+
+class Request(Struct, frozen=True):
+    """One request as the pure floors see it.
+
+    `document` is the parsed wire document; what leaves is this document and nothing else, so what
+    was analysed is what is sent. `texts` are all its strings and long numbers, wherever they are.
+    """
+
+    id: str
+    wire: Wire
+    model: str
+    document: dict[str, Any]
+    texts: tuple[Text, ...]
+    size: int
+    stream: bool = False
+    max_completion_tokens: int | None = None
+    modalities: frozenset[Modality] = frozenset({Modality.TEXT})
+    tools: bool = False
+    structured_output: bool = False
+    principal: Principal = Principal()
+    ask: Ask = Ask()

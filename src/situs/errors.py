@@ -1,0 +1,197 @@
+"""Every error a caller can see.
+
+    SitusError                 code, status, what happened, what to do
+    ├─ InvalidRequest          400  the client did wrong
+    │  ├─ UnknownModel         404
+    │  ├─ UnknownPath          404
+    │  ├─ MethodNotAllowed     405
+    │  ├─ RequestTooLarge      413
+    │  └─ UnsupportedMedia     415
+    ├─ Unauthenticated         401
+    ├─ OriginRefused           403  a web page, or a Host that is not ours
+    ├─ PlacementDenied         403  policy left nothing
+    ├─ NoCapacity              503  policy left something, filters removed it
+    ├─ Draining                503  this process is about to stop
+    ├─ CannotRecord            503  the receipt segment is not writable: nothing leaves
+    ├─ UpstreamError           502  a backend did wrong
+    │  ├─ BackendUnavailable   502  before the first byte: the next deployment is tried
+    │  ├─ BackendRefused       502  the backend answered with an error of the request's own
+    │  ├─ NodesExhausted       502  every allowed deployment was tried
+    │  └─ StreamBroken         502  after the first byte: ends in an error event
+    ├─ InternalError           500
+    └─ OperatorError                for the command line, never on the wire
+       ├─ ConfigError               file and line
+       ├─ PolicyError               file and line; a policy that may not be loaded
+       ├─ WeightsError              missing, or not what the lock says
+       ├─ DataDirectoryInUse
+       ├─ AddressInUse
+       └─ SegmentError              a receipt segment that cannot be read or continued
+
+Messages carry ids, codes and names from the configuration; never content.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SitusError(Exception):
+    """Base of all; `code` is stable, `do` is one sentence of advice."""
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    do: ClassVar[str] = "Retry; if it stays, look the request id up in the log."
+
+    def __init__(self, message: str, *, do: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = do or type(self).do
+        self.retry_after_s: int | None = None
+        self.param: str | None = None
+
+
+class InvalidRequest(SitusError):
+    code, status = "invalid_request", 400
+    do = "Correct the request."
+
+    def __init__(self, message: str, *, param: str | None = None, do: str | None = None) -> None:
+        super().__init__(message, do=do)
+        self.param = param
+
+
+class UnknownModel(InvalidRequest):
+    code, status = "model_not_found", 404
+    do = 'Use "auto", or a name that GET /v1/models lists.'
+
+
+class UnknownPath(InvalidRequest):
+    code, status = "unknown_path", 404
+    do = "Check the base URL; it should end in /v1."
+
+
+class MethodNotAllowed(InvalidRequest):
+    code, status = "method_not_allowed", 405
+    do = "Use the method the API reference names."
+
+
+class RequestTooLarge(InvalidRequest):
+    code, status = "request_too_large", 413
+    do = "Send less, or raise server.max_body_mb."
+
+
+class UnsupportedMedia(InvalidRequest):
+    code, status = "unsupported_media_type", 415
+    do = "Send content-type: application/json."
+
+
+class Unauthenticated(SitusError):
+    code, status = "invalid_api_key", 401
+    do = "Send a valid key as Authorization: Bearer KEY."
+
+
+class OriginRefused(SitusError):
+    code, status = "origin_refused", 403
+    do = "Add the origin or host under server.allowed_origins or server.allowed_hosts."
+
+
+class PlacementDenied(SitusError):
+    code, status = "placement_denied", 403
+    do = "See `situs decisions show ID`; change the request, the fleet or the policy."
+
+
+class NoCapacity(SitusError):
+    code, status = "no_capacity", 503
+    do = "Retry later; `situs decisions show ID` lists what each deployment lacked."
+
+
+class Draining(SitusError):
+    code, status = "draining", 503
+    do = "Retry; this process is stopping."
+
+
+class CannotRecord(SitusError):
+    code, status = "cannot_record", 503
+    do = "Free disk space or mend the permissions of the data directory; nothing was sent."
+
+
+class UpstreamError(SitusError):
+    code, status = "upstream_error", 502
+    do = "Retry; `situs decisions show ID` lists the attempts."
+
+
+class BackendUnavailable(UpstreamError):
+    """One attempt failed before its first byte.
+
+    `reason` is one of `core.record.AttemptEnd`'s failure values; it goes into the receipt.
+    """
+
+    code = "backend_unavailable"
+
+    def __init__(self, message: str, *, reason: str, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class BackendRefused(UpstreamError):
+    """The backend says the request itself is wrong (4xx); no other deployment is tried."""
+
+    code = "backend_refused"
+
+    def __init__(self, message: str, *, upstream_status: int) -> None:
+        super().__init__(message)
+        self.upstream_status = upstream_status
+
+
+class NodesExhausted(UpstreamError):
+    code = "all_deployments_failed"
+
+
+class StreamBroken(UpstreamError):
+    """A stream ended after its first byte without being complete; `reason` is the typed end."""
+
+    code = "stream_broken"
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class InternalError(SitusError):
+    pass
+
+
+class OperatorError(SitusError):
+    """Something the operator must mend; the command line prints it and exits with 2."""
+
+    code = "operator_error"
+
+
+class ConfigError(OperatorError):
+    code = "config_error"
+    do = "Correct the configuration; `situs config check` shows every problem at once."
+
+
+class PolicyError(OperatorError):
+    code = "policy_error"
+    do = "Correct the policy; `situs policy check` shows every problem at once."
+
+
+class WeightsError(OperatorError):
+    code = "weights_error"
+    do = "Run `situs models pull`, then `situs models verify`."
+
+
+class DataDirectoryInUse(OperatorError):
+    code = "data_directory_in_use"
+    do = "Stop the other gateway, or give this one its own --data DIR."
+
+
+class AddressInUse(OperatorError):
+    code = "address_in_use"
+    do = "Choose another port with --port, or stop the program that listens there."
+
+
+class SegmentError(OperatorError):
+    code = "segment_error"
+    do = "Run `situs receipts verify` on the data directory."
