@@ -37,7 +37,7 @@ class Principal(Struct, frozen=True):
 
 
 class Text(Struct, frozen=True):
-    """One string that would leave, with its JSON path in the document, e.g. `messages[0].content`."""
+    """One string that would leave, and its JSON path in the document: `messages[0].content`."""
 
     path: str
     text: str

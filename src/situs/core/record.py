@@ -1,0 +1,92 @@
+"""What happened to a request after it was decided: attempts, ends, usage."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from situs.core.decision import Decision
+from situs.core.request import Request
+
+
+class End(StrEnum):
+    """How an attempt ended. Only the first five can follow a first byte."""
+
+    COMPLETE = "complete"
+    CUT = "cut"
+    STALLED = "stalled"
+    STOPPED = "stopped"
+    CLIENT_GONE = "client_gone"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    SERVER_ERROR = "server_error"
+    RATE_LIMITED = "rate_limited"
+    GARBAGE = "garbage"
+    REFUSED = "refused"
+
+
+class Usage(Struct, frozen=True):
+    """Tokens as the backend reported them; absent (None) when it did not."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_prompt_tokens: int = 0
+
+
+class Peer(Struct, frozen=True):
+    """Who was really reached: socket address, and SHA-256 of the TLS certificate (hex)."""
+
+    address: str
+    port: int
+    tls_sha256: str | None = None
+
+
+class Attempt(Struct, frozen=True):
+    """One try at one deployment. Durations in seconds, sizes in bytes of HTTP body."""
+
+    deployment: str
+    locus: str
+    jurisdiction: str
+    model: str
+    weights: str | None
+    end: End
+    peer: Peer | None
+    status: int | None
+    bytes_out: int
+    bytes_in: int
+    ttft_s: float | None
+    duration_s: float
+
+
+class Decided(Struct, frozen=True):
+    """What is written before dispatch."""
+
+    request: Request
+    decision: Decision
+
+
+class Outcome(Struct, frozen=True):
+    """What is written when it is over. `status` is the HTTP status the caller got."""
+
+    id: str
+    at: float
+    status: int
+    code: str | None
+    attempts: tuple[Attempt, ...]
+    usage: Usage | None
+    cost: float | None
+    saved: float | None
+    currency: str | None
+    overhead_s: float
+    duration_s: float
+
+
+class ReceiptRef(Struct, frozen=True):
+    """Where a receipt stands: `chain:sequence`."""
+
+    chain: str
+    sequence: int
+
+    def __str__(self) -> str:
+        return f"{self.chain}:{self.sequence}"
