@@ -15,8 +15,7 @@
     ├─ CannotRecord            503  the receipt segment is not writable: nothing leaves
     ├─ UpstreamError           502  a backend did wrong
     │  ├─ BackendUnavailable   502  before the first byte: the next deployment is tried
-    │  ├─ BackendRefused       502  the backend answered with an error of the request's own
-    │  ├─ NodesExhausted       502  every allowed deployment was tried
+    │  ├─ NodesExhausted       503  every allowed deployment was tried
     │  └─ StreamBroken         502  after the first byte: ends in an error event
     ├─ InternalError           500
     └─ OperatorError                for the command line, never on the wire
@@ -122,7 +121,7 @@ class UpstreamError(SitusError):
 class BackendUnavailable(UpstreamError):
     """One attempt failed before its first byte.
 
-    `reason` is one of `core.record.AttemptEnd`'s failure values; it goes into the receipt.
+    `reason` is a value of `core.record.End`; it goes into the receipt.
     """
 
     code = "backend_unavailable"
@@ -133,24 +132,15 @@ class BackendUnavailable(UpstreamError):
         self.retry_after_s = retry_after_s
 
 
-class BackendRefused(UpstreamError):
-    """The backend says the request itself is wrong (4xx); no other deployment is tried."""
-
-    code = "backend_refused"
-
-    def __init__(self, message: str, *, upstream_status: int) -> None:
-        super().__init__(message)
-        self.upstream_status = upstream_status
-
-
 class NodesExhausted(UpstreamError):
-    code = "all_deployments_failed"
+    code, status = "all_deployments_failed", 503
 
 
 class StreamBroken(UpstreamError):
     """A stream ended after its first byte without being complete; `reason` is the typed end."""
 
     code = "stream_broken"
+    do = "Send the request again; what arrived is not the whole answer."
 
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)

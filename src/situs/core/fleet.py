@@ -105,10 +105,15 @@ class Health(StrEnum):
 
 
 class DeploymentState(Struct, frozen=True):
-    """How one deployment is doing now; `in_flight` counts requests sent and not ended."""
+    """How one deployment is doing now.
+
+    `in_flight` counts requests sent and not ended; `slowness` is measured over predicted TTFT,
+    smoothed (1.0: as predicted).
+    """
 
     health: Health = Health.UNKNOWN
     in_flight: int = 0
+    slowness: float = 1.0
 
 
 class FleetView(Struct, frozen=True):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Protocol
+from typing import Any, Protocol
+
+from msgspec import Struct
 
 from situs.core.fleet import Deployment
-from situs.core.record import Decided, End, Outcome, Peer, ReceiptRef
+from situs.core.record import Decided, End, Outcome, Peer, ReceiptRef, Usage
+from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 
 
@@ -22,6 +25,19 @@ class Situation(Protocol):
         """It is over; the end feeds health, the time feeds latency."""
 
 
+class Chunk(Struct, frozen=True):
+    """A piece of an answer: `data` goes to the caller as it is.
+
+    `usage` and `final` (the parsed event that carried the usage) are set where the backend said
+    so; `last` marks the end that the wire itself declares.
+    """
+
+    data: bytes
+    usage: Usage | None = None
+    final: dict[str, Any] | None = None
+    last: bool = False
+
+
 class Reply(Protocol):
     """An answer that has begun: its head is here, its body comes in chunks."""
 
@@ -29,26 +45,27 @@ class Reply(Protocol):
     def status(self) -> int: ...
 
     @property
-    def content_type(self) -> str: ...
-
-    @property
-    def retry_after_s(self) -> int | None: ...
-
-    @property
     def peer(self) -> Peer | None: ...
 
-    def chunks(self) -> AsyncGenerator[bytes]:
-        """The body as it arrives. Raises BackendUnavailable (cut, stalled) when it breaks."""
+    @property
+    def bytes_out(self) -> int: ...
+
+    def chunks(self) -> AsyncGenerator[Chunk]:
+        """The body as it arrives; one chunk when not streamed.
+
+        Raises BackendUnavailable (`cut`, `stalled`, `garbage`) when it breaks.
+        """
 
     async def close(self) -> None:
         """Stops the upstream at once; safe to call twice."""
 
 
 class Backends(Protocol):
-    async def open(self, deployment: Deployment, path: str, body: bytes) -> Reply:
-        """Sends `body` and returns once the head of the answer is here.
+    async def open(self, deployment: Deployment, request: Request) -> Reply:
+        """Sends the request in the backend's wire; returns once the answer's head is here.
 
-        Raises BackendUnavailable when it cannot be reached, times out, or speaks no HTTP.
+        Raises BackendUnavailable when it cannot be reached, times out, is rate limited or
+        answers with an error that is not the request's own.
         """
 
 

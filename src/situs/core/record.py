@@ -11,18 +11,18 @@ from situs.core.request import Request
 
 
 class End(StrEnum):
-    """How an attempt ended. Only the first five can follow a first byte."""
+    """How an attempt ended; the first six can follow a first byte, the others come before it."""
 
     COMPLETE = "complete"
     CUT = "cut"
     STALLED = "stalled"
     STOPPED = "stopped"
     CLIENT_GONE = "client_gone"
+    GARBAGE = "garbage"
     UNREACHABLE = "unreachable"
     TIMEOUT = "timeout"
     SERVER_ERROR = "server_error"
     RATE_LIMITED = "rate_limited"
-    GARBAGE = "garbage"
     REFUSED = "refused"
 
 

@@ -10,6 +10,10 @@ from msgspec import Struct
 from situs.core.label import Label
 
 
+AUTO = "auto"
+"""The model name that lets Situs choose."""
+
+
 class Modality(StrEnum):
     TEXT = "text"
     IMAGE = "image"

@@ -1,0 +1,67 @@
+"""What a request would cost and how long it would take at a deployment."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from situs.core.decision import Analysis
+from situs.core.fleet import Deployment, DeploymentState, FleetView, LocusKind
+from situs.core.record import Usage
+from situs.core.request import Request
+
+_MB = 1_000_000
+
+
+class Estimate(Struct, frozen=True):
+    """Expected money (None: no price is known) and seconds."""
+
+    cost: float | None
+    ttft_s: float
+    e2e_s: float
+
+
+def estimate(
+    deployment: Deployment, state: DeploymentState, request: Request, analysis: Analysis
+) -> Estimate:
+    """Expected figures from the configured speed, corrected by what was measured.
+
+    TTFT = (fixed part + prompt tokens / prefill speed) x slowness x (1 + in flight / limit);
+    E2E adds completion tokens / decode speed under the same load.
+    """
+    speed = deployment.speed
+    load = 1.0 + state.in_flight / deployment.max_in_flight
+    prefill_s = speed.ttft_s + analysis.prompt_tokens / speed.prompt_tokens_per_s
+    ttft_s = prefill_s * state.slowness * load
+    decode_s = analysis.completion_tokens / speed.completion_tokens_per_s
+    usage = Usage(analysis.prompt_tokens, analysis.completion_tokens)
+    return Estimate(cost_of(deployment, usage, request.size), ttft_s, ttft_s + decode_s * load)
+
+
+def cost_of(deployment: Deployment, usage: Usage, bytes_out: int) -> float | None:
+    """Money for these tokens and for sending `bytes_out` bytes there; None without a price."""
+    price = deployment.price
+    if price is None:
+        return None
+    cached_price = price.prompt if price.cached_prompt is None else price.cached_prompt
+    fresh = usage.prompt_tokens - usage.cached_prompt_tokens
+    tokens = (
+        fresh * price.prompt
+        + usage.cached_prompt_tokens * cached_price
+        + usage.completion_tokens * price.completion
+    )
+    return tokens / 1_000_000 + bytes_out / _MB * deployment.locus.egress_price
+
+
+def rented_cost(fleet: FleetView, analysis: Analysis, usage: Usage, size: int) -> float | None:
+    """What the cheapest adequate public-cloud deployment would have asked; None without one.
+
+    The yardstick for `saved`: it is looked up in the whole fleet, allowed or not.
+    """
+    costs = [
+        cost
+        for deployment in fleet.deployments
+        if deployment.locus.kind is LocusKind.PUBLIC_CLOUD
+        and deployment.model.capability >= analysis.needs
+        and (cost := cost_of(deployment, usage, size)) is not None
+    ]
+    return min(costs, default=None)

@@ -1,0 +1,108 @@
+"""Hard requirements: each filter says why a deployment is out, or None.
+
+A filter is a function of one option. To add one, write it and put it into FILTERS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from situs.core.decision import Analysis
+from situs.core.fleet import Deployment, DeploymentState, Health
+from situs.core.request import AUTO, Objective, Request
+from situs.placement.estimates import Estimate
+
+
+class Option(Struct, frozen=True):
+    """One deployment as placement sees it."""
+
+    deployment: Deployment
+    state: DeploymentState
+    estimate: Estimate
+
+
+class Context(Struct, frozen=True):
+    request: Request
+    analysis: Analysis
+    objective: Objective
+
+
+Filter = Callable[[Option, Context], str | None]
+
+
+def asked_model(option: Option, context: Context) -> str | None:
+    """A concrete name pins: the deployment's own, or its model's."""
+    name = context.request.model
+    if name in (AUTO, option.deployment.name, option.deployment.model.name):
+        return None
+    return "not_asked_for"
+
+
+def healthy(option: Option, context: Context) -> str | None:
+    """`unknown` and `stale` may be tried; scorers rank them lower."""
+    health = option.state.health
+    return health.value if health in (Health.UNHEALTHY, Health.STARTING) else None
+
+
+def free_slot(option: Option, context: Context) -> str | None:
+    saturated = option.state.in_flight >= option.deployment.max_in_flight
+    return "saturated" if saturated else None
+
+
+def context_window(option: Option, context: Context) -> str | None:
+    """The prompt and the answer must fit: the answer counts as asked, or else as expected."""
+    answer = context.request.max_completion_tokens or context.analysis.completion_tokens
+    needed = context.analysis.prompt_tokens + answer
+    return "context_too_small" if needed > option.deployment.model.context_tokens else None
+
+
+def modality(option: Option, context: Context) -> str | None:
+    missing = context.request.modalities - option.deployment.model.modalities
+    return f"no_{min(missing)}" if missing else None
+
+
+def tools(option: Option, context: Context) -> str | None:
+    model, request = option.deployment.model, context.request
+    if request.tools and not model.tools:
+        return "no_tools"
+    if request.structured_output and not model.structured_output:
+        return "no_structured_output"
+    return None
+
+
+def within_cost(option: Option, context: Context) -> str | None:
+    limit, cost = context.request.ask.max_cost, option.estimate.cost
+    if limit is None:
+        return None
+    if cost is None:
+        return "price_unknown"
+    return "too_expensive" if cost > limit else None
+
+
+def within_slo(option: Option, context: Context) -> str | None:
+    ask = context.request.ask
+    if ask.slo_ttft_s is not None and option.estimate.ttft_s > ask.slo_ttft_s:
+        return "ttft_too_long"
+    if ask.deadline_s is not None and option.estimate.e2e_s > ask.deadline_s:
+        return "deadline_too_short"
+    return None
+
+
+def owned_if_private(option: Option, context: Context) -> str | None:
+    private = context.objective is Objective.PRIVATE
+    return "not_owned" if private and not option.deployment.locus.owned else None
+
+
+FILTERS: dict[str, Filter] = {
+    "model": asked_model,
+    "health": healthy,
+    "capacity": free_slot,
+    "context_window": context_window,
+    "modality": modality,
+    "tools": tools,
+    "max_cost": within_cost,
+    "slo": within_slo,
+    "private": owned_if_private,
+}
