@@ -21,8 +21,8 @@ class Situation(Protocol):
     def began(self, deployment: str) -> None:
         """One more request is in flight there."""
 
-    def ended(self, deployment: str, end: End, ttft_s: float | None) -> None:
-        """It is over; the end feeds health, the time feeds latency."""
+    def ended(self, deployment: str, end: End, ttft_ratio: float | None) -> None:
+        """It is over: the end feeds health, measured over expected TTFT feeds latency."""
 
 
 class Chunk(Struct, frozen=True):

@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from situs.core.label import Label
 
-
 AUTO = "auto"
 """The model name that lets Situs choose."""
 

@@ -1,0 +1,132 @@
+"""Server-sent events of the OpenAI wire: whole events in, what they say out.
+
+Source: WHATWG HTML, section 9.2 (server-sent events); OpenAI API reference, streaming.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from situs.core.ports import Chunk
+from situs.core.record import End, Usage
+from situs.errors import BackendUnavailable
+
+_MAX_EVENT = 8 * 1024 * 1024
+
+
+class _Details(Struct):
+    cached_tokens: int | None = None
+
+
+class WireUsage(Struct):
+    """`usage` as OpenAI-compatible servers send it."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_tokens_details: _Details | None = None
+
+    def counted(self) -> Usage:
+        details = self.prompt_tokens_details
+        cached = (details.cached_tokens or 0) if details else 0
+        return Usage(self.prompt_tokens, self.completion_tokens, min(cached, self.prompt_tokens))
+
+
+class _Choice(Struct):
+    finish_reason: str | None = None
+
+
+class _Event(Struct):
+    choices: list[_Choice] = []
+    usage: WireUsage | None = None
+    error: Any = None
+
+
+_decode_event = msgspec.json.Decoder(_Event).decode
+_decode_any = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class EventReader:
+    """Cuts a byte stream into whole events and reads what the gateway must know.
+
+    Complete is a stream that said `[DONE]`, or gave a finish reason and then closed cleanly.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self.finished = False
+        self.done = False
+
+    def feed(self, data: bytes) -> Iterator[Chunk]:
+        """The chunks that `data` completes. Raises BackendUnavailable (`garbage`)."""
+        buffer = self._rest + data if self._rest else data
+        if b"\r" in buffer:
+            buffer = buffer.replace(b"\r\n", b"\n")
+        cut = buffer.rfind(b"\n\n")
+        if cut < 0:
+            self._hold(buffer)
+            return
+        self._hold(buffer[cut + 2 :])
+        plain: list[bytes] = []
+        for event in buffer[:cut].split(b"\n\n"):
+            chunk = self._read(event)
+            if chunk is None:
+                plain.append(event + b"\n\n")
+                continue
+            if plain:
+                yield Chunk(b"".join(plain))
+                plain = []
+            yield chunk
+        if plain:
+            yield Chunk(b"".join(plain))
+
+    def close(self) -> None:
+        """The upstream closed its side. Raises BackendUnavailable (`cut`) if that was too early."""
+        if not (self.done or self.finished) or self._rest.strip():
+            raise BackendUnavailable("The stream was cut off.", reason=End.CUT)
+
+    def _hold(self, rest: bytes) -> None:
+        if len(rest) > _MAX_EVENT:
+            raise BackendUnavailable("An event is longer than 8 MiB.", reason=End.GARBAGE)
+        self._rest = rest
+
+    def _read(self, event: bytes) -> Chunk | None:
+        """None for an event to pass on as it is; a Chunk for one that means something."""
+        data = _payload(event)
+        if data is None:
+            return None
+        if data == b"[DONE]":
+            self.done = True
+            return Chunk(b"data: [DONE]\n\n", last=True)
+        try:
+            said = _decode_event(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise BackendUnavailable(
+                "The stream holds a line that is no event.", reason=End.GARBAGE
+            ) from None
+        if said.error is not None:
+            raise BackendUnavailable("The stream ended in an error.", reason=End.SERVER_ERROR)
+        if any(choice.finish_reason for choice in said.choices):
+            self.finished = True
+        if said.usage is None:
+            return None
+        return Chunk(event + b"\n\n", usage=said.usage.counted(), final=_decode_any(data))
+
+
+def _payload(event: bytes) -> bytes | None:
+    """The joined `data` fields; None for a comment. Raises BackendUnavailable for anything else."""
+    if event.startswith(b"data: ") and b"\n" not in event:
+        return event[6:]
+    data: list[bytes] = []
+    for line in event.split(b"\n"):
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            data.append(value.removeprefix(b" "))
+        elif field not in (b"", b"event", b"id", b"retry"):
+            raise BackendUnavailable(
+                "The stream holds a line that is no event.", reason=End.GARBAGE
+            )
+    return b"\n".join(data) if data else None

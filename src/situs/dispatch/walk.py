@@ -1,0 +1,182 @@
+"""One request's walk: attempt, fail over before the first byte, stay after it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, suppress
+
+from msgspec import Struct
+
+from situs.core.decision import Candidate
+from situs.core.fleet import Deployment
+from situs.core.ports import Backends, Chunk, Reply, Situation
+from situs.core.record import Attempt, End, Usage
+from situs.core.request import Request
+from situs.errors import BackendUnavailable, NodesExhausted, StreamBroken
+
+
+class Step(Struct, frozen=True):
+    """One place to try, with what placement expected of it."""
+
+    deployment: Deployment
+    candidate: Candidate
+
+
+class Walk:
+    """Tries the steps in order and remembers every attempt.
+
+    `begin` returns once a deployment has sent its first chunk and commits to it; `rest` yields
+    what follows. `close` is safe at any time and ends what is still open as `client_gone`.
+    Policy has allowed every step, so failing over cannot reach what the decision excluded.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        steps: Sequence[Step],
+        backends: Backends,
+        situation: Situation,
+        clock: Callable[[], float],
+    ) -> None:
+        self.attempts: list[Attempt] = []
+        self.usage: Usage | None = None
+        self.first_chunk_at: float | None = None
+        self._request = request
+        self._steps = steps
+        self._backends = backends
+        self._situation = situation
+        self._clock = clock
+        self._step: Step | None = None
+        self._reply: Reply | None = None
+        self._chunks: AsyncGenerator[Chunk] | None = None
+        self._started = 0.0
+        self._last_chunk_at: float | None = None
+        self._bytes_in = 0
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds spent on upstreams so far: finished attempts, and this one to its first chunk."""
+        waited = sum(attempt.duration_s for attempt in self.attempts)
+        if self._step is not None and not self._is_over(self._step):
+            waited += (self.first_chunk_at or self._clock()) - self._started
+        return waited
+
+    @property
+    def deployment(self) -> Deployment | None:
+        """Where the request is now, or was last."""
+        return None if self._step is None else self._step.deployment
+
+    @property
+    def status(self) -> int:
+        return 0 if self._reply is None else self._reply.status
+
+    async def begin(self) -> Chunk:
+        """The first chunk of the first deployment that answers.
+
+        Raises NodesExhausted when none did; an attempt that the caller cancels ends there.
+        """
+        retry_after_s: int | None = None
+        for step in self._steps:
+            self._start(step)
+            try:
+                return await self._first_chunk(step)
+            except BackendUnavailable as error:
+                retry_after_s = error.retry_after_s or retry_after_s
+                await self._end(End(error.reason))
+            except BaseException:
+                await self._end(End.CLIENT_GONE)
+                raise
+        tried = ", ".join(f"{a.deployment} ({a.end})" for a in self.attempts)
+        failure = NodesExhausted(f"Every allowed deployment was tried and failed: {tried}.")
+        failure.retry_after_s = retry_after_s or 5
+        raise failure
+
+    async def rest(self) -> AsyncGenerator[Chunk]:
+        """The chunks after the first. Raises StreamBroken when the upstream breaks off."""
+        if self._chunks is None:
+            return
+        try:
+            async with aclosing(self._chunks) as chunks:
+                async for chunk in chunks:
+                    self._saw(chunk)
+                    yield chunk
+        except BackendUnavailable as error:
+            await self._end(End(error.reason))
+            raise StreamBroken(
+                f"The answer broke off ({error.reason}) after it had begun.", reason=error.reason
+            ) from error
+        await self._end(End.COMPLETE)
+
+    async def close(self) -> None:
+        """Ends what is still open: the caller has gone. Records first, then closes."""
+        await self._end(End.CLIENT_GONE)
+
+    async def _first_chunk(self, step: Step) -> Chunk:
+        self._reply = await self._backends.open(step.deployment, self._request)
+        self._chunks = self._reply.chunks()
+        try:
+            chunk = await anext(self._chunks)
+        except StopAsyncIteration:
+            raise BackendUnavailable("The answer was empty.", reason=End.CUT) from None
+        self.first_chunk_at = self._clock()
+        self._saw(chunk)
+        return chunk
+
+    def _start(self, step: Step) -> None:
+        self._step, self._reply, self._chunks = step, None, None
+        self._started, self._bytes_in = self._clock(), 0
+        self._situation.began(step.deployment.name)
+
+    def _saw(self, chunk: Chunk) -> None:
+        self._bytes_in += len(chunk.data)
+        if chunk.last:
+            self._last_chunk_at = self._clock()
+        self.usage = chunk.usage or self.usage
+
+    async def _end(self, end: End) -> None:
+        """Notes the attempt before anything is awaited, then lets go of the connection."""
+        step = self._step
+        if step is None or self._is_over(step):
+            return
+        end = self._really(end)
+        self.attempts.append(self._attempt(step, end, self._last_chunk_at or self._clock()))
+        self._situation.ended(step.deployment.name, end, self._ttft_ratio(step))
+        if self._chunks is not None:
+            with suppress(RuntimeError):
+                await self._chunks.aclose()
+        if self._reply is not None:
+            await self._reply.close()
+
+    def _is_over(self, step: Step) -> bool:
+        return len(self.attempts) > self._steps.index(step)
+
+    def _really(self, end: End) -> End:
+        """An answer that was already whole is complete, even if the caller left before its end."""
+        if self.status >= 400 and self.first_chunk_at is not None:
+            return End.REFUSED
+        whole = end is End.CLIENT_GONE and self._last_chunk_at is not None
+        return End.COMPLETE if whole else end
+
+    def _attempt(self, step: Step, end: End, now: float) -> Attempt:
+        deployment, reply = step.deployment, self._reply
+        first = self.first_chunk_at
+        return Attempt(
+            deployment=deployment.name,
+            locus=deployment.locus.name,
+            jurisdiction=deployment.locus.jurisdiction,
+            model=deployment.model.name,
+            weights=deployment.model.weights,
+            end=end,
+            peer=None if reply is None else reply.peer,
+            status=None if reply is None else reply.status,
+            bytes_out=0 if reply is None else reply.bytes_out,
+            bytes_in=self._bytes_in,
+            ttft_s=None if first is None else first - self._started,
+            duration_s=now - self._started,
+        )
+
+    def _ttft_ratio(self, step: Step) -> float | None:
+        """Only a stream shows when the first token came; a whole answer does not."""
+        if self.first_chunk_at is None or not self._request.stream or self.status >= 400:
+            return None
+        return (self.first_chunk_at - self._started) / max(step.candidate.ttft_s, 1e-3)
