@@ -1,0 +1,274 @@
+"""What the fake OpenAI server answers: pieces of bytes, and how they fail.
+
+Every body, streamed or not, is a list of pieces; a mode changes the head, the pieces, or where
+sending stops. `MODES` names them all.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+STATUSES = {
+    400: ("invalid_request_error", "invalid_value"),
+    401: ("authentication_error", "invalid_api_key"),
+    403: ("permission_error", "forbidden"),
+    404: ("invalid_request_error", "model_not_found"),
+    413: ("invalid_request_error", "request_too_large"),
+    422: ("invalid_request_error", "unprocessable"),
+    429: ("rate_limit_error", "rate_limit_exceeded"),
+    500: ("server_error", "internal_error"),
+    502: ("server_error", "bad_gateway"),
+    503: ("server_error", "overloaded"),
+}
+
+MODES = frozenset(
+    {
+        "ok",
+        "hang_before_head",  # reads the request, never answers
+        "hang_after_head",  # status and headers, then nothing
+        "stall_mid_stream",  # `after` pieces, then nothing
+        "slow",  # `delay_s` before every piece
+        "cut_before_first_byte",  # closes the TCP connection without a byte
+        "cut_mid_body",  # promises more bytes than it sends, then closes
+        "cut_mid_stream",  # `after` pieces, chunked, closed without the terminator
+        "reset_mid_stream",  # the same with a TCP reset
+        "garbage_body",  # 200, application/json, not JSON
+        "garbage_sse",  # a broken event after `after` pieces
+        "error_event",  # `data: {"error": ...}` after `after` pieces, then the end
+        "html_200",  # 200 with a login page
+        "redirect",  # 307 to `location`
+        "wrong_model",  # answers for another model than asked
+        "no_usage",
+        "no_done",  # ends cleanly without [DONE]
+        "no_finish",  # no finish_reason and no [DONE], yet a clean end
+        "huge_chunk",  # one piece of `size_bytes`
+        "endless_stream",
+        "half_utf8",  # invalid: half a character inside one event
+        "split_utf8",  # valid: characters split over pieces
+    }
+    | {f"status_{status}" for status in STATUSES}
+)
+
+
+class Switch(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How to answer. `once`: the next chat request only, then ok again."""
+
+    mode: str = "ok"
+    after: int = 2
+    once: bool = False
+    delay_s: float = 0.05
+    retry_after_s: int = 1
+    size_bytes: int = 1_000_000
+    location: str = "/elsewhere"
+    content: str | None = None
+    piece_chars: int | None = None
+    code: str | None = None
+
+
+class Answer(Struct, frozen=True):
+    """A head, the pieces of the body, and where sending stops.
+
+    `stop` is `hang`, `cut` or `reset` after `stop_after` pieces (0: right after the head).
+    `promised` is a content-length that is not the truth.
+    """
+
+    status: int
+    headers: dict[str, str]
+    pieces: list[bytes]
+    chunked: bool = False
+    endless: bool = False
+    promised: int | None = None
+    stop: str | None = None
+    stop_after: int = 0
+    delay_s: float = 0.0
+
+
+def chat_answer(document: dict[str, Any], switch: Switch, name: str) -> Answer:
+    """The answer to a chat completion request under `switch`."""
+    mode = switch.mode
+    if mode.startswith("status_"):
+        return error_answer(int(mode.removeprefix("status_")), switch)
+    if mode == "redirect":
+        return Answer(307, {"location": switch.location}, [])
+    if mode == "html_200":
+        return Answer(200, {"content-type": "text/html"}, [b"<html>Please log in</html>"])
+    if mode == "garbage_body":
+        return Answer(200, {"content-type": "application/json"}, [b'{"id": "chatcmpl-', b"\x00<"])
+    stream = bool(document.get("stream"))
+    pieces = _events(document, switch, name) if stream else _body(document, switch, name)
+    kind = "text/event-stream" if stream else "application/json"
+    headers = {"content-type": kind, "x-request-id": f"req-{name}"}
+    return _spoilt(Answer(200, headers, pieces, chunked=stream), switch)
+
+
+def error_answer(status: int, switch: Switch | None = None) -> Answer:
+    """An OpenAI error body; 429 and 503 carry Retry-After."""
+    switch = switch or Switch()
+    kind, code = STATUSES[status]
+    error = {"message": f"fake error {status}", "type": kind, "param": None}
+    body = json.dumps({"error": {**error, "code": switch.code or code}}).encode()
+    headers = {"content-type": "application/json"}
+    if status in (429, 503):
+        headers["retry-after"] = str(switch.retry_after_s)
+    return Answer(status, headers, [body])
+
+
+def json_answer(document: Any, status: int = 200) -> Answer:
+    return Answer(status, {"content-type": "application/json"}, [json.dumps(document).encode()])
+
+
+def prompt_text(document: dict[str, Any]) -> str:
+    """The last user message's text; the fake echoes it."""
+    for message in reversed(document.get("messages", [])):
+        if message.get("role") == "user":
+            content = message.get("content")
+            if isinstance(content, str):
+                return content
+            return " ".join(p.get("text", "") for p in content or [] if isinstance(p, dict))
+    return ""
+
+
+def content_for(document: dict[str, Any], switch: Switch, name: str) -> str:
+    if switch.content is not None:
+        return switch.content
+    return f"{name} heard: {prompt_text(document)}"
+
+
+def usage_for(document: dict[str, Any], content: str) -> dict[str, Any]:
+    """Words stand for tokens."""
+    prompt = sum(len(json.dumps(m.get("content")).split()) for m in document.get("messages", []))
+    answer = len(content.split())
+    return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+
+
+def _model(document: dict[str, Any], switch: Switch) -> str:
+    return "another-model" if switch.mode == "wrong_model" else str(document.get("model", ""))
+
+
+def _body(document: dict[str, Any], switch: Switch, name: str) -> list[bytes]:
+    content = content_for(document, switch, name)
+    if switch.mode == "huge_chunk":
+        content = "x" * switch.size_bytes
+    message = {"role": "assistant", "content": content}
+    answer: dict[str, Any] = {
+        "id": f"chatcmpl-{name}",
+        "object": "chat.completion",
+        "created": 1,
+        "model": _model(document, switch),
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+    }
+    if switch.mode != "no_usage":
+        answer["usage"] = usage_for(document, content)
+    body = json.dumps(answer, ensure_ascii=False).encode()
+    if switch.mode == "half_utf8":
+        body = body.replace(b" heard", b" h\xc3ard", 1)
+    step = max(1, len(body) // 4)
+    return [body[i : i + step] for i in range(0, len(body), step)]
+
+
+def _events(document: dict[str, Any], switch: Switch, name: str) -> list[bytes]:
+    content = content_for(document, switch, name)
+    model = _model(document, switch)
+    wants_usage = bool((document.get("stream_options") or {}).get("include_usage"))
+
+    def event(delta: dict[str, Any], finish: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        return _sse(_chunk(name, model, [choice]))
+
+    if switch.mode == "huge_chunk":
+        parts = ["x" * switch.size_bytes]
+    else:
+        parts = list(_split(content, switch.piece_chars))
+    pieces = [event({"role": "assistant", "content": ""})]
+    pieces += [event({"content": part}) for part in parts]
+    if switch.mode != "no_finish":
+        pieces.append(event({}, "stop"))
+    if wants_usage and switch.mode != "no_usage":
+        pieces.append(_sse({**_chunk(name, model, []), "usage": usage_for(document, content)}))
+    if switch.mode not in ("no_done", "no_finish"):
+        pieces.append(b"data: [DONE]\n\n")
+    return pieces
+
+
+def _chunk(name: str, model: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{name}",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": model,
+        "choices": choices,
+    }
+
+
+def _sse(document: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(document, ensure_ascii=False).encode() + b"\n\n"
+
+
+def _split(content: str, size: int | None) -> Iterator[str]:
+    if size is not None:
+        yield from (content[i : i + size] for i in range(0, len(content), size))
+        return
+    words = content.split(" ")
+    yield words[0]
+    yield from (" " + word for word in words[1:])
+
+
+def _spoilt(answer: Answer, switch: Switch) -> Answer:
+    """`answer` with what the mode breaks about its pieces or its end."""
+    at = switch.after
+    size = sum(map(len, answer.pieces))
+    ends: dict[str, dict[str, Any]] = {
+        "hang_before_head": {"stop": "hang"},
+        "hang_after_head": {"stop": "hang"},
+        "stall_mid_stream": {"stop": "hang", "stop_after": at},
+        "cut_before_first_byte": {"stop": "cut"},
+        "cut_mid_stream": {"chunked": True, "stop": "cut", "stop_after": at},
+        "reset_mid_stream": {"chunked": True, "stop": "reset", "stop_after": at},
+        "cut_mid_body": {
+            "chunked": False,
+            "promised": size + 1000,
+            "stop": "cut",
+            "stop_after": at,
+        },
+        "slow": {"delay_s": switch.delay_s},
+        "endless_stream": {"chunked": True, "endless": True, "delay_s": 0.001},
+    }
+    return _changed(answer, pieces=_broken(answer, switch), **ends.get(switch.mode, {}))
+
+
+def _broken(answer: Answer, switch: Switch) -> list[bytes]:
+    pieces, at = list(answer.pieces), switch.after
+    match switch.mode:
+        case "garbage_sse":
+            pieces.insert(at, b'data: {"id": "chatcmpl-broken", "choices": [{"delta\n\n')
+        case "error_event":
+            error = {"message": "fake error", "type": "server_error", "code": "internal_error"}
+            pieces = [*pieces[:at], _sse({"error": error})]
+        case "half_utf8" if answer.chunked:
+            pieces.insert(
+                at, b'data: {"choices": [{"index": 0, "delta": {"content": "\xc3"}}]}\n\n'
+            )
+        case "split_utf8":
+            whole = b"".join(pieces)
+            pieces = [whole[i : i + 7] for i in range(0, len(whole), 7)]
+    return pieces
+
+
+def _changed(answer: Answer, **changes: Any) -> Answer:
+    fields = {field: getattr(answer, field) for field in answer.__struct_fields__}
+    return Answer(**{**fields, **changes})
+
+
+def sent_pieces(answer: Answer) -> Iterator[bytes]:
+    """The pieces in sending order, up to where the answer stops."""
+    pieces: Iterator[bytes] = iter(answer.pieces)
+    if answer.endless:
+        pieces = itertools.cycle(answer.pieces[:2])
+    if answer.stop is not None:
+        pieces = itertools.islice(pieces, answer.stop_after)
+    yield from pieces
