@@ -1,0 +1,1 @@
+"""How fast is it, and compared to what? Results are JSON lines under `bench/results/`."""
