@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-
-from msgspec import Struct
+from dataclasses import dataclass
 
 from situs.core.decision import Decision
 from situs.core.fleet import Deployment
@@ -20,30 +19,25 @@ from situs.core.snapshot import Snapshot
 from situs.decide import decide
 from situs.dispatch.walk import Step, Walk
 from situs.errors import NoCapacity, PlacementDenied, SitusError, StreamBroken
-from situs.placement.estimates import cost_of, rented_cost
+from situs.placement.estimates import Bill, bill
+
+CLIENT_CLOSED_REQUEST = 499
+"""The status on record when the caller left before an answer began (nginx's convention)."""
 
 
+@dataclass(frozen=True, slots=True)
 class Gateway:
-    """Binds the decision to the outside world."""
+    """Binds the decision to the outside world. `wall` and `clock` are seconds."""
 
-    def __init__(
-        self,
-        situation: Situation,
-        backends: Backends,
-        receipts: Receipts,
-        *,
-        wall: Callable[[], float],
-        clock: Callable[[], float],
-    ) -> None:
-        self.situation = situation
-        self._backends = backends
-        self._receipts = receipts
-        self._wall = wall
-        self._clock = clock
+    situation: Situation
+    backends: Backends
+    receipts: Receipts
+    wall: Callable[[], float]
+    clock: Callable[[], float]
 
     def explain(self, request: Request) -> Decision:
         """The decision alone: nothing is sent, nothing is recorded."""
-        return decide(request, self.situation.snapshot(), self._wall())
+        return decide(request, self.situation.snapshot(), self.wall())
 
     async def handle(self, request: Request) -> Answer:
         """Serve one request; returns when the answer has begun, or cannot begin.
@@ -51,14 +45,15 @@ class Gateway:
         The decision is written before anything is sent: no receipt, no dispatch (CannotRecord).
         Afterwards exactly one outcome is written, whatever happens; the caller must `close`.
         """
-        started = self._clock()
+        started = self.clock()
         snapshot = self.situation.snapshot()
-        decision = decide(request, snapshot, self._wall())
-        receipt = await self._receipts.decided(Decided(request, decision))
-        walk = Walk(request, steps(decision, snapshot), self._backends, self.situation, self._clock)
-        answer = Answer(request, decision, receipt, walk, self._record(snapshot, started))
+        decision = decide(request, snapshot, self.wall())
+        receipt = await self.receipts.decided(Decided(request, decision))
+        steps = _steps(decision, snapshot)
+        walk = Walk(request, steps, self.backends, self.situation, self.clock)
+        answer = Answer(self, request, snapshot, decision, receipt, walk, started)
         try:
-            if not decision.placement.ranked:
+            if not steps:
                 raise refusal(decision)
             answer.first = await walk.begin()
         except SitusError as error:
@@ -69,62 +64,41 @@ class Gateway:
             raise
         return answer
 
-    def _record(self, snapshot: Snapshot, started: float) -> Callable[[Answer], Outcome]:
-        def record(answer: Answer) -> Outcome:
-            walk, now = answer.walk, self._clock()
-            bill = money(answer, snapshot)
-            outcome = Outcome(
-                id=answer.request.id,
-                at=self._wall(),
-                status=answer.status,
-                code=None if answer.error is None else answer.error.code,
-                attempts=tuple(walk.attempts),
-                usage=walk.usage,
-                cost=bill.cost,
-                saved=bill.saved,
-                currency=bill.currency,
-                overhead_s=max(0.0, now - started - walk.waited_s),
-                duration_s=now - started,
-            )
-            self._receipts.ended(outcome)
-            return outcome
 
-        return record
-
-
+@dataclass(slots=True)
 class Answer:
-    """An answer that has begun, or the error it ended in before it could.
+    """An answer that has begun, or the error that it ended in before it could."""
 
-    `outcome` is there after `close`. Headers are written from `decision`, `receipt` and `walk`.
-    """
-
-    def __init__(
-        self,
-        request: Request,
-        decision: Decision,
-        receipt: ReceiptRef,
-        walk: Walk,
-        record: Callable[[Answer], Outcome],
-    ) -> None:
-        self.request = request
-        self.decision = decision
-        self.receipt = receipt
-        self.walk = walk
-        self.first: Chunk | None = None
-        self.error: SitusError | None = None
-        self.outcome: Outcome | None = None
-        self._record = record
+    gateway: Gateway
+    request: Request
+    snapshot: Snapshot
+    decision: Decision
+    receipt: ReceiptRef
+    walk: Walk
+    started: float
+    first: Chunk | None = None
+    error: SitusError | None = None
+    recorded: bool = False
 
     @property
     def status(self) -> int:
         """What the caller gets: once an answer has begun, an error cannot change it."""
         if self.first is not None:
             return self.walk.status
-        return 499 if self.error is None else self.error.status
+        return CLIENT_CLOSED_REQUEST if self.error is None else self.error.status
 
     @property
     def deployment(self) -> Deployment | None:
+        """Where the answer comes from, or the last place that was tried."""
         return self.walk.deployment
+
+    def overhead_s(self) -> float:
+        """Seconds in Situs so far: everything but waiting for upstreams."""
+        return max(0.0, self.gateway.clock() - self.started - self.walk.waited_s)
+
+    def bill(self) -> Bill:
+        """What it cost and saved, as far as usage and prices are known."""
+        return bill(self.deployment, self.walk.usage, self.request, self.decision, self.snapshot)
 
     async def chunks(self) -> AsyncGenerator[Chunk]:
         """The whole body. Raises StreamBroken if it breaks off after the first chunk."""
@@ -140,59 +114,48 @@ class Answer:
             raise
 
     async def close(self) -> None:
-        """Ends what is open and writes the outcome; safe to call twice.
-
-        The outcome is written even while the task is being cancelled.
-        """
+        """End what is open and write the outcome, even while being cancelled; idempotent."""
         try:
             await self.walk.close()
         finally:
-            if self.outcome is None:
-                self.outcome = self._record(self)
+            if not self.recorded:
+                self.recorded = True
+                self.gateway.receipts.ended(self._outcome())
 
-
-def steps(decision: Decision, snapshot: Snapshot) -> list[Step]:
-    """The ranking as places to try; nothing but what the decision ranked."""
-    by_name = {d.name: d for d in snapshot.fleet.deployments}
-    return [Step(by_name[c.deployment], c) for c in decision.placement.ranked]
+    def _outcome(self) -> Outcome:
+        paid = self.bill()
+        return Outcome(
+            id=self.request.id,
+            at=self.gateway.wall(),
+            status=self.status,
+            code=None if self.error is None else self.error.code,
+            attempts=tuple(self.walk.attempts),
+            usage=self.walk.usage,
+            cost=paid.cost,
+            saved=paid.saved,
+            currency=paid.currency,
+            overhead_s=self.overhead_s(),
+            duration_s=self.gateway.clock() - self.started,
+        )
 
 
 def refusal(decision: Decision) -> SitusError:
     """Why nothing is left: policy's doing (403), or the filters' (503)."""
-    if decision.policy.allowed:
-        return _no_capacity(decision)
     label = decision.analysis.label.word
+    if decision.policy.allowed:
+        lacks: dict[str, list[str]] = {}
+        for exclusion in decision.placement.exclusions:
+            lacks.setdefault(exclusion.deployment, []).append(exclusion.code)
+        told = "; ".join(f"{name}: {', '.join(codes)}" for name, codes in lacks.items())
+        full = NoCapacity(f"The request is {label}; no allowed deployment can take it ({told}).")
+        full.retry_after_s = 5
+        return full
     reasons = sorted({e.code for e in decision.policy.exclusions})
     cause = decision.policy.error or ", ".join(reasons) or "the policy allowed nothing"
     return PlacementDenied(f"The request is {label} and policy allows it nowhere: {cause}.")
 
 
-def _no_capacity(decision: Decision) -> NoCapacity:
-    lacks: dict[str, list[str]] = {}
-    for exclusion in decision.placement.exclusions:
-        lacks.setdefault(exclusion.deployment, []).append(exclusion.code)
-    told = "; ".join(f"{name}: {', '.join(codes)}" for name, codes in lacks.items())
-    label = decision.analysis.label.word
-    error = NoCapacity(f"The request is {label}; no allowed deployment can take it ({told}).")
-    error.retry_after_s = 5
-    return error
-
-
-class Bill(Struct, frozen=True):
-    """What a request cost and saved; None where no price or no usage is known."""
-
-    cost: float | None = None
-    saved: float | None = None
-    currency: str | None = None
-
-
-def money(answer: Answer, snapshot: Snapshot) -> Bill:
-    """The bill from the reported usage; the saving is against renting (`rented_cost`)."""
-    deployment, usage = answer.deployment, answer.walk.usage
-    if deployment is None or deployment.price is None or usage is None:
-        return Bill()
-    size = answer.request.size
-    cost = cost_of(deployment, usage, size)
-    rented = rented_cost(snapshot.fleet, answer.decision.analysis, usage, size)
-    saved = None if cost is None or rented is None else rented - cost
-    return Bill(cost, saved, deployment.price.currency)
+def _steps(decision: Decision, snapshot: Snapshot) -> list[Step]:
+    """The ranking as places to try, and nothing else."""
+    by_name = {d.name: d for d in snapshot.fleet.deployments}
+    return [Step(by_name[c.deployment], c) for c in decision.placement.ranked]

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -213,9 +214,10 @@ class HTTPReply:
 
     async def _finish(self) -> None:
         """After `[DONE]` only the end of the body is left; reading it frees the connection."""
-        async with asyncio.timeout(1.0):
-            while await self.response.content.readany():
-                pass
+        with suppress(TimeoutError, *_TRANSIENT):
+            async with asyncio.timeout(1.0):
+                while await self.response.content.readany():
+                    pass
 
     async def _whole(self) -> Chunk:
         parts: list[bytes] = []

@@ -62,8 +62,8 @@ class Ask(Struct, frozen=True):
 class Request(Struct, frozen=True):
     """One request as the pure floors see it.
 
-    `document` is the parsed wire document; what leaves is this document and nothing else, so what
-    was analysed is what is sent. `texts` are all its strings and long numbers, wherever they are.
+    `body` is what came, `document` the same parsed. What leaves is this document and nothing else,
+    so what was analysed is what is sent. `texts` are all its strings and long numbers.
     """
 
     id: str
@@ -72,6 +72,7 @@ class Request(Struct, frozen=True):
     document: dict[str, Any]
     texts: tuple[Text, ...]
     size: int
+    body: bytes = b""
     stream: bool = False
     max_completion_tokens: int | None = None
     modalities: frozenset[Modality] = frozenset({Modality.TEXT})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -15,12 +15,24 @@ Evaluate = Callable[[bytes], Any]
 """A policy engine: JSON of the input document in, the verdict document (plain JSON values) out."""
 
 
+class Memory(Protocol):
+    """A bounded place for what need not be computed twice."""
+
+    def get(self, key: bytes) -> Any | None: ...
+
+    def put(self, key: bytes, value: Any) -> None: ...
+
+
 class Policy(Struct, frozen=True):
-    """A loaded policy: `digest` names its modules, `reads` the top-level input fields it uses."""
+    """A loaded policy: `digest` names its modules, `evaluate` is given the fields in `reads` only.
+
+    `memory` keeps verdicts; without one every request is evaluated.
+    """
 
     evaluate: Evaluate
     digest: str
     reads: frozenset[str]
+    memory: Memory | None = None
 
 
 class Labels(Struct, frozen=True):
@@ -32,10 +44,14 @@ class Labels(Struct, frozen=True):
 
 
 class Snapshot(Struct, frozen=True):
-    """What `decide` reads besides the request."""
+    """What `decide` reads besides the request.
+
+    `home` is the jurisdiction of the organisation itself (ISO 3166-1 alpha-2); empty: not stated.
+    """
 
     fleet: FleetView
     policy: Policy
     labels: Labels
     objective: Objective = Objective.CHEAPEST_ADEQUATE
     prefer_owned: bool = True
+    home: str = ""

@@ -46,7 +46,7 @@ class Walk:
         self._backends = backends
         self._situation = situation
         self._clock = clock
-        self._step: Step | None = None
+        self._tried = 0
         self._reply: Reply | None = None
         self._chunks: AsyncGenerator[Chunk] | None = None
         self._started = 0.0
@@ -57,14 +57,19 @@ class Walk:
     def waited_s(self) -> float:
         """Seconds spent on upstreams so far: finished attempts, and this one to its first chunk."""
         waited = sum(attempt.duration_s for attempt in self.attempts)
-        if self._step is not None and not self._is_over(self._step):
+        if self._is_open:
             waited += (self.first_chunk_at or self._clock()) - self._started
         return waited
 
     @property
+    def tried(self) -> int:
+        """How many deployments were tried, the present one included."""
+        return self._tried
+
+    @property
     def deployment(self) -> Deployment | None:
         """Where the request is now, or was last."""
-        return None if self._step is None else self._step.deployment
+        return self._steps[self._tried - 1].deployment if self._tried else None
 
     @property
     def status(self) -> int:
@@ -123,7 +128,8 @@ class Walk:
         return chunk
 
     def _start(self, step: Step) -> None:
-        self._step, self._reply, self._chunks = step, None, None
+        self._tried += 1
+        self._reply = self._chunks = None
         self._started, self._bytes_in = self._clock(), 0
         self._situation.began(step.deployment.name)
 
@@ -135,10 +141,9 @@ class Walk:
 
     async def _end(self, end: End) -> None:
         """Notes the attempt before anything is awaited, then lets go of the connection."""
-        step = self._step
-        if step is None or self._is_over(step):
+        if not self._is_open:
             return
-        end = self._really(end)
+        step, end = self._steps[self._tried - 1], self._really(end)
         self.attempts.append(self._attempt(step, end, self._last_chunk_at or self._clock()))
         self._situation.ended(step.deployment.name, end, self._ttft_ratio(step))
         if self._chunks is not None:
@@ -147,8 +152,10 @@ class Walk:
         if self._reply is not None:
             await self._reply.close()
 
-    def _is_over(self, step: Step) -> bool:
-        return len(self.attempts) > self._steps.index(step)
+    @property
+    def _is_open(self) -> bool:
+        """An attempt has begun and not been noted."""
+        return self._tried > len(self.attempts)
 
     def _really(self, end: End) -> End:
         """An answer that was already whole is complete, even if the caller left before its end."""

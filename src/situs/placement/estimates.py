@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from situs.core.decision import Analysis
-from situs.core.fleet import Deployment, DeploymentState, FleetView, LocusKind
+from situs.core.decision import Analysis, Decision
+from situs.core.fleet import Deployment, DeploymentState, LocusKind
 from situs.core.record import Usage
 from situs.core.request import Request
+from situs.core.snapshot import Snapshot
 
 _MB = 1_000_000
 
@@ -52,16 +53,35 @@ def cost_of(deployment: Deployment, usage: Usage, bytes_out: int) -> float | Non
     return tokens / 1_000_000 + bytes_out / _MB * deployment.locus.egress_price
 
 
-def rented_cost(fleet: FleetView, analysis: Analysis, usage: Usage, size: int) -> float | None:
-    """What the cheapest adequate public-cloud deployment would have asked; None without one.
+class Bill(Struct, frozen=True):
+    """What a request cost and saved; None where no price or no usage is known."""
 
-    The yardstick for `saved`: it is looked up in the whole fleet, allowed or not.
+    cost: float | None = None
+    saved: float | None = None
+    currency: str | None = None
+
+
+def bill(
+    deployment: Deployment | None,
+    usage: Usage | None,
+    request: Request,
+    decision: Decision,
+    snapshot: Snapshot,
+) -> Bill:
+    """The bill from the reported usage.
+
+    The saving is against renting: the cheapest adequate public-cloud deployment of the fleet,
+    allowed or not; None without one.
     """
-    costs = [
-        cost
-        for deployment in fleet.deployments
-        if deployment.locus.kind is LocusKind.PUBLIC_CLOUD
-        and deployment.model.capability >= analysis.needs
-        and (cost := cost_of(deployment, usage, size)) is not None
+    if deployment is None or deployment.price is None or usage is None:
+        return Bill()
+    cost = cost_of(deployment, usage, request.size)
+    rented = [
+        there
+        for other in snapshot.fleet.deployments
+        if other.locus.kind is LocusKind.PUBLIC_CLOUD
+        and other.model.capability >= decision.analysis.needs
+        and (there := cost_of(other, usage, request.size)) is not None
     ]
-    return min(costs, default=None)
+    saved = min(rented) - cost if rented and cost is not None else None
+    return Bill(cost, saved, deployment.price.currency)

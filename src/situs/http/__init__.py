@@ -1,0 +1,1 @@
+"""HTTP in and out: one file a wire, one table of errors."""

@@ -1,0 +1,73 @@
+"""What is there and how it is: models, explain, fleet, liveness and readiness."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from situs.core.fleet import FleetView, Health
+from situs.core.request import AUTO
+from situs.errors import UnknownModel
+from situs.gateway import Gateway
+from situs.http.app import Call
+from situs.http.inference import request_of
+from situs.http.respond import send_json
+from situs.placement.explain import explain
+
+_UNUSABLE = (Health.UNHEALTHY, Health.STARTING)
+
+
+class Admin:
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def livez(self, call: Call) -> None:
+        await send_json(call.send, 200, {"status": "alive"})
+
+    async def readyz(self, call: Call) -> None:
+        """200 when at least one deployment is usable, 503 before."""
+        usable = [d.name for d, state in _pairs(self._fleet()) if state.health not in _UNUSABLE]
+        status = 200 if usable else 503
+        await send_json(
+            call.send, status, {"status": "ready" if usable else "not_ready", "usable": usable}
+        )
+
+    async def models(self, call: Call) -> None:
+        await send_json(call.send, 200, {"object": "list", "data": self._models()})
+
+    async def model(self, call: Call) -> None:
+        name = call.path.removeprefix("/v1/models/")
+        for model in self._models():
+            if model["id"] == name:
+                await send_json(call.send, 200, model)
+                return
+        raise UnknownModel("No deployment and no model has this name.", param="model")
+
+    async def fleet(self, call: Call) -> None:
+        fleet = self._fleet()
+        deployments = [{"deployment": d, "state": state} for d, state in _pairs(fleet)]
+        await send_json(call.send, 200, {"digest": fleet.digest, "deployments": deployments})
+
+    async def explain(self, call: Call) -> None:
+        """The decision for this request and what every filter and scorer said; nothing is sent."""
+        snapshot = self._gateway.situation.snapshot()
+        request = request_of(call, snapshot.fleet)
+        decision = self._gateway.explain(request)
+        await send_json(call.send, 200, explain(request, decision, snapshot))
+
+    def _fleet(self) -> FleetView:
+        return self._gateway.situation.snapshot().fleet
+
+    def _models(self) -> list[dict[str, Any]]:
+        """`auto`, then every deployment and every model by name, without repeats."""
+        owners: dict[str, str] = {AUTO: "situs"}
+        for deployment in self._fleet().deployments:
+            owners.setdefault(deployment.name, deployment.locus.operator)
+            owners.setdefault(deployment.model.name, deployment.model.origin)
+        return [
+            {"id": name, "object": "model", "created": 0, "owned_by": owner}
+            for name, owner in owners.items()
+        ]
+
+
+def _pairs(fleet: FleetView) -> list[tuple[Any, Any]]:
+    return list(zip(fleet.deployments, fleet.states, strict=True))

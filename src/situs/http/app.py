@@ -1,0 +1,179 @@
+"""The ASGI application: every URL, and what is true of all of them.
+
+Source: ASGI 3.0, HTTP connection scope. HTTP server: any ASGI server; uvicorn by decision 0002.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Self
+
+from msgspec import Struct
+
+from situs.errors import (
+    Draining,
+    InvalidRequest,
+    MethodNotAllowed,
+    RequestTooLarge,
+    UnknownPath,
+)
+from situs.http.errors import public
+from situs.http.guard import Guard, require_json
+from situs.http.respond import Send, send_error, send_json
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+_log = logging.getLogger(__name__)
+
+
+class Call(Struct, frozen=True):
+    """One HTTP request, its body read."""
+
+    path: str
+    headers: Mapping[bytes, bytes]
+    body: bytes
+    receive: Receive
+    send: Send
+
+
+Handler = Callable[[Call], Awaitable[None]]
+
+
+class App:
+    """Routes by method and path; a path that ends in `/` takes what follows as its argument."""
+
+    def __init__(
+        self, routes: Mapping[tuple[str, str], Handler], guard: Guard, max_body: int
+    ) -> None:
+        self._routes = dict(routes)
+        self._paths = {path for _, path in routes}
+        self._guard = guard
+        self._max_body = max_body
+        self.draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"no {scope['type']} here")
+        try:
+            await self._serve(scope, receive, send)
+        except Exception as error:
+            shown = public(error)
+            if shown is not error:
+                _log.error("unhandled %s at %s", type(error).__name__, _place(error))
+            await send_error(send, shown)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        method, path = scope["method"], scope["path"]
+        origin = self._guard.check(headers)
+        if origin is not None:
+            send = _with_origin(send, origin)
+        if method == "OPTIONS" and origin is not None:
+            await send_json(send, 200, {})
+            return
+        handler = self._route(method, path)
+        if self.draining and method == "POST":
+            raise Draining("This process is stopping and takes no new requests.")
+        body = b""
+        if method == "POST":
+            require_json(headers)
+            body = await self._read(headers, receive)
+        await handler(Call(path, headers, body, receive, send))
+
+    def _route(self, method: str, path: str) -> Handler:
+        for known in (path, path[: path.rfind("/") + 1]):
+            if known in self._paths:
+                handler = self._routes.get((method, known))
+                if handler is None:
+                    raise MethodNotAllowed(f"{path} does not take {method}.")
+                return handler
+        raise UnknownPath("There is nothing at this path.")
+
+    async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        """The whole body. Raises RequestTooLarge as soon as that is known."""
+        declared = headers.get(b"content-length")
+        if declared is not None and int(declared) > self._max_body:
+            raise self._too_large()
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise InvalidRequest("The caller left before its request was whole.")
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self._max_body:
+                raise self._too_large()
+            parts.append(part)
+            if not message.get("more_body"):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _too_large(self) -> RequestTooLarge:
+        return RequestTooLarge(f"The body is larger than {self._max_body // 1_000_000} MB.")
+
+
+class HangUp:
+    """Cancels the running task when the caller leaves.
+
+    Listening costs a task, so it starts after a moment: most of what ends sooner needs none.
+    """
+
+    _PATIENCE_S = 0.02
+
+    def __init__(self, receive: Receive) -> None:
+        self.noticed = False
+        self._receive = receive
+        self._listener: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._timer = loop.call_later(self._PATIENCE_S, self._start)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        """Swallows the cancellation that it caused itself."""
+        self._timer.cancel()
+        if self._listener is not None:
+            self._listener.cancel()
+        if not (self.noticed and kind is asyncio.CancelledError):
+            return False
+        return self._task is not None and self._task.uncancel() == 0
+
+    def _start(self) -> None:
+        self._listener = asyncio.get_running_loop().create_task(self._listen())
+
+    async def _listen(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        if self._task is not None:
+            self.noticed = True
+            self._task.cancel()
+
+
+def _with_origin(send: Send, origin: str) -> Send:
+    """Lets the allowed page read the answer (Fetch standard, CORS protocol)."""
+    extra = [
+        (b"access-control-allow-origin", origin.encode("latin-1")),
+        (b"access-control-allow-headers", b"authorization, content-type, x-situs-label"),
+        (b"access-control-expose-headers", b"*"),
+        (b"vary", b"origin"),
+    ]
+
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *extra]
+        await send(message)
+
+    return sending
+
+
+def _place(error: Exception) -> str:
+    """File and line where it was raised; the message may hold content and stays out of the log."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "?" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

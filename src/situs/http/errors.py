@@ -1,0 +1,36 @@
+"""Errors to responses, in OpenAI's shape: the only mapping there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from situs.errors import InternalError, SitusError
+
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "invalid_request_error",
+    405: "invalid_request_error",
+    413: "invalid_request_error",
+    415: "invalid_request_error",
+}
+
+
+def envelope(error: SitusError) -> dict[str, Any]:
+    """`{"error": {message, type, param, code}}`: what happened, then what to do."""
+    return {
+        "error": {
+            "message": f"{error.message} {error.advice}",
+            "type": _TYPES.get(error.status, "server_error"),
+            "param": error.param,
+            "code": error.code,
+        }
+    }
+
+
+def public(error: Exception) -> SitusError:
+    """Any exception as one that may be shown: an unknown one says nothing of its own."""
+    if isinstance(error, SitusError):
+        return error
+    return InternalError("Situs failed to handle the request.")

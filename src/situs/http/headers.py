@@ -1,0 +1,140 @@
+"""The `x-situs-*` headers: what a caller may ask, what an answer says."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from situs.core.label import Label
+from situs.core.request import AUTO, Ask, Objective
+from situs.errors import InvalidRequest, SitusError
+from situs.gateway import Answer
+
+Headers = list[tuple[bytes, bytes]]
+
+_PREFIX = b"x-situs-"
+_MAX_LENGTH = 256
+
+
+def _text(value: str) -> str:
+    if not value.isprintable() or not value:
+        raise ValueError("not a printable word")
+    return value
+
+
+def _positive(value: str) -> float:
+    number = float(value)
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError("not a number of at least 0")
+    return number
+
+
+def _criticality(value: str) -> str:
+    if value not in ("advisory", "operational"):
+        raise ValueError("not advisory or operational")
+    return value
+
+
+_REQUEST: dict[bytes, tuple[str, Callable[[str], Any]]] = {
+    b"x-situs-label": ("label", Label.parse),
+    b"x-situs-objective": ("objective", Objective),
+    b"x-situs-session": ("session", _text),
+    b"x-situs-data": ("data", _text),
+    b"x-situs-max-cost": ("max_cost", _positive),
+    b"x-situs-slo-ttft-ms": ("slo_ttft_s", lambda value: _positive(value) / 1000),
+    b"x-situs-deadline": ("deadline_s", _positive),
+    b"x-situs-criticality": ("criticality", _criticality),
+}
+"""Header name to the field of `Ask` it sets, and how its value is read."""
+
+_RESPONSE_ONLY = frozenset(
+    _PREFIX + name
+    for name in (
+        b"request-id", b"locus", b"jurisdiction", b"deployment", b"reason", b"policy", b"cost",
+        b"saved", b"attempts", b"overhead-ms", b"receipt",
+    )
+)  # fmt: skip
+
+
+def ask_of(headers: Mapping[bytes, bytes]) -> Ask:
+    """What the headers ask. Raises InvalidRequest for an unknown name or an unreadable value.
+
+    Names that only responses carry are dropped.
+    """
+    fields: dict[str, Any] = {}
+    for name, value in headers.items():
+        if not name.startswith(_PREFIX) or name in _RESPONSE_ONLY:
+            continue
+        if name not in _REQUEST:
+            raise _unknown(name)
+        field, read = _REQUEST[name]
+        try:
+            if len(value) > _MAX_LENGTH:
+                raise ValueError("too long")
+            fields[field] = read(value.decode("ascii").strip())
+        except ValueError:
+            raise InvalidRequest(
+                f"The header {name.decode()} has no value it can take.", param=name.decode()
+            ) from None
+    return Ask(**fields) if fields else _NOTHING_ASKED
+
+
+_NOTHING_ASKED = Ask()
+
+
+def _unknown(name: bytes) -> InvalidRequest:
+    text = name.decode("ascii", "replace")
+    near = difflib.get_close_matches(text, [known.decode() for known in _REQUEST], n=1)
+    hint = f"Did you mean {near[0]}?" if near else "Leave it out."
+    return InvalidRequest(f"The header {text} means nothing to Situs.", param=text, do=hint)
+
+
+def facts(answer: Answer) -> dict[str, Any]:
+    """What is known about an answer now, by the header's name less its prefix."""
+    decision, deployment, bill = answer.decision, answer.deployment, answer.bill()
+    attempts = answer.walk.tried
+    known: dict[str, Any] = {
+        "request-id": answer.request.id,
+        "locus": deployment and deployment.locus.name,
+        "jurisdiction": deployment and deployment.locus.jurisdiction,
+        "deployment": deployment and deployment.name,
+        "reason": reason(answer),
+        "label": decision.analysis.label.word,
+        "policy": decision.policy.policy,
+        "cost": _money(bill.cost, bill.currency),
+        "saved": _money(bill.saved, bill.currency),
+        "attempts": attempts,
+        "overhead-ms": f"{answer.overhead_s() * 1000:.2f}",
+        "receipt": str(answer.receipt),
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def response_headers(answer: Answer) -> Headers:
+    return [
+        (_PREFIX + name.encode(), str(value).encode("ascii", "replace"))
+        for name, value in facts(answer).items()
+    ]
+
+
+def finals(answer: Answer) -> dict[str, Any]:
+    """The same facts for the last usage chunk of a stream, with underscores."""
+    return {name.replace("-", "_"): value for name, value in facts(answer).items()}
+
+
+def reason(answer: Answer) -> str:
+    """Why there, in a word: an error code, failover, pinned, only_candidate, or the objective."""
+    if isinstance(answer.error, SitusError):
+        return answer.error.code
+    if answer.walk.tried > 1:
+        return "failover"
+    if answer.request.model != AUTO:
+        return "pinned"
+    placement = answer.decision.placement
+    return "only_candidate" if len(placement.ranked) == 1 else placement.objective.value
+
+
+def _money(amount: float | None, currency: str | None) -> str | None:
+    return None if amount is None else f"{amount:.8f} {currency}"

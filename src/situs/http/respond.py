@@ -1,0 +1,37 @@
+"""Writing responses: one way for JSON, one for errors."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+
+from situs.errors import SitusError
+from situs.http.errors import envelope
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+_encode = msgspec.json.Encoder().encode
+_JSON = (b"content-type", b"application/json")
+
+
+async def send_body(send: Send, status: int, body: bytes, headers: Headers) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    await send(
+        {"type": "http.response.start", "status": status, "headers": [_JSON, length, *headers]}
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_json(send: Send, status: int, value: Any) -> None:
+    await send_body(send, status, _encode(value), [])
+
+
+async def send_error(send: Send, error: SitusError, headers: Headers | None = None) -> None:
+    """The error in its wire's shape, with `Retry-After` (RFC 9110) where it is known."""
+    extra = list(headers or [])
+    if error.retry_after_s is not None:
+        extra.append((b"retry-after", str(error.retry_after_s).encode()))
+    await send_body(send, error.status, _encode(envelope(error)), extra)

@@ -1,0 +1,62 @@
+"""Why there: a decision with what every filter and every scorer said of every deployment."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from situs.core.decision import Candidate, Decision, Exclusion
+from situs.core.request import Request
+from situs.core.snapshot import Snapshot
+from situs.placement.estimates import Estimate, estimate
+from situs.placement.filters import FILTERS, Context, Option
+
+
+class DeploymentExplained(Struct, frozen=True):
+    """One deployment: policy's word, every filter's word (`ok` or a code), its rank from 1."""
+
+    deployment: str
+    locus: str
+    jurisdiction: str
+    policy: str
+    filters: dict[str, str]
+    expected: Estimate
+    rank: int | None
+    candidate: Candidate | None
+
+
+class Explained(Struct, frozen=True):
+    """`pick` is where it would go first; None when nothing is left."""
+
+    decision: Decision
+    deployments: tuple[DeploymentExplained, ...]
+    pick: str | None
+
+
+def explain(request: Request, decision: Decision, snapshot: Snapshot) -> Explained:
+    """Spread a decision out. Filters are asked about denied deployments too, for information."""
+    ranked = decision.placement.ranked
+    ranks = {candidate.deployment: (i, candidate) for i, candidate in enumerate(ranked, 1)}
+    context = Context(request, decision.analysis, decision.placement.objective)
+    rows = []
+    for deployment, state in zip(snapshot.fleet.deployments, snapshot.fleet.states, strict=True):
+        expected = estimate(deployment, state, request, decision.analysis)
+        option = Option(deployment, state, expected)
+        rank, candidate = ranks.get(deployment.name, (None, None))
+        rows.append(
+            DeploymentExplained(
+                deployment=deployment.name,
+                locus=deployment.locus.name,
+                jurisdiction=deployment.locus.jurisdiction,
+                policy=_policy(decision.policy.exclusions, deployment.name),
+                filters={name: ask(option, context) or "ok" for name, ask in FILTERS.items()},
+                expected=expected,
+                rank=rank,
+                candidate=candidate,
+            )
+        )
+    return Explained(decision, tuple(rows), ranked[0].deployment if ranked else None)
+
+
+def _policy(exclusions: tuple[Exclusion, ...], name: str) -> str:
+    codes = [exclusion.code for exclusion in exclusions if exclusion.deployment == name]
+    return f"deny: {', '.join(codes)}" if codes else "allow"
