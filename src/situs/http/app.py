@@ -6,7 +6,6 @@ Source: ASGI 3.0, HTTP connection scope. HTTP server: any ASGI server; uvicorn b
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Self
 
@@ -19,14 +18,12 @@ from situs.errors import (
     RequestTooLarge,
     UnknownPath,
 )
-from situs.http.errors import public
+from situs.http.errors import log_unexpected, public
 from situs.http.guard import Guard, require_json
 from situs.http.respond import Send, send_error, send_json
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-
-_log = logging.getLogger(__name__)
 
 
 class Call(Struct, frozen=True):
@@ -62,7 +59,7 @@ class App:
         except Exception as error:
             shown = public(error)
             if shown is not error:
-                _log.error("unhandled %s at %s", type(error).__name__, _place(error))
+                log_unexpected(error)
             await send_error(send, shown)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -169,11 +166,3 @@ def _with_origin(send: Send, origin: str) -> Send:
         await send(message)
 
     return sending
-
-
-def _place(error: Exception) -> str:
-    """File and line where it was raised; the message may hold content and stays out of the log."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "?" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

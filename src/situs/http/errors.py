@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from situs.errors import InternalError, SitusError
+
+_log = logging.getLogger(__name__)
 
 _TYPES = {
     400: "invalid_request_error",
@@ -34,3 +37,13 @@ def public(error: Exception) -> SitusError:
     if isinstance(error, SitusError):
         return error
     return InternalError("Situs failed to handle the request.")
+
+
+def log_unexpected(error: Exception) -> None:
+    """Its type and where it was raised; its message may hold content and stays out of the log."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    code = None if trace is None else trace.tb_frame.f_code
+    where = "?" if code is None or trace is None else f"{code.co_filename}:{trace.tb_lineno}"
+    _log.error("unexpected %s at %s", type(error).__name__, where)

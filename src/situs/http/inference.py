@@ -8,11 +8,11 @@ from contextlib import aclosing
 
 from situs.core.fleet import FleetView
 from situs.core.request import AUTO, Principal, Request
-from situs.errors import StreamBroken, UnknownModel
+from situs.errors import UnknownModel
 from situs.gateway import Answer, Gateway
 from situs.http import openai_chat
 from situs.http.app import Call, HangUp
-from situs.http.errors import envelope
+from situs.http.errors import envelope, log_unexpected, public
 from situs.http.headers import ask_of, finals, response_headers
 from situs.http.respond import Send, send_body, send_error
 
@@ -72,7 +72,10 @@ async def _send_stream(answer: Answer, send: Send, headers: list[tuple[bytes, by
                 data = openai_chat.event(chunk, answer.request, known)
                 if data:
                     await send({"type": "http.response.body", "body": data, "more_body": True})
-    except StreamBroken as error:
-        data = openai_chat.error_event(envelope(error))
+    except Exception as error:  # the head is sent: what happened can only be told as an event
+        shown = public(error)
+        if shown is not error:
+            log_unexpected(error)
+        data = openai_chat.error_event(envelope(shown))
         await send({"type": "http.response.body", "body": data, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
