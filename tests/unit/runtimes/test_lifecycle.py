@@ -25,7 +25,8 @@ PAIRS = sorted(product(State, Event))
 
 def walk(*events: Event | tuple[Event, float], life: Life | None = None, patience: Patience = P):
     """The last life and actions after a conversation of events, each with an optional time."""
-    life, actions = life or Life(), []
+    life = life or Life()
+    actions: list[Action] = []
     for item in events:
         event, now = item if isinstance(item, tuple) else (item, 0.0)
         life, actions = step(life, event, now, patience)
