@@ -1,0 +1,119 @@
+"""Values for tests: each builder fills what a test does not care about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from situs.core.capability import CapabilityClass
+from situs.core.decision import Analysis, PolicyDecision
+from situs.core.fleet import (
+    Deployment,
+    DeploymentState,
+    FleetView,
+    KeyCustody,
+    Locus,
+    LocusKind,
+    Model,
+    Price,
+    Speed,
+    TrainingUse,
+)
+from situs.core.label import Label
+from situs.core.request import Ask, Objective, Request, Text, Wire
+from situs.core.snapshot import Labels, Policy, Snapshot
+
+
+def locus(name: str = "here", kind: LocusKind = LocusKind.DEVICE, **facts: Any) -> Locus:
+    owned = kind in (LocusKind.DEVICE, LocusKind.EDGE, LocusKind.ON_PREM)
+    defaults: dict[str, Any] = {
+        "jurisdiction": "AU",
+        "owned": owned,
+        "key_custody": KeyCustody.CUSTOMER if owned else KeyCustody.OPERATOR,
+        "retention": "none",
+        "training_use": TrainingUse.NONE,
+    }
+    return Locus(name=name, kind=kind, **{**defaults, **facts})
+
+
+def deployment(name: str = "local", **facts: Any) -> Deployment:
+    """`capability`, `context_tokens`, … go to the model; `price` is (prompt, completion)."""
+    model_facts = {
+        key: facts.pop(key)
+        for key in ("context_tokens", "modalities", "tools", "structured_output")
+        if key in facts
+    }
+    model = Model(
+        name=facts.pop("model", f"{name}-model"),
+        capability=facts.pop("capability", CapabilityClass.SMALL),
+        **{"context_tokens": 8192, **model_facts},
+    )
+    price = facts.pop("price", (1.0, 2.0))
+    return Deployment(
+        name=name,
+        model=model,
+        locus=facts.pop("locus", locus()),
+        node=name,
+        price=price and Price("USD", *price),
+        speed=facts.pop("speed", Speed()),
+        **facts,
+    )
+
+
+def request(
+    text: str = "What is the capital of France?", *, ask: Ask | None = None, **fields: Any
+) -> Request:
+    document = {
+        "model": fields.get("model", "auto"),
+        "messages": [{"role": "user", "content": text}],
+    }
+    body = msgspec.json.encode(document)
+    defaults: dict[str, Any] = {
+        "id": "req_test",
+        "wire": Wire.OPENAI_CHAT,
+        "model": "auto",
+        "document": document,
+        "texts": (Text("messages[0].content", text),),
+        "size": len(body),
+        "body": body,
+        "ask": ask or Ask(),
+    }
+    return Request(**{**defaults, **fields})
+
+
+def analysis(**facts: Any) -> Analysis:
+    defaults: dict[str, Any] = {
+        "label": Label.PUBLIC,
+        "reasons": (),
+        "findings": (),
+        "prompt_tokens": 100,
+        "completion_tokens": 100,
+        "task": "chat",
+        "needs": CapabilityClass.TINY,
+        "tier": "test",
+    }
+    return Analysis(**{**defaults, **facts})
+
+
+def view(*deployments: Deployment, states: dict[str, DeploymentState] | None = None) -> FleetView:
+    known = states or {}
+    return FleetView(
+        deployments, tuple(known.get(d.name, DeploymentState()) for d in deployments), "fleet"
+    )
+
+
+def snapshot(fleet: FleetView, policy: Policy | None = None, **fields: Any) -> Snapshot:
+    return Snapshot(fleet, policy or allow_all(fleet), Labels({}), **fields)
+
+
+def allow_all(fleet: FleetView) -> Policy:
+    names = [d.name for d in fleet.deployments]
+    return Policy(lambda _: {"allow": names, "deny": []}, "test-policy", frozenset())
+
+
+def verdict(*allowed: str) -> PolicyDecision:
+    return PolicyDecision(allowed, (), (), "test-policy")
+
+
+__all__ = ["Objective", "allow_all", "analysis", "deployment", "locus", "request", "snapshot"]

@@ -1,0 +1,81 @@
+"""The event reader: any cut of the bytes says the same, and a broken line is never passed on."""
+
+from __future__ import annotations
+
+import itertools
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from situs.backends.sse import EventReader
+from situs.core.record import Usage
+from situs.errors import BackendUnavailable
+
+
+def event(**fields):
+    return b"data: " + msgspec.json.encode(fields) + b"\n\n"
+
+
+HELLO = event(choices=[{"delta": {"content": "héllo"}, "finish_reason": None}])
+STOP = event(choices=[{"delta": {}, "finish_reason": "stop"}])
+USAGE = event(
+    choices=[],
+    usage={
+        "prompt_tokens": 7,
+        "completion_tokens": 3,
+        "prompt_tokens_details": {"cached_tokens": 2},
+    },
+)
+DONE = b"data: [DONE]\n\n"
+WHOLE = HELLO + HELLO + STOP + USAGE + DONE
+
+
+def read(*pieces):
+    reader = EventReader()
+    chunks = [chunk for piece in pieces for chunk in reader.feed(piece)]
+    reader.close()
+    return chunks
+
+
+@given(st.lists(st.integers(0, len(WHOLE)), max_size=12))
+def test_any_cut_gives_the_same_bytes_and_usage(cuts):
+    places = [0, *sorted(cuts), len(WHOLE)]
+    pieces = [WHOLE[a:b] for a, b in itertools.pairwise(places)]
+    chunks = read(*pieces)
+    assert b"".join(chunk.data for chunk in chunks) == WHOLE
+    assert [c.usage for c in chunks if c.usage] == [Usage(7, 3, 2)]
+    assert [c.last for c in chunks][-1] is True
+
+
+def test_carriage_returns_are_line_ends():
+    assert b"".join(c.data for c in read(WHOLE.replace(b"\n", b"\r\n"))) == WHOLE
+
+
+def test_comments_and_other_fields_pass():
+    assert read(b": ping\n\n", b"event: x\nid: 1\n" + HELLO, DONE)
+
+
+def test_a_finish_reason_and_a_clean_close_are_complete():
+    assert read(HELLO, STOP)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "reason"),
+    [
+        ([HELLO], "cut"),
+        ([HELLO, STOP, b'data: {"choices"'], "cut"),
+        ([HELLO, b"<html>\n\n"], "garbage"),
+        ([HELLO, b"data: {broken\n\n"], "garbage"),
+        ([HELLO, b"data: \xff\n\n"], "garbage"),
+        ([HELLO, b'data: {"usage": "many"}\n\n'], "garbage"),
+        ([HELLO, event(error={"message": "overloaded"})], "server_error"),
+        ([b"data: " + b"x" * (8 * 1024 * 1024 + 1)], "garbage"),
+        ([], "cut"),
+    ],
+)
+def test_what_is_not_complete_says_how_it_ended(pieces, reason):
+    with pytest.raises(BackendUnavailable) as caught:
+        read(*pieces)
+    assert caught.value.reason == reason

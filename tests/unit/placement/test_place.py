@@ -1,0 +1,186 @@
+"""Placement: what is filtered, what wins, and that it can be replayed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests import make
+
+from situs.core.capability import CapabilityClass
+from situs.core.fleet import DeploymentState, Health, LocusKind, Speed
+from situs.core.request import Ask, Modality, Objective
+from situs.placement import place
+from situs.placement.scorers import OBJECTIVES, SCORERS
+
+CLOUD = make.locus("cloud", LocusKind.PUBLIC_CLOUD)
+TEXT_AND_IMAGE = frozenset({Modality.TEXT, Modality.IMAGE})
+
+
+def placed(*deployments, request=None, analysis=None, states=None, allowed=None):
+    fleet = make.view(*deployments, states=states)
+    names = [d.name for d in deployments] if allowed is None else allowed
+    return place(
+        request or make.request(),
+        analysis or make.analysis(),
+        make.verdict(*names),
+        make.snapshot(fleet),
+    )
+
+
+def names(placement):
+    return [candidate.deployment for candidate in placement.ranked]
+
+
+@pytest.mark.parametrize(
+    ("code", "deployment", "request_facts", "state"),
+    [
+        ("not_asked_for", {}, {"model": "another"}, {}),
+        ("unhealthy", {}, {}, {"health": Health.UNHEALTHY}),
+        ("starting", {}, {}, {"health": Health.STARTING}),
+        ("saturated", {"max_in_flight": 2}, {}, {"in_flight": 2}),
+        ("context_too_small", {"context_tokens": 199}, {}, {}),
+        ("context_too_small", {"context_tokens": 1000}, {"max_completion_tokens": 901}, {}),
+        ("no_image", {}, {"modalities": TEXT_AND_IMAGE}, {}),
+        ("no_tools", {}, {"tools": True}, {}),
+        ("no_structured_output", {}, {"structured_output": True}, {}),
+        ("too_expensive", {"price": (1e6, 1e6)}, {"ask": Ask(max_cost=0.01)}, {}),
+        ("price_unknown", {"price": None}, {"ask": Ask(max_cost=0.01)}, {}),
+        ("ttft_too_long", {"speed": Speed(ttft_s=2)}, {"ask": Ask(slo_ttft_s=1)}, {}),
+        (
+            "deadline_too_short",
+            {"speed": Speed(completion_tokens_per_s=1)},
+            {"ask": Ask(deadline_s=10)},
+            {},
+        ),
+        ("not_owned", {"locus": CLOUD}, {"ask": Ask(objective=Objective.PRIVATE)}, {}),
+    ],
+)
+def test_a_filter_says_why_a_deployment_is_out(code, deployment, request_facts, state):
+    placement = placed(
+        make.deployment("one", **deployment),
+        request=make.request(**request_facts),
+        states={"one": DeploymentState(**state)},
+    )
+    assert placement.ranked == ()
+    assert [e.code for e in placement.exclusions] == [code]
+
+
+@pytest.mark.parametrize(
+    ("deployment", "request_facts", "state"),
+    [
+        ({}, {"model": "one"}, {}),
+        ({"model": "named"}, {"model": "named"}, {}),
+        ({}, {}, {"health": Health.STALE}),
+        ({"max_in_flight": 2}, {}, {"in_flight": 1}),
+        ({"context_tokens": 200}, {}, {}),
+        ({"modalities": TEXT_AND_IMAGE}, {"modalities": TEXT_AND_IMAGE}, {}),
+        ({"tools": True}, {"tools": True}, {}),
+        ({"structured_output": True}, {"structured_output": True}, {}),
+        ({}, {"ask": Ask(max_cost=1)}, {}),
+        ({}, {"ask": Ask(objective=Objective.PRIVATE)}, {}),
+    ],
+)
+def test_what_fits_stays(deployment, request_facts, state):
+    placement = placed(
+        make.deployment("one", **deployment),
+        request=make.request(**request_facts),
+        states={"one": DeploymentState(**state)},
+    )
+    assert names(placement) == ["one"]
+
+
+def test_every_reason_is_told():
+    placement = placed(
+        make.deployment("one", context_tokens=10),
+        request=make.request(tools=True),
+    )
+    assert {e.rule for e in placement.exclusions} == {"context_window", "tools"}
+
+
+def test_cheapest_adequate_takes_the_cheapest_that_is_able():
+    weak = make.deployment("weak", capability=CapabilityClass.TINY, price=(0.1, 0.1))
+    able = make.deployment("able", capability=CapabilityClass.MEDIUM, price=(1, 1))
+    dear = make.deployment("dear", capability=CapabilityClass.FRONTIER, price=(9, 9))
+    analysis = make.analysis(needs=CapabilityClass.MEDIUM)
+    assert names(placed(weak, able, dear, analysis=analysis)) == ["able", "dear", "weak"]
+
+
+@pytest.mark.parametrize(
+    ("objective", "winner"),
+    [
+        (Objective.CHEAPEST_ADEQUATE, "cheap"),
+        (Objective.FASTEST, "fast"),
+        (Objective.BEST, "best"),
+        (Objective.PRIVATE, "fast"),
+    ],
+)
+def test_an_objective_decides_among_the_adequate(objective, winner):
+    cheap = make.deployment("cheap", price=(0.1, 0.1), speed=Speed(ttft_s=5), locus=CLOUD)
+    fast = make.deployment("fast", price=(1, 1), speed=Speed(ttft_s=0.1))
+    best = make.deployment(
+        "best", price=(2, 2), speed=Speed(ttft_s=4), capability=CapabilityClass.FRONTIER,
+        locus=CLOUD,
+    )  # fmt: skip
+    request = make.request(ask=Ask(objective=objective))
+    assert names(placed(cheap, fast, best, request=request))[0] == winner
+
+
+def test_load_moves_requests_to_the_idle_twin():
+    twins = [make.deployment(name) for name in ("a", "b")]
+    placement = placed(*twins, states={"a": DeploymentState(in_flight=10)})
+    assert names(placement)[0] == "b"
+
+
+def test_ties_spread_over_equals_and_replay():
+    twins = [make.deployment(name) for name in ("a", "b", "c", "d")]
+    ids = [f"req_{i}" for i in range(400)]
+    first = [names(placed(*twins, request=make.request(id=i)))[0] for i in ids]
+    again = [names(placed(*twins, request=make.request(id=i)))[0] for i in ids]
+    assert first == again
+    assert all(60 < first.count(name) < 140 for name in "abcd")
+
+
+def test_weights_name_scorers_and_sum_to_one():
+    for weights in OBJECTIVES.values():
+        assert set(weights) <= set(SCORERS)
+        assert sum(weights.values()) == pytest.approx(1)
+
+
+deployments = st.lists(
+    st.builds(
+        make.deployment,
+        st.uuids().map(str),
+        capability=st.sampled_from(CapabilityClass),
+        price=st.none() | st.tuples(st.floats(0, 100), st.floats(0, 100)),
+        context_tokens=st.integers(1, 10_000),
+        speed=st.builds(Speed, st.floats(0.01, 10), st.floats(1, 1e4), st.floats(1, 1e3)),
+    ),
+    min_size=1,
+    max_size=8,
+    unique_by=lambda d: d.name,
+)
+
+
+@given(deployments, st.data())
+def test_only_what_policy_allowed_is_ranked_or_excluded(fleet, data):
+    allowed = data.draw(st.sets(st.sampled_from([d.name for d in fleet])))
+    placement = placed(*fleet, allowed=sorted(allowed))
+    ranked, excluded = set(names(placement)), {e.deployment for e in placement.exclusions}
+    assert ranked | excluded == allowed
+    assert not ranked & excluded
+
+
+@given(deployments, st.sampled_from(Objective))
+def test_scores_lie_between_zero_and_one(fleet, objective):
+    placement = placed(*fleet, request=make.request(ask=Ask(objective=objective)))
+    for candidate in placement.ranked:
+        assert 0 <= candidate.score <= 1
+        assert all(0 <= value <= 1 for value in candidate.scores.values())
+
+
+@given(deployments, st.randoms())
+def test_the_order_of_the_fleet_does_not_matter(fleet, random):
+    shuffled = list(fleet)
+    random.shuffle(shuffled)
+    assert placed(*fleet).ranked == placed(*shuffled).ranked
