@@ -1,0 +1,56 @@
+"""`situs config`: check a configuration, print the schema and an example."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def config() -> None:
+    """Check the configuration; print its schema or an example."""
+
+
+@config.command()
+@click.argument(
+    "file", default="situs.yaml", type=click.Path(dir_okay=False, path_type=Path), metavar="[FILE]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--print", "show", is_flag=True, help="Show the whole tree with its defaults.")
+def check(file: Path, as_json: bool, show: bool) -> None:
+    """Say everything that is wrong in FILE (./situs.yaml), and in what it refers to.
+
+    Looks for the secrets and the policy files that FILE names; a secret is never printed.
+    Exits with 2 when there is a problem.
+    """
+    from situs.config.check import as_json_text, as_yaml_text, check_file
+    from situs.config.problems import as_error
+
+    reading = check_file(file)
+    if as_json:
+        click.echo(as_json_text(file, reading, with_config=show))
+        raise click.exceptions.Exit(2 if reading.problems else 0)
+    if reading.config is None:
+        raise as_error(reading.problems)
+    if show:
+        click.echo(as_yaml_text(reading.config), nl=False)
+        return
+    count = len(reading.config.deployments)
+    click.echo(f"{file}: sound; {count} deployment{'' if count == 1 else 's'}")
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON schema, for editors."""
+    from situs.config.reference import schema_text
+
+    click.echo(schema_text(), nl=False)
+
+
+@config.command()
+def example() -> None:
+    """Print a commented example with every setting."""
+    from situs.config.reference import example_text
+
+    click.echo(example_text(), nl=False)

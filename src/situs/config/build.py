@@ -1,0 +1,109 @@
+"""The tree to the values that the rest of the house works with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from situs.config.tree import Config, Endpoint
+from situs.config.tree import Deployment as Entry
+from situs.core.capability import CapabilityClass
+from situs.core.fleet import Deployment, Locus, Model, Price, Speed
+from situs.core.label import Label
+from situs.core.snapshot import Labels
+from situs.errors import WeightsError
+
+LOCAL_NODE = "local"
+"""The node of every runtime: the machine that the gateway runs on."""
+
+
+def fleet_of(config: Config, weights: Mapping[str, str]) -> tuple[Deployment, ...]:
+    """All deployments in the order of their names, so that the file's order changes nothing.
+
+    `weights` maps names in models.lock (what `models.*.file` says) to SHA-256 in hex. Only a
+    runtime's deployment carries a digest: an endpoint's weights cannot be checked. Raises
+    WeightsError for a name that the lock does not have.
+    """
+    return tuple(
+        Deployment(
+            name=name,
+            model=_model(config, entry, weights),
+            locus=_locus(config, entry.locus),
+            node=_node(entry),
+            price=msgspec.convert(entry.price, Price | None, from_attributes=True),
+            speed=msgspec.convert(entry.speed, Speed, from_attributes=True),
+            max_in_flight=entry.max_in_flight,
+        )
+        for name, entry in sorted(config.deployments.items())
+    )
+
+
+def fleet_digest(deployments: Sequence[Deployment]) -> str:
+    """SHA-256 in hex of `fleet_document`."""
+    return hashlib.sha256(fleet_document(deployments)).hexdigest()
+
+
+def fleet_document(deployments: Sequence[Deployment]) -> bytes:
+    """Canonical JSON of the static facts: keys and sets sorted, no white space."""
+    return msgspec.json.encode(deployments, order="deterministic")
+
+
+def labels_of(config: Config, table: Mapping[str, Label]) -> Labels:
+    """The floors of `table` with the configured changes, and the defaults."""
+    changed = {kind: Label.parse(word) for kind, word in config.labels.floors.items()}
+    return Labels(
+        floors={**table, **changed},
+        default=Label.parse(config.defaults.label),
+        unread=Label.parse(config.defaults.unread_label),
+    )
+
+
+def policy_paths(config: Config, base: Path) -> tuple[Path, ...]:
+    """The configured policy files; `base` is the folder of the configuration file."""
+    return tuple(base / Path(path).expanduser() for path in config.policy.paths)
+
+
+def base_url(endpoint: Endpoint) -> str:
+    """Ready for a path beginning with `/`."""
+    return endpoint.url.rstrip("/")
+
+
+def upstream_model(entry: Entry) -> str:
+    """The name to ask the deployment's server for."""
+    return (entry.endpoint.model if entry.endpoint else None) or entry.model
+
+
+def _model(config: Config, entry: Entry, weights: Mapping[str, str]) -> Model:
+    model = config.models[entry.model]
+    context_tokens, digest = model.context_tokens, None
+    if entry.runtime is not None:
+        context_tokens = entry.runtime.context_tokens or context_tokens
+        digest = weights.get(model.file or "")
+        if digest is None:
+            raise WeightsError(
+                f"models.{entry.model}.file: models.lock has no {model.file}",
+                do="Name one that `situs models list` shows.",
+            )
+    return Model(
+        name=entry.model,
+        capability=CapabilityClass[model.capability.upper()],
+        context_tokens=context_tokens,
+        modalities=frozenset(model.modalities),
+        tools=model.tools,
+        structured_output=model.structured_output,
+        weights=digest,
+        licence=model.licence,
+        origin=model.origin,
+    )
+
+
+def _locus(config: Config, name: str) -> Locus:
+    return Locus(name=name, **msgspec.structs.asdict(config.loci[name]))
+
+
+def _node(entry: Entry) -> str:
+    return LOCAL_NODE if entry.endpoint is None else urlsplit(entry.endpoint.url).netloc

@@ -1,0 +1,128 @@
+"""A configuration file to the tree, with every problem at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, inspect
+
+from situs.config import rules
+from situs.config.countries import UNKNOWN
+from situs.config.document import MAX_BYTES, Unreadable, compose
+from situs.config.problems import Problem, Report, as_error
+from situs.config.shape import MISSING, read
+from situs.config.tree import (
+    CapabilityWord,
+    Config,
+    Deployment,
+    Locus,
+    Model,
+    Price,
+    Runtime,
+    Speed,
+)
+from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
+from situs.errors import ConfigError
+
+KINDS = frozenset(
+    {"person", "email", "phone", "address", "card", "iban", "bank_account", "national_id"}
+    | {"health_id", "date_of_birth", "secret", "private_key", "credential"}
+)
+
+
+class Reading(Struct, frozen=True):
+    """What a text says. `config` is None exactly when there are problems."""
+
+    config: Config | None
+    problems: tuple[Problem, ...]
+
+
+def load(path: Path) -> Config:
+    """Raises ConfigError with a line for every problem."""
+    return _sound(examine(read_text(path), Report(str(path))))
+
+
+def parse(text: str, name: str = "configuration") -> Config:
+    """As `load`, from text; `name` stands for the file in messages."""
+    return _sound(examine(text, Report(name)))
+
+
+def examine(text: str, report: Report) -> Reading:
+    """Reads `text`, adding to `report`; raises nothing for what is wrong in it."""
+    try:
+        root = compose(text, report)
+    except Unreadable:
+        return Reading(None, report.problems)
+    plain = read(root, inspect.type_info(Config), (), report)
+    if plain is MISSING:
+        return Reading(None, report.problems)
+    config = msgspec.convert(plain, Config)
+    rules.check(config, KINDS, report)
+    return Reading(None if report.problems else config, report.problems)
+
+
+def _sound(reading: Reading) -> Config:
+    if reading.config is None:
+        raise as_error(reading.problems)
+    return reading.config
+
+
+def read_text(path: Path) -> str:
+    """The file's text. Raises ConfigError when there is none to read."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        do = "Write one (`situs config example` prints a start), or name another file."
+        raise ConfigError(f"{path}: no such file", do=do) from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(raw) > MAX_BYTES:
+        raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: not UTF-8") from None
+
+
+def default_config(home: str | None = None) -> Config:
+    """What `situs up` runs without a file: this machine, one small owned model.
+
+    The price is the amortised cost of a small office machine and the speed what one of its cores
+    does, both rough; a configuration file states better ones.
+    """
+    here = Locus(
+        kind=LocusKind.DEVICE,
+        jurisdiction=home or UNKNOWN,
+        owned=True,
+        operator="us",
+        key_custody=KeyCustody.CUSTOMER,
+        retention="none",
+        training_use=TrainingUse.NONE,
+    )
+    smollm2 = Model(
+        file="SmolLM2-135M-Instruct.Q4_1",
+        capability=CapabilityWord.TINY,
+        context_tokens=4096,
+        structured_output=True,
+        licence="Apache-2.0",
+        origin="Hugging Face",
+    )
+    served = Deployment(
+        model="smollm2",
+        locus="workstation",
+        runtime=Runtime(kind="llama_cpp"),
+        price=Price(currency="USD", prompt=0.02, completion=0.05),
+        speed=Speed(ttft_s=0.2, prompt_tokens_per_s=120.0, completion_tokens_per_s=50.0),
+    )
+    config = Config(
+        version=1,
+        home=home,
+        loci={"workstation": here},
+        models={"smollm2": smollm2},
+        deployments={"local-smollm2": served},
+    )
+    # The same rules as for a file, so that a wrong --home is an error here too.
+    return parse(msgspec.json.encode(config).decode(), "the built-in configuration")

@@ -1,0 +1,178 @@
+"""What must hold between settings: references, money, and no setting without effect.
+
+Each rule takes the values that could be read and reports what contradicts it. A rule keeps silent
+about a part in which something else is wrong already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from situs.config import countries
+from situs.config.problems import Path, Report, nearest
+from situs.config.tree import Config, Deployment, Endpoint, LabelWord
+from situs.core.fleet import LocusKind
+from situs.core.request import AUTO
+
+
+def check(config: Config, kinds: Iterable[str], report: Report) -> None:
+    """`kinds` are the kinds of findings that analysis knows."""
+    _check_places(config, report)
+    _check_labels(config, kinds, report)
+    _check_names(config, report)
+    # What is declared counts, even where its settings are wrong.
+    models, loci = report.below("models"), report.below("loci")
+    for name, deployment in config.deployments.items():
+        path = ("deployments", name)
+        _check_reference(deployment.model, models, (*path, "model"), report)
+        _check_reference(deployment.locus, loci, (*path, "locus"), report)
+        if report.sound(path):
+            _check_server(deployment, path, config, report)
+            _check_price(deployment, path, config, report)
+    _check_money(config, report)
+    _check_one_machine(config, report)
+    if report.sound(("deployments",)):
+        _check_used(config, report)
+
+
+def _check_places(config: Config, report: Report) -> None:
+    if config.home is not None:
+        countries.check(config.home, ("home",), report, unknown=False)
+    for name, locus in config.loci.items():
+        path = ("loci", name)
+        countries.check(locus.jurisdiction, (*path, "jurisdiction"), report, unknown=True)
+        if locus.owned and locus.kind is LocusKind.PUBLIC_CLOUD:
+            report.add((*path, "owned"), "nobody owns a place in a public cloud")
+
+
+def _check_labels(config: Config, kinds: Iterable[str], report: Report) -> None:
+    if config.defaults.unread_label is LabelWord.PUBLIC:
+        what = "expected internal or higher: what cannot be read is never clean"
+        report.add(("defaults", "unread_label"), what)
+    known = sorted(kinds)
+    for kind in config.labels.floors:
+        if kind not in known:
+            what = "no detector finds this kind, so the floor has no effect"
+            report.add(("labels", "floors", kind), what, nearest=nearest(kind, known))
+
+
+def _check_names(config: Config, report: Report) -> None:
+    """A name in a request means one thing: `auto`, a model, or a deployment."""
+    for section in ("models", "deployments"):
+        if AUTO in getattr(config, section):
+            report.add((section, AUTO), "reserved: a request says it to let Situs choose")
+    for name, deployment in config.deployments.items():
+        if name in config.models and deployment.model != name:
+            report.add(("deployments", name), "is also the name of a model it does not serve")
+
+
+def _check_reference(name: str, declared: frozenset[str], path: Path, report: Report) -> None:
+    if name not in declared:
+        report.add(path, f"no such {path[-1]} is configured", nearest=nearest(name, declared))
+
+
+def _check_server(deployment: Deployment, path: Path, config: Config, report: Report) -> None:
+    if (deployment.runtime is None) == (deployment.endpoint is None):
+        report.add(path, "needs exactly one of runtime and endpoint")
+        return
+    if deployment.endpoint is not None:
+        _check_url(deployment.endpoint, (*path, "endpoint"), report)
+    model = config.models.get(deployment.model)
+    runtime = deployment.runtime
+    if model is None or runtime is None:
+        return
+    if model.file is None:
+        what = "missing; a runtime needs the name of the weights in models.lock"
+        report.add(("models", deployment.model, "file"), what)
+    if runtime.context_tokens is not None and runtime.context_tokens > model.context_tokens:
+        where = (*path, "runtime", "context_tokens")
+        report.add(where, f"more than the model's own {model.context_tokens}")
+
+
+def _check_url(endpoint: Endpoint, path: Path, report: Report) -> None:
+    try:
+        parts = urlsplit(endpoint.url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host:
+        report.add((*path, "url"), "expected a URL with a valid host and port")
+        return
+    if parts.username is not None or parts.password is not None:
+        report.add((*path, "url"), "credentials do not belong into a URL; use `key`")
+    if parts.path.rstrip("/").endswith("/completions"):
+        report.add((*path, "url"), "expected the base URL, without /chat/completions")
+    exposed = parts.scheme == "http" and not _is_loopback(host)
+    if exposed and not endpoint.insecure:
+        what = "http without TLS to another host; use https, or allow it with `insecure: true`"
+        report.add((*path, "url"), what)
+    if endpoint.insecure and not exposed:
+        report.add((*path, "insecure"), "has no effect: this URL is https or loopback; remove it")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_price(deployment: Deployment, path: Path, config: Config, report: Report) -> None:
+    locus = config.loci.get(deployment.locus)
+    if locus is None or not locus.owned:
+        return
+    price = deployment.price
+    if price is None:
+        what = "missing; an owned machine has a price too: state its amortised cost"
+        report.add((*path, "price"), what)
+        return
+    for field in ("prompt", "completion", "cached_prompt"):
+        if getattr(price, field) == 0:
+            what = "0 at an owned locus; state the machine's amortised cost"
+            report.add((*path, "price", field), what)
+
+
+def _check_money(config: Config, report: Report) -> None:
+    """One currency in the whole file, and egress has one too."""
+    priced = {name: d.price for name, d in config.deployments.items() if d.price is not None}
+    first = next(iter(priced.values()), None)
+    for name, price in priced.items():
+        if first is not None and price.currency != first.currency:
+            what = f"a second currency beside {first.currency}; money is never converted"
+            report.add(("deployments", name, "price", "currency"), what)
+    if first is None and report.sound(("deployments",)):
+        for name, locus in config.loci.items():
+            if locus.egress_price > 0:
+                what = "in which currency? Give a deployment a price, which names it"
+                report.add(("loci", name, "egress_price"), what)
+
+
+def _check_one_machine(config: Config, report: Report) -> None:
+    running = {name: d for name, d in config.deployments.items() if d.runtime is not None}
+    first = next(iter(running.values()), None)
+    for name, deployment in running.items():
+        if first is not None and deployment.locus != first.locus:
+            what = f"runtimes run on this machine, which stands at {first.locus} already"
+            report.add(("deployments", name, "locus"), what)
+
+
+def _check_used(config: Config, report: Report) -> None:
+    """A setting with no effect is an error."""
+    if not config.deployments:
+        report.add(("deployments",), "none: name at least one model at one locus")
+        return
+    everywhere = config.deployments.values()
+    loci = {deployment.locus for deployment in everywhere}
+    models = {deployment.model for deployment in everywhere}
+    run_here = {deployment.model for deployment in everywhere if deployment.runtime is not None}
+    for name in config.loci:
+        if name not in loci:
+            report.add(("loci", name), "no deployment uses it; use it or remove it")
+    for name, model in config.models.items():
+        if name not in models:
+            report.add(("models", name), "no deployment uses it; use it or remove it")
+        elif model.file is not None and name not in run_here:
+            what = "has no effect: no runtime serves this model, and an endpoint's weights stay "
+            report.add(("models", name, "file"), what + "its operator's word; remove it")

@@ -1,0 +1,314 @@
+"""The configuration as values: every setting, its meaning, its default.
+
+The published JSON schema and docs/reference/configuration.md are made from this file. Each text
+setting that is more than a name carries `expected`, the words an error uses for it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
+from situs.core.request import Modality, Objective
+
+
+class LabelWord(StrEnum):
+    """`core.label.Label` as it is written."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+    CONFIDENTIAL = "confidential"
+    RESTRICTED = "restricted"
+
+
+class CapabilityWord(StrEnum):
+    """`core.capability.CapabilityClass` as it is written."""
+
+    RULE = "rule"
+    TINY = "tiny"
+    SMALL = "small"
+    MEDIUM = "medium"
+    FRONTIER = "frontier"
+
+
+Country = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Z]{2}$",
+        extra={"expected": "a country code of ISO 3166-1: two capital letters, such as AU"},
+    ),
+]
+Retention = Annotated[
+    str,
+    Meta(
+        pattern=r"^(none|unknown|[1-9][0-9]{0,4}[hd])$",
+        extra={"expected": "none, unknown, or a duration in hours or days, such as 24h or 30d"},
+    ),
+]
+SecretReference = Annotated[
+    str,
+    Meta(
+        pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:[^\s].*)$",
+        extra={
+            "expected": "a reference, env:NAME or file:PATH; "
+            "the secret itself never stands in the configuration"
+        },
+    ),
+]
+Currency = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Z]{3}$",
+        extra={"expected": "a currency code of ISO 4217: three capital letters, such as USD"},
+    ),
+]
+Url = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[^\s/?#]+[^\s?#]*$",
+        extra={"expected": "an http or https URL without query or fragment"},
+    ),
+]
+Host = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9.:\[\]_-]+$",
+        extra={"expected": "a host name or an IP address, without scheme or path"},
+    ),
+]
+Origin = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[^\s/?#*@]+$",
+        extra={"expected": "an origin such as https://app.example.org, without path or *"},
+    ),
+]
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$",
+        extra={
+            "expected": "a name of at most 64 letters, digits and . _ : / -, "
+            "beginning with a letter or digit"
+        },
+    ),
+]
+Kind = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9_]*$",
+        extra={"expected": "a kind of finding in lower case, such as card"},
+    ),
+]
+Count = Annotated[int, Meta(ge=1)]
+Money = Annotated[float, Meta(ge=0)]
+Words = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class _Section(Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Server(_Section, frozen=True, kw_only=True):
+    """Where the gateway listens."""
+
+    host: Annotated[Host, Meta(description="The address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="0 means any free port.")] = 7488
+    max_body_mb: Annotated[
+        int, Meta(ge=1, le=1024, description="Larger requests are refused with 413.")
+    ] = 20
+    allowed_hosts: Annotated[
+        tuple[Host, ...],
+        Meta(description="Values of the Host header to accept besides loopback names."),
+    ] = ()
+    allowed_origins: Annotated[
+        tuple[Origin, ...], Meta(description="Web origins whose pages may call the gateway.")
+    ] = ()
+    drain_s: Annotated[
+        float, Meta(ge=0, description="How long running requests may take to end on a stop.")
+    ] = 20.0
+
+
+class Defaults(_Section, frozen=True, kw_only=True):
+    """What holds where a request does not say otherwise."""
+
+    objective: Annotated[Objective, Meta(description="What placement optimises.")] = (
+        Objective.CHEAPEST_ADEQUATE
+    )
+    label: Annotated[
+        LabelWord, Meta(description="The label of a request in which nothing is found.")
+    ] = LabelWord.PUBLIC
+    unread_label: Annotated[
+        LabelWord,
+        Meta(
+            description="The least label of content that cannot be read: images, audio, files. "
+            "Not public."
+        ),
+    ] = LabelWord.INTERNAL
+    first_byte_timeout_s: Annotated[
+        float, Meta(gt=0, description="Wait this long for the first byte, then fail over.")
+    ] = 60.0
+    stall_timeout_s: Annotated[
+        float, Meta(gt=0, description="A stream silent for this long has stalled.")
+    ] = 30.0
+    connect_timeout_s: Annotated[
+        float, Meta(gt=0, description="Wait this long for a connection, then fail over.")
+    ] = 5.0
+
+
+class Labels(_Section, frozen=True, kw_only=True):
+    """Changes to the table from kinds of findings to labels."""
+
+    floors: Annotated[
+        dict[Kind, LabelWord],
+        Meta(description="The least label of a request with a finding of this kind."),
+    ] = {}
+
+
+class Policy(_Section, frozen=True, kw_only=True):
+    """Which Rego modules judge requests."""
+
+    paths: Annotated[
+        tuple[Words, ...],
+        Meta(
+            description="Files or directories, relative to the configuration file. "
+            "Empty: the policy that ships with Situs."
+        ),
+    ] = ()
+
+
+class Locus(_Section, frozen=True, kw_only=True):
+    """A place inference can happen, with the facts that policy uses."""
+
+    kind: Annotated[LocusKind, Meta(description="What sort of place it is.")]
+    jurisdiction: Annotated[
+        Country, Meta(description="Whose law reaches the operator. ZZ: not known, matches no home.")
+    ]
+    owned: Annotated[bool, Meta(description="The organisation itself owns and runs the machines.")]
+    region: Annotated[Words, Meta(description="Where the machines stand.")] = "unknown"
+    operator: Annotated[Words, Meta(description="Who runs the machines.")] = "unknown"
+    key_custody: Annotated[KeyCustody, Meta(description="Who holds the encryption keys.")] = (
+        KeyCustody.UNKNOWN
+    )
+    retention: Annotated[
+        Retention, Meta(description="How long the operator says it keeps requests.")
+    ] = "unknown"
+    training_use: Annotated[
+        TrainingUse, Meta(description="Whether the operator trains on requests.")
+    ] = TrainingUse.UNKNOWN
+    egress_price: Annotated[float, Meta(ge=0, description="Money per MB sent there.")] = 0.0
+
+
+class Model(_Section, frozen=True, kw_only=True):
+    """A model, wherever it is deployed."""
+
+    capability: Annotated[CapabilityWord, Meta(description="How demanding its requests may be.")]
+    context_tokens: Annotated[
+        int, Meta(ge=1, description="The longest prompt and answer together.")
+    ]
+    file: Annotated[
+        Name | None,
+        Meta(description="The name of its weights in models.lock; for models that Situs runs."),
+    ] = None
+    modalities: Annotated[
+        tuple[Modality, ...], Meta(min_length=1, description="What it can read.")
+    ] = (Modality.TEXT,)
+    tools: Annotated[bool, Meta(description="It can call tools.")] = False
+    structured_output: Annotated[bool, Meta(description="It can answer to a JSON schema.")] = False
+    licence: Annotated[Words, Meta(description="An SPDX identifier.")] = "unknown"
+    origin: Annotated[Words, Meta(description="Who trained it.")] = "unknown"
+
+
+class Runtime(_Section, frozen=True, kw_only=True):
+    """A model server that Situs starts and supervises on this machine."""
+
+    kind: Annotated[Literal["llama_cpp"], Meta(description="Which server.")]
+    threads: Annotated[
+        Count | None,
+        Meta(description="Threads that compute; without it, half of the processor's cores."),
+    ] = None
+    parallel: Annotated[
+        int, Meta(ge=1, le=256, description="How many requests are computed at once.")
+    ] = 1
+    context_tokens: Annotated[
+        Count | None,
+        Meta(description="The context of each request; without it, the model's."),
+    ] = None
+
+
+class Endpoint(_Section, frozen=True, kw_only=True):
+    """A model server that somebody else runs, reached by URL."""
+
+    url: Annotated[Url, Meta(description="The base URL; for most servers it ends in /v1.")]
+    wire: Annotated[Literal["openai"], Meta(description="The API it speaks.")] = "openai"
+    key: Annotated[
+        SecretReference | None,
+        Meta(description="Where its API key is: env:NAME, or file:PATH beside this file."),
+    ] = None
+    model: Annotated[
+        Words | None,
+        Meta(description="The model's name there; without it, the name used here."),
+    ] = None
+    insecure: Annotated[
+        bool, Meta(description="Allow http without TLS to a host that is not loopback.")
+    ] = False
+
+
+class Price(_Section, frozen=True, kw_only=True):
+    """Money per million tokens; an owned machine states its amortised price, never 0."""
+
+    currency: Annotated[Currency, Meta(description="One for the whole file; never converted.")]
+    prompt: Annotated[float, Meta(ge=0, description="Per million prompt tokens.")]
+    completion: Annotated[float, Meta(ge=0, description="Per million completion tokens.")]
+    cached_prompt: Annotated[
+        Money | None,
+        Meta(description="Per million prompt tokens read from a cache; without it, as prompt."),
+    ] = None
+
+
+class Speed(_Section, frozen=True, kw_only=True):
+    """What to expect before anything was measured."""
+
+    ttft_s: Annotated[
+        float, Meta(gt=0, description="Seconds to the first token of a short prompt.")
+    ] = 0.5
+    prompt_tokens_per_s: Annotated[float, Meta(gt=0, description="Reading speed.")] = 2000.0
+    completion_tokens_per_s: Annotated[float, Meta(gt=0, description="Writing speed.")] = 40.0
+
+
+class Deployment(_Section, frozen=True, kw_only=True):
+    """One model served at one locus: by a runtime or by an endpoint, exactly one of them."""
+
+    model: Annotated[Name, Meta(description="A name under `models`.")]
+    locus: Annotated[Name, Meta(description="A name under `loci`.")]
+    runtime: Annotated[Runtime | None, Meta(description="Situs runs the server.")] = None
+    endpoint: Annotated[Endpoint | None, Meta(description="The server runs elsewhere.")] = None
+    price: Annotated[
+        Price | None, Meta(description="What it costs; required at an owned locus.")
+    ] = None
+    speed: Annotated[Speed, Meta(description="How fast it is expected to be.")] = Speed()
+    max_in_flight: Annotated[
+        int, Meta(ge=1, description="Requests sent there at the same time, at most.")
+    ] = 64
+
+
+class Config(_Section, frozen=True, kw_only=True):
+    """The whole file."""
+
+    version: Annotated[Literal[1], Meta(description="The version of this format.")]
+    home: Annotated[
+        Country | None,
+        Meta(description="The organisation's jurisdiction; unset, no sovereign cloud matches it."),
+    ] = None
+    server: Annotated[Server, Meta(description="Where the gateway listens.")] = Server()
+    defaults: Annotated[Defaults, Meta(description="What holds unless a request says more.")] = (
+        Defaults()
+    )
+    labels: Annotated[Labels, Meta(description="Kinds of findings and their labels.")] = Labels()
+    policy: Annotated[Policy, Meta(description="Which Rego modules judge requests.")] = Policy()
+    loci: Annotated[dict[Name, Locus], Meta(description="Places, by name.")]
+    models: Annotated[dict[Name, Model], Meta(description="Models, by name.")]
+    deployments: Annotated[dict[Name, Deployment], Meta(description="Models at places, by name.")]
