@@ -1,0 +1,1 @@
+"""Which HTTP server and client: each stack as one small forwarder, measured."""
