@@ -11,6 +11,7 @@ import hashlib
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
@@ -18,7 +19,6 @@ import msgspec
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from msgspec import Struct
-from yarl import URL
 
 from situs.backends.sse import EventReader, WireUsage
 from situs.core.fleet import Deployment
@@ -64,14 +64,12 @@ class OpenAICompatible:
 
     def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
         self._endpoints = dict(endpoints)
-        self._urls: dict[str, URL] = {}
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
+            connector=_Connector(limit=0, ttl_dns_cache=300),
             cookie_jar=aiohttp.DummyCookieJar(),
-            response_class=_Response,
             auto_decompress=False,
             trust_env=False,
             skip_auto_headers={"User-Agent", "Accept-Encoding", "Accept"},
@@ -82,54 +80,10 @@ class OpenAICompatible:
         if self._session is not None:
             await self._session.close()
 
-    async def open(self, deployment: Deployment, request: Request) -> HTTPReply:
-        """Sends the request; see `core.ports.Backends`."""
-        endpoint = self._endpoints[deployment.name]
-        body = outgoing(request, endpoint.model)
-        reply = HTTPReply(request.stream, endpoint.stall_timeout_s, len(body))
-        try:
-            async with asyncio.timeout(endpoint.first_byte_timeout_s):
-                reply.response = await self._post(endpoint, request.wire, body)
-        except TimeoutError:
-            raise BackendUnavailable("No answer in time.", reason=End.TIMEOUT) from None
-        except aiohttp.ClientConnectorError:
-            raise BackendUnavailable("It cannot be reached.", reason=End.UNREACHABLE) from None
-        except _TRANSIENT:
-            raise BackendUnavailable("The connection broke.", reason=End.CUT) from None
-        try:
-            _check_head(reply.response, stream=request.stream)
-        except BaseException:
-            await reply.close()
-            raise
-        return reply
-
-    async def _post(self, endpoint: Endpoint, wire: Wire, body: bytes) -> _Response:
+    def prepare(self, deployment: Deployment, request: Request) -> HTTPReply:
         if self._session is None:
             raise RuntimeError("not started")
-        base = endpoint.base_url()
-        if base is None:
-            raise BackendUnavailable("The model is not loaded.", reason=End.UNREACHABLE)
-        key = endpoint.key()
-        response = await self._session.post(
-            self._url(base + _PATHS[wire]),
-            data=body,
-            headers={"Authorization": f"Bearer {key}"} if key else None,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=endpoint.connect_timeout_s, sock_read=None
-            ),
-        )
-        if not isinstance(response, _Response):
-            raise TypeError("the session makes other responses")
-        return response
-
-    def _url(self, text: str) -> URL:
-        url = self._urls.get(text)
-        if url is None:
-            if len(self._urls) > 10_000:
-                self._urls.clear()
-            url = self._urls[text] = URL(text)
-        return url
+        return HTTPReply(self._session, self._endpoints[deployment.name], request)
 
 
 def outgoing(request: Request, model: str) -> bytes:
@@ -145,7 +99,7 @@ def outgoing(request: Request, model: str) -> bytes:
     return _encode(document)
 
 
-def _check_head(response: _Response, *, stream: bool) -> None:
+def _check_head(response: aiohttp.ClientResponse, *, stream: bool) -> None:
     """Raises BackendUnavailable for what is no answer to the request itself."""
     status = response.status
     if status == 429:
@@ -167,26 +121,57 @@ def _seconds(text: str | None) -> int | None:
 
 
 class HTTPReply:
-    """One answer on one connection; see `core.ports.Reply`."""
+    """One exchange on one connection; see `core.ports.Reply`."""
 
-    response: _Response
-
-    def __init__(self, stream: bool, stall_timeout_s: float, bytes_out: int) -> None:
-        self.bytes_out = bytes_out
-        self._stream = stream
-        self._stall_timeout_s = stall_timeout_s
+    def __init__(
+        self, session: aiohttp.ClientSession, endpoint: Endpoint, request: Request
+    ) -> None:
+        self.peer: Peer | None = None
+        self.bytes_out = 0
+        self._session = session
+        self._endpoint = endpoint
+        self._request = request
+        self._response: aiohttp.ClientResponse | None = None
 
     @property
     def status(self) -> int:
-        return self.response.status
+        return 0 if self._response is None else self._response.status
 
-    @property
-    def peer(self) -> Peer | None:
-        return self.response.peer
+    def reached(self, peer: Peer | None, size: int) -> None:
+        """The connector has a connection: from now on bytes may leave."""
+        self.peer, self.bytes_out = peer, size
+
+    async def open(self) -> None:
+        endpoint = self._endpoint
+        base = endpoint.base_url()
+        if base is None:
+            raise BackendUnavailable("The model is not loaded.", reason=End.UNREACHABLE)
+        try:
+            async with asyncio.timeout(endpoint.first_byte_timeout_s):
+                self._response = await self._post(base + _PATHS[self._request.wire])
+        except TimeoutError:
+            raise BackendUnavailable("No answer in time.", reason=End.TIMEOUT) from None
+        except aiohttp.ClientConnectorError:
+            raise BackendUnavailable("It cannot be reached.", reason=End.UNREACHABLE) from None
+        except _TRANSIENT:
+            raise BackendUnavailable("The connection broke.", reason=End.CUT) from None
+        _check_head(self._response, stream=self._request.stream)
+
+    async def _post(self, url: str) -> aiohttp.ClientResponse:
+        endpoint, key = self._endpoint, self._endpoint.key()
+        body = outgoing(self._request, endpoint.model)
+        _sending.set((self, len(body)))
+        return await self._session.post(
+            url,
+            data=body,
+            headers={"Authorization": f"Bearer {key}"} if key else None,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=endpoint.connect_timeout_s),
+        )
 
     async def chunks(self) -> AsyncGenerator[Chunk]:
         try:
-            if self._stream and self.status < 400:
+            if self._request.stream and self.status < 400:
                 async for chunk in self._events():
                     yield chunk
             else:
@@ -198,12 +183,19 @@ class HTTPReply:
 
     async def close(self) -> None:
         """Drops the connection unless the answer was read to its end."""
-        self.response.close()
+        if self._response is not None:
+            self._response.close()
+
+    @property
+    def _content(self) -> aiohttp.StreamReader:
+        if self._response is None:
+            raise RuntimeError("not open")
+        return self._response.content
 
     async def _events(self) -> AsyncGenerator[Chunk]:
-        reader, content = EventReader(), self.response.content
+        reader, content = EventReader(), self._content
         while not reader.done:
-            async with asyncio.timeout(self._stall_timeout_s):
+            async with asyncio.timeout(self._endpoint.stall_timeout_s):
                 data = await content.readany()
             if not data:
                 break
@@ -216,19 +208,19 @@ class HTTPReply:
         """After `[DONE]` only the end of the body is left; reading it frees the connection."""
         with suppress(TimeoutError, *_TRANSIENT):
             async with asyncio.timeout(1.0):
-                while await self.response.content.readany():
+                while await self._content.readany():
                     pass
 
     async def _whole(self) -> Chunk:
         parts: list[bytes] = []
         size = 0
-        async with asyncio.timeout(self._stall_timeout_s) as timer:
-            while data := await self.response.content.readany():
+        async with asyncio.timeout(self._endpoint.stall_timeout_s) as timer:
+            while data := await self._content.readany():
                 parts.append(data)
                 size += len(data)
                 if size > _MAX_BODY:
                     raise BackendUnavailable("The answer is too large.", reason=End.GARBAGE)
-                timer.reschedule(asyncio.get_running_loop().time() + self._stall_timeout_s)
+                timer.reschedule(asyncio.get_running_loop().time() + self._endpoint.stall_timeout_s)
         body = b"".join(parts)
         try:
             said = _decode_body(body)
@@ -237,14 +229,23 @@ class HTTPReply:
         return Chunk(body, usage=said.usage.counted() if said.usage else None, last=True)
 
 
-class _Response(aiohttp.ClientResponse):
-    """Remembers who was reached before the connection goes back to the pool."""
+_sending: ContextVar[tuple[HTTPReply, int]] = ContextVar("_sending")
+"""The exchange that the running task is about to send, for the connector to report to."""
 
-    peer: Peer | None = None
 
-    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        self.peer = _peer(connection.protocol)
-        return await super().start(connection)
+class _Connector(aiohttp.TCPConnector):
+    """Where every connection to a model is taken: it tells the exchange whom it reached."""
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[aiohttp.tracing.Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the name is aiohttp's
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        reply, size = _sending.get()
+        reply.reached(_peer(connection.protocol), size)
+        return connection
 
 
 def _peer(protocol: ResponseHandler | None) -> Peer | None:

@@ -39,16 +39,27 @@ class Chunk(Struct, frozen=True):
 
 
 class Reply(Protocol):
-    """An answer that has begun: its head is here, its body comes in chunks."""
+    """One exchange with one backend. `peer` and `bytes_out` hold from the moment bytes may leave.
+
+    They stay true when it fails, because a receipt must say where bytes went, answered or not.
+    """
 
     @property
-    def status(self) -> int: ...
+    def status(self) -> int:
+        """0 until the head is here."""
 
     @property
     def peer(self) -> Peer | None: ...
 
     @property
     def bytes_out(self) -> int: ...
+
+    async def open(self) -> None:
+        """Sends the request; returns once the head of the answer is here.
+
+        Raises BackendUnavailable when the backend cannot be reached, times out, is rate limited
+        or answers with an error that is not the request's own.
+        """
 
     def chunks(self) -> AsyncGenerator[Chunk]:
         """The body as it arrives; one chunk when not streamed.
@@ -61,12 +72,8 @@ class Reply(Protocol):
 
 
 class Backends(Protocol):
-    async def open(self, deployment: Deployment, request: Request) -> Reply:
-        """Sends the request in the backend's wire; returns once the answer's head is here.
-
-        Raises BackendUnavailable when it cannot be reached, times out, is rate limited or
-        answers with an error that is not the request's own.
-        """
+    def prepare(self, deployment: Deployment, request: Request) -> Reply:
+        """An exchange in the backend's wire, not yet begun: nothing is sent."""
 
 
 class Receipts(Protocol):

@@ -117,7 +117,8 @@ class Walk:
         await self._end(End.CLIENT_GONE)
 
     async def _first_chunk(self, step: Step) -> Chunk:
-        self._reply = await self._backends.open(step.deployment, self._request)
+        self._reply = self._backends.prepare(step.deployment, self._request)
+        await self._reply.open()
         self._chunks = self._reply.chunks()
         try:
             chunk = await anext(self._chunks)
@@ -175,7 +176,7 @@ class Walk:
             weights=deployment.model.weights,
             end=end,
             peer=None if reply is None else reply.peer,
-            status=None if reply is None else reply.status,
+            status=None if reply is None or not reply.status else reply.status,
             bytes_out=0 if reply is None else reply.bytes_out,
             bytes_in=self._bytes_in,
             ttft_s=None if first is None else first - self._started,

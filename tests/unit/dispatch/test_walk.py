@@ -1,0 +1,228 @@
+"""The walk down the ranking, as conversations: what each deployment does, what comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+from tests import make
+
+from situs.core.decision import Candidate
+from situs.core.ports import Chunk
+from situs.core.record import End, Usage
+from situs.dispatch.walk import Step, Walk
+from situs.errors import BackendUnavailable, NodesExhausted, StreamBroken
+
+
+class ScriptedReply:
+    peer = None
+    bytes_out = 10
+
+    def __init__(self, script, status=200, head=None):
+        self.script, self.status, self.head, self.closed = script, status, head, False
+
+    async def open(self):
+        if isinstance(self.head, Exception):
+            raise self.head
+        if self.head == "hang":
+            await asyncio.Event().wait()
+
+    async def chunks(self):
+        for step in self.script:
+            if isinstance(step, Exception):
+                raise step
+            if step == "hang":
+                await asyncio.Event().wait()
+            yield step
+
+    async def close(self):
+        self.closed = True
+
+
+class ScriptedBackends:
+    """Deployment name to its reply."""
+
+    def __init__(self, **scripts):
+        self.scripts, self.opened = scripts, []
+
+    def prepare(self, deployment, request):
+        self.opened.append(deployment.name)
+        return self.scripts[deployment.name]
+
+
+class Noted:
+    def __init__(self):
+        self.events = []
+
+    def snapshot(self):
+        raise AssertionError("a walk reads no snapshot")
+
+    def began(self, deployment):
+        self.events.append(("began", deployment))
+
+    def ended(self, deployment, end, ttft_ratio):
+        self.events.append(("ended", deployment, end.value))
+
+
+def broken(reason):
+    return BackendUnavailable("down", reason=reason)
+
+
+def down(reason):
+    return ScriptedReply([], status=0, head=broken(reason))
+
+
+def walk_over(backends, situation=None, stream=True):
+    steps = [
+        Step(make.deployment(name), Candidate(name, 1, {}, True, None, 0.1, 1.0))
+        for name in backends.scripts
+    ]
+    request = make.request(stream=stream)
+    return Walk(request, steps, backends, situation or Noted(), asyncio.get_running_loop().time)
+
+
+def ends(walk):
+    return [(a.deployment, a.end.value) for a in walk.attempts]
+
+
+HELLO, LAST = Chunk(b"hello"), Chunk(b"last", usage=Usage(1, 2), last=True)
+
+
+async def drain(walk):
+    data = [(await walk.begin()).data]
+    async with aclosing(walk.rest()) as rest:
+        data += [chunk.data async for chunk in rest]
+    return data
+
+
+def test_the_first_that_answers_serves():
+    async def conversation():
+        backends = ScriptedBackends(a=ScriptedReply([HELLO, LAST]), b=ScriptedReply([HELLO]))
+        situation = Noted()
+        walk = walk_over(backends, situation)
+        assert await drain(walk) == [b"hello", b"last"]
+        assert ends(walk) == [("a", "complete")]
+        assert walk.usage == Usage(1, 2)
+        assert walk.attempts[0].bytes_in == 9
+        assert situation.events == [("began", "a"), ("ended", "a", "complete")]
+        assert backends.opened == ["a"]
+
+    asyncio.run(conversation())
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        down(End.UNREACHABLE),
+        down(End.TIMEOUT),
+        down(End.RATE_LIMITED),
+        ScriptedReply([broken(End.CUT)]),
+        ScriptedReply([broken(End.STALLED)]),
+        ScriptedReply([broken(End.GARBAGE)]),
+        ScriptedReply([]),
+    ],
+)
+def test_what_fails_before_its_first_chunk_is_followed_by_the_next(failure):
+    async def conversation():
+        walk = walk_over(ScriptedBackends(a=failure, b=ScriptedReply([HELLO, LAST])))
+        assert await drain(walk) == [b"hello", b"last"]
+        assert [a.deployment for a in walk.attempts] == ["a", "b"]
+        assert walk.attempts[0].end is not End.COMPLETE
+        assert walk.tried == 2
+
+    asyncio.run(conversation())
+
+
+@pytest.mark.parametrize("reason", [End.CUT, End.STALLED, End.GARBAGE])
+def test_what_breaks_after_its_first_chunk_ends_and_nobody_else_is_tried(reason):
+    async def conversation():
+        reply = ScriptedReply([HELLO, broken(reason)])
+        backends = ScriptedBackends(a=reply, b=ScriptedReply([HELLO]))
+        walk = walk_over(backends)
+        with pytest.raises(StreamBroken) as error:
+            await drain(walk)
+        assert error.value.reason == reason
+        assert ends(walk) == [("a", reason.value)]
+        assert backends.opened == ["a"]
+        assert reply.closed
+
+    asyncio.run(conversation())
+
+
+def test_when_all_fail_the_error_names_each():
+    async def conversation():
+        walk = walk_over(ScriptedBackends(a=down(End.UNREACHABLE), b=down(End.TIMEOUT)))
+        with pytest.raises(NodesExhausted) as error:
+            await walk.begin()
+        assert "a (unreachable), b (timeout)" in error.value.message
+        assert error.value.retry_after_s == 5
+
+    asyncio.run(conversation())
+
+
+def test_a_retry_after_is_passed_on():
+    async def conversation():
+        limited = BackendUnavailable("slow down", reason=End.RATE_LIMITED, retry_after_s=17)
+        walk = walk_over(ScriptedBackends(a=ScriptedReply([], status=0, head=limited)))
+        with pytest.raises(NodesExhausted) as error:
+            await walk.begin()
+        assert error.value.retry_after_s == 17
+
+    asyncio.run(conversation())
+
+
+@pytest.mark.parametrize("hanging", [{"head": "hang", "script": []}, {"script": ["hang"]}])
+def test_a_caller_that_leaves_while_waiting_ends_the_attempt_and_closes_it(hanging):
+    async def conversation():
+        situation, reply = Noted(), ScriptedReply(**hanging)
+        walk = walk_over(ScriptedBackends(a=reply, b=ScriptedReply([HELLO])), situation)
+        task = asyncio.create_task(walk.begin())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert ends(walk) == [("a", "client_gone")]
+        assert reply.closed
+        assert situation.events[-1] == ("ended", "a", "client_gone")
+
+    asyncio.run(conversation())
+
+
+def test_a_caller_that_leaves_mid_stream_closes_the_upstream_once():
+    async def conversation():
+        situation, reply = Noted(), ScriptedReply([HELLO, "hang"])
+        walk = walk_over(ScriptedBackends(a=reply), situation)
+        await walk.begin()
+        await walk.close()
+        await walk.close()
+        assert ends(walk) == [("a", "client_gone")]
+        assert reply.closed
+        assert len(situation.events) == 2
+
+    asyncio.run(conversation())
+
+
+def test_a_whole_answer_is_complete_though_nobody_read_on():
+    async def conversation():
+        walk = walk_over(ScriptedBackends(a=ScriptedReply([LAST])), stream=False)
+        assert (await walk.begin()).last
+        await walk.close()
+        assert ends(walk) == [("a", "complete")]
+
+    asyncio.run(conversation())
+
+
+def test_an_error_of_the_request_itself_is_not_tried_elsewhere():
+    async def conversation():
+        reply = ScriptedReply([Chunk(b"{}", last=True)], status=400)
+        backends = ScriptedBackends(a=reply, b=ScriptedReply([HELLO]))
+        walk = walk_over(backends)
+        await walk.begin()
+        await walk.close()
+        assert ends(walk) == [("a", "refused")]
+        assert walk.status == 400
+        assert backends.opened == ["a"]
+
+    asyncio.run(conversation())
