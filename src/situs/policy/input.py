@@ -1,0 +1,228 @@
+"""The input document of a policy: what it may know about a request. Metadata only, never content.
+
+`docs/reference/policy-input.md` is this file in prose; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Raw, Struct, inspect
+
+from situs.core.decision import Analysis
+from situs.core.fleet import Deployment, FleetView, Locus, Price
+from situs.core.request import Modality, Objective, Principal, Request, Wire
+from situs.core.snapshot import Memory, Snapshot
+
+VERSION: Final = 1
+
+Word = Literal["public", "internal", "confidential", "restricted"]
+Capability = Literal["rule", "tiny", "small", "medium", "frontier"]
+
+
+class Reason(Struct, frozen=True):
+    """Why the label is at least `label`."""
+
+    label: Word
+    source: str
+    detail: str
+
+
+class ModelFacts(Struct, frozen=True):
+    """The model a deployment serves; `weights` is its digest, null where nobody knows."""
+
+    name: str
+    capability: Capability
+    context_tokens: int
+    modalities: list[Modality]
+    tools: bool
+    structured_output: bool
+    weights: str | None
+    licence: str
+    origin: str
+
+
+class DeploymentFacts(Struct, frozen=True):
+    """One deployment, usable or not just now: how it is doing is not the policy's business."""
+
+    name: str
+    node: str
+    model: ModelFacts
+    locus: Locus
+    price: Price | None
+
+
+class InputDocument(Struct, frozen=True):
+    """All of `input`. `findings` counts by kind; `time` is RFC 3339 in UTC, to the second."""
+
+    version: Literal[1]
+    wire: Wire
+    principal: Principal
+    label: Word
+    label_reasons: list[Reason]
+    findings: dict[str, int]
+    task: str
+    language: str
+    interactive: bool
+    needs: Capability
+    prompt_tokens: int
+    completion_tokens: int
+    modalities: list[Modality]
+    tools: bool
+    structured_output: bool
+    stream: bool
+    objective: Objective | None
+    session: bool
+    data: str | None
+    criticality: str
+    home_jurisdiction: str
+    time: str
+    time_unix: float
+    deployments: list[DeploymentFacts]
+
+
+class Facts(Struct, frozen=True):
+    """What the document is made from. `now` is wall time in seconds since the epoch."""
+
+    request: Request
+    analysis: Analysis
+    snapshot: Snapshot
+    now: float
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def input_document(facts: Facts, fields: AbstractSet[str] | None = None) -> bytes:
+    """The document as JSON; with `fields`, only those members of it.
+
+    Raises ValueError or OverflowError when `now` is no date, KeyError for an unknown field.
+    """
+    names = FIELDS if fields is None else fields
+    return _encoder.encode({name: FIELDS[name](facts) for name in names})
+
+
+def deployments(fleet: FleetView, memory: Memory | None) -> Raw:
+    """The member that depends on the fleet alone: encoded once for each fleet digest."""
+    key = b"deployments:" + fleet.digest.encode()
+    known = None if memory is None else memory.get(key)
+    if known is None:
+        known = Raw(_encoder.encode([deployment_facts(one) for one in fleet.deployments]))
+        if memory is not None:
+            memory.put(key, known)
+    assert isinstance(known, Raw)  # noqa: S101 - only this function puts under this key
+    return known
+
+
+def deployment_facts(deployment: Deployment) -> DeploymentFacts:
+    model = deployment.model
+    return DeploymentFacts(
+        name=deployment.name,
+        node=deployment.node,
+        model=ModelFacts(
+            name=model.name,
+            capability=model.capability.word,  # type: ignore[arg-type] # the five words
+            context_tokens=model.context_tokens,
+            modalities=sorted(model.modalities),
+            tools=model.tools,
+            structured_output=model.structured_output,
+            weights=model.weights,
+            licence=model.licence,
+            origin=model.origin,
+        ),
+        locus=deployment.locus,
+        price=deployment.price,
+    )
+
+
+def _reasons(facts: Facts) -> list[dict[str, str]]:
+    return [
+        {"label": one.label.word, "source": one.source, "detail": one.detail}
+        for one in facts.analysis.reasons
+    ]
+
+
+def _findings(facts: Facts) -> dict[str, int]:
+    return dict(sorted(Counter(one.kind for one in facts.analysis.findings).items()))
+
+
+def _time(facts: Facts) -> str:
+    return datetime.fromtimestamp(facts.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+FIELDS: Final[Mapping[str, Callable[[Facts], Any]]] = MappingProxyType(
+    {
+        "version": lambda _: VERSION,
+        "wire": lambda facts: facts.request.wire,
+        "principal": lambda facts: facts.request.principal,
+        "label": lambda facts: facts.analysis.label.word,
+        "label_reasons": _reasons,
+        "findings": _findings,
+        "task": lambda facts: facts.analysis.task,
+        "language": lambda facts: facts.analysis.language,
+        "interactive": lambda facts: facts.analysis.interactive,
+        "needs": lambda facts: facts.analysis.needs.word,
+        "prompt_tokens": lambda facts: facts.analysis.prompt_tokens,
+        "completion_tokens": lambda facts: facts.analysis.completion_tokens,
+        "modalities": lambda facts: sorted(facts.request.modalities),
+        "tools": lambda facts: facts.request.tools,
+        "structured_output": lambda facts: facts.request.structured_output,
+        "stream": lambda facts: facts.request.stream,
+        "objective": lambda facts: facts.request.ask.objective,
+        "session": lambda facts: facts.request.ask.session is not None,
+        "data": lambda facts: facts.request.ask.data,
+        "criticality": lambda facts: facts.request.ask.criticality,
+        "home_jurisdiction": lambda facts: facts.snapshot.home,
+        "time": _time,
+        "time_unix": lambda facts: facts.now,
+        "deployments": lambda facts: deployments(
+            facts.snapshot.fleet, facts.snapshot.policy.memory
+        ),
+    }
+)
+
+CLOCK: Final = frozenset({"time", "time_unix"})
+"""The fields that differ from request to request by themselves."""
+
+
+def input_schema() -> dict[str, Any]:
+    """The JSON schema of the document, version 1."""
+    return msgspec.json.schema(InputDocument)
+
+
+class NoSuchField(Struct, frozen=True):
+    """`path` as far as its first unknown member, and the members there are."""
+
+    path: tuple[str, ...]
+    known: tuple[str, ...]
+
+
+def unknown_field(path: tuple[str, ...]) -> NoSuchField | None:
+    """Where a path into the document (`*` for an index) leaves the schema; None if it does not."""
+    kind: inspect.Type = inspect.type_info(InputDocument)
+    for depth, name in enumerate(path):
+        if isinstance(kind, inspect.UnionType):
+            kind = next(one for one in kind.types if not isinstance(one, inspect.NoneType))
+        if isinstance(kind, inspect.StructType):
+            members = {field.encode_name: field.type for field in kind.fields}
+            if name == "*":
+                return None
+            if name not in members:
+                return NoSuchField(path[: depth + 1], tuple(members))
+            kind = members[name]
+        elif isinstance(kind, inspect.ListType | inspect.VarTupleType):
+            if name != "*" and not name.isdecimal():
+                return NoSuchField(path[: depth + 1], ())
+            kind = kind.item_type
+        elif isinstance(kind, inspect.DictType):
+            kind = kind.value_type
+        else:
+            return NoSuchField(path[: depth + 1], ())
+    return None
+

@@ -1,0 +1,177 @@
+"""Judges: asks the policy where a request may run, and believes nothing but an exact verdict.
+
+Verdicts are remembered, because most requests look alike to a policy. The engine is given only
+the fields that the policy reads, and the key holds just these (the deployments by the digest of
+the fleet), so equal keys are equal inputs and the answer is the same with and without memory. A
+policy that reads the clock is evaluated each time. Failures are never remembered.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from situs.core.decision import Analysis, Exclusion, Obligation, PolicyDecision
+from situs.core.request import Request
+from situs.core.snapshot import Snapshot
+from situs.policy.input import CLOCK, FIELDS, Facts, input_document
+
+Code = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
+
+KNOWN_OBLIGATIONS: Final[frozenset[str]] = frozenset()
+"""What Situs can do on behalf of a policy: nothing yet. What it cannot do excludes."""
+
+
+class Denial(Struct, frozen=True, forbid_unknown_fields=True):
+    deployment: str
+    code: Code
+
+
+class Owed(Struct, frozen=True, forbid_unknown_fields=True):
+    kind: Code
+    deployment: str = "*"
+
+
+class Verdict(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an engine must answer, to the letter."""
+
+    allow: list[str]
+    deny: list[Denial]
+    obligations: list[Owed] = []
+
+
+class _Refused(Exception):
+    """Everything is denied; `code` says why, without content."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def judge(request: Request, analysis: Analysis, snapshot: Snapshot, now: float) -> PolicyDecision:
+    """Say which deployments policy allows, and why not the others.
+
+    Never raises for what a policy or an engine does: whatever is not a verdict denies every
+    deployment, and `error` says what it was. Cancellation and exit pass through.
+    """
+    try:
+        return _judge(Facts(request, analysis, snapshot, now))
+    except BaseException as problem:
+        if must_pass(problem):
+            raise
+        code = problem.code if isinstance(problem, _Refused) else "judging_failed"
+        return _all_denied(snapshot, code)
+
+
+def must_pass(problem: BaseException) -> bool:
+    """Cancellation and exit are not failures. (`asyncio` itself is not known on this floor.)"""
+    if isinstance(problem, KeyboardInterrupt | SystemExit | GeneratorExit):
+        return True
+    return any(kind.__name__ == "CancelledError" for kind in type(problem).__mro__)
+
+
+def read_verdict(answer: Any) -> Verdict:
+    """Raises msgspec.ValidationError unless `answer` is a verdict exactly."""
+    return msgspec.convert(answer, Verdict, strict=True)
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def _judge(facts: Facts) -> PolicyDecision:
+    snapshot = facts.snapshot
+    policy = snapshot.policy
+    memory = policy.memory if CLOCK.isdisjoint(policy.reads) else None
+    if memory is None:
+        return _evaluate(facts)
+    key = _key(facts)
+    known: PolicyDecision | None = memory.get(key)
+    if known is None:
+        known = _evaluate(facts)
+        memory.put(key, known)
+    return known
+
+
+def _key(facts: Facts) -> bytes:
+    policy = facts.snapshot.policy
+    parts: list[Any] = [policy.digest, facts.snapshot.fleet.digest]
+    try:
+        parts += [FIELDS[name](facts) for name in policy.reads if name != "deployments"]
+        return _encoder.encode(parts)
+    except Exception:
+        raise _Refused("input_failed") from None
+
+
+def _evaluate(facts: Facts) -> PolicyDecision:
+    snapshot = facts.snapshot
+    try:
+        document = input_document(facts, snapshot.policy.reads)
+    except Exception:
+        raise _Refused("input_failed") from None
+    try:
+        answer = snapshot.policy.evaluate(document)
+    except BaseException as problem:  # an engine's panic is no Exception
+        if must_pass(problem):
+            raise
+        raise _Refused("engine_failed") from None
+    try:
+        verdict = read_verdict(answer)
+    except msgspec.ValidationError:
+        raise _Refused("verdict_malformed") from None
+    names = sorted({deployment.name for deployment in snapshot.fleet.deployments})
+    return conclude(verdict, names, snapshot.policy.digest)
+
+
+def conclude(
+    verdict: Verdict,
+    names: list[str],
+    digest: str,
+    known: frozenset[str] = KNOWN_OBLIGATIONS,
+) -> PolicyDecision:
+    """Allowed is what is in `allow`, not in `deny`, and owes nothing that is not `known`.
+
+    Sorted and without duplicates. A verdict that speaks of a deployment there is not is refused
+    whole: it was meant for another fleet, or a name is misspelt.
+    """
+    allow = set(verdict.allow)
+    codes: defaultdict[str, set[str]] = defaultdict(set)
+    for denial in verdict.deny:
+        codes[denial.deployment].add(denial.code)
+    spoken = allow | codes.keys() | {one.deployment for one in verdict.obligations} - {"*"}
+    if not spoken <= set(names):
+        raise _Refused("unknown_deployment")
+    for name in names:
+        if name not in allow and name not in codes:
+            codes[name].add("not_allowed")
+    owed: set[tuple[str, str]] = set()
+    for one in verdict.obligations:
+        for name in names if one.deployment == "*" else [one.deployment]:
+            if name in allow and one.kind not in known:
+                codes[name].add(f"obligation_unsupported:{one.kind}")
+            elif name in allow:
+                owed.add((one.kind, name))
+    allowed = tuple(name for name in names if name not in codes)
+    return PolicyDecision(
+        allowed=allowed,
+        exclusions=tuple(
+            Exclusion(name, "policy", code)
+            for name in sorted(codes)
+            for code in sorted(codes[name])
+        ),
+        obligations=tuple(Obligation(kind, name) for kind, name in sorted(owed) if name in allowed),
+        policy=digest,
+    )
+
+
+def _all_denied(snapshot: Snapshot, code: str) -> PolicyDecision:
+    names = sorted({deployment.name for deployment in snapshot.fleet.deployments})
+    return PolicyDecision(
+        allowed=(),
+        exclusions=tuple(Exclusion(name, "policy", code) for name in names),
+        obligations=(),
+        policy=snapshot.policy.digest,
+        error=code,
+    )

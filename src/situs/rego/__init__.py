@@ -1,0 +1,1 @@
+"""Evaluates a loaded policy: the only place that knows an engine."""

@@ -1,0 +1,213 @@
+"""What a policy may say: the checks that need no evaluation, all problems at once.
+
+The engine alone would let pass what silently never denies: a misspelt field or rule is undefined,
+`http.send` is undefined, and a function that calls itself ends the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from typing import Final
+
+from msgspec import Struct
+
+from situs.policy.input import FIELDS, unknown_field
+from situs.rego.builtins import ALLOWED, INSTEAD, NAMESPACES
+from situs.rego.modules import Problem
+from situs.rego.syntax import ANY, Call, Names, Place, Reference, Rule, Syntax, expand
+
+PACKAGE: Final = ("situs",)
+_SETS: Final = {
+    "allow": "allow contains name if { … }",
+    "deny": 'deny contains {"deployment": name, "code": "reason"} if { … }',
+    "obligations": 'obligations contains {"kind": "…", "deployment": name} if { … }',
+}
+
+
+class Checked(Struct, frozen=True):
+    """`reads` are the members of `input` that the policy can see: all, if it takes it whole."""
+
+    problems: tuple[Problem, ...]
+    rules: tuple[str, ...]
+    builtins: tuple[str, ...]
+    reads: frozenset[str]
+
+
+def check(
+    modules: Sequence[Syntax], tests: Sequence[Syntax] = (), *, partial: bool = False
+) -> Checked:
+    """Tests may use `with`, any package and made-up input; the rest holds for them too.
+
+    `partial`: some modules could not be parsed, so nothing is said to be missing.
+    """
+    look = _Look([*modules, *tests], partial)
+    for module in modules:
+        look.package(module)
+        look.module(module)
+    if modules:
+        look.required(modules[0])
+    builtins, reads = frozenset(look.builtins), frozenset(look.reads)
+    for module in tests:
+        look.module(module, test=True)
+    look.recursion()
+    return Checked(
+        problems=tuple(look.problems),
+        rules=tuple(sorted({_said(m.package + rule.name) for m in modules for rule in m.rules})),
+        builtins=tuple(sorted(builtins)),
+        reads=reads,
+    )
+
+
+class _Look:
+    """Collects problems and facts over all modules."""
+
+    def __init__(self, modules: Iterable[Syntax], partial: bool) -> None:
+        self._partial = partial
+        self.problems: list[Problem] = []
+        self.builtins: set[str] = set()
+        self.reads: set[str] = set()
+        self._rules: dict[Names, list[tuple[Syntax, Rule]]] = {}
+        self._uses: dict[Names, set[Names]] = {}
+        for module in modules:
+            for rule in module.rules:
+                self._rules.setdefault(module.package + rule.name, []).append((module, rule))
+
+    def package(self, module: Syntax) -> None:
+        if module.package[:1] != PACKAGE:
+            what = f"package {_said(module.package)} is not read"
+            self._problem(module, module.at, what, "write `package situs`, or `situs.…` to help it")
+
+    def required(self, first: Syntax) -> None:
+        for name, form in _SETS.items():
+            clauses = self._rules.get((*PACKAGE, name), [])
+            if not clauses and name != "obligations":
+                self._missing(first, Place(0, 0), f"there is no rule `{name}`", f"write `{form}`")
+            for module, rule in clauses:
+                if rule.kind != "set":
+                    self._problem(module, rule.at, f"`{name}` must be a set", f"write `{form}`")
+
+    def module(self, module: Syntax, *, test: bool = False) -> None:
+        for alias, one in module.imports.items():
+            self._import(module, alias, one)
+        for rule in module.rules:
+            uses = self._uses.setdefault(module.package + rule.name, set())
+            for call in rule.calls:
+                uses.update(self._call(module, call))
+            for one in rule.references:
+                uses.update(self._reference(module, rule, one, test))
+            if rule.locals & {"input", "data"}:
+                self._problem(module, rule.at, "a variable may not be named input or data")
+            for at in rule.replaces if not test else ():
+                self._problem(module, at, "`with` is for tests", "move it to a *_test.rego file")
+
+    def recursion(self) -> None:
+        done: set[Names] = set()
+        for start in sorted(self._uses):
+            self._descend(start, [], done)
+
+    def _descend(self, name: Names, above: list[Names], done: set[Names]) -> None:
+        if name in above:
+            circle = " → ".join(_said(one) for one in [*above[above.index(name) :], name])
+            module, rule = self._rules[name][0]
+            self._problem(module, rule.at, f"a rule may not depend on itself: {circle}")
+        elif name not in done:
+            for used in sorted(self._uses.get(name, ())):
+                self._descend(used, [*above, name], done)
+            done.add(name)
+
+    def _import(self, module: Syntax, alias: str, one: Reference) -> None:
+        if alias in NAMESPACES | {"input", "data"}:
+            what = f"an import may not be named {alias}"
+            self._problem(module, one.at, what, "give it another name with `as`")
+        if one.path[0] == "input":
+            self._field(module, one.path, one.at)
+        elif one.path[0] != "data":
+            self._problem(module, one.at, f"nothing is called {_said(one.path)}", "import data.…")
+        elif not any(name[: len(one.path) - 1] == one.path[1:] for name in self._rules):
+            self._missing(module, one.at, f"there is no {_said(one.path)}", self._near(one.path))
+
+    def _call(self, module: Syntax, call: Call) -> Iterator[Names]:
+        if call.path is None:
+            self._problem(module, call.at, "a computed function may not be called")
+            return
+        path = call.path
+        if path[0] in module.imports:
+            path = module.imports[path[0]].path + path[1:]
+        own = module.package + path
+        name = path[1:] if path[0] == "data" else own if len(path) == 1 else None
+        clauses = self._rules.get(name, []) if name else []
+        if name and clauses:
+            wanted = {rule.parameters for _, rule in clauses}
+            if call.arguments not in wanted:
+                what = f"{_said(path)} takes {_listed(wanted)} arguments, not {call.arguments}"
+                self._problem(module, call.at, what)
+            yield name
+        elif (said := _said(path)) in ALLOWED:
+            self.builtins.add(said)
+        else:
+            names = ALLOWED | {_said(one[-1:]) for one in self._rules if one[:-1] == own[:-1]}
+            advice = INSTEAD.get(said) or _nearest(said, names)
+            known = said in INSTEAD or (len(path) > 1 and path[0] in NAMESPACES)
+            tell = self._problem if known else self._missing
+            tell(module, call.at, f"{said} may not be called", advice)
+
+    def _reference(self, module: Syntax, rule: Rule, one: Reference, test: bool) -> Iterator[Names]:
+        path = expand(one.path, rule, module.imports)
+        if path[0] == "input":
+            if not test:
+                self._field(module, path, one.at)
+        elif path[0] == "data":
+            name = self._defined(path[1:])
+            if name:
+                yield name
+            elif not test:
+                what = f"there is no rule {_said(path)}"
+                self._missing(module, one.at, what, self._near(path))
+        elif path[0] != ANY:
+            name = self._defined(module.package + path)
+            if name:
+                yield name
+
+    def _field(self, module: Syntax, path: Names, at: Place) -> None:
+        if len(path) < 2 or path[1] == ANY:
+            self.reads.update(FIELDS)
+            return
+        self.reads.add(path[1])
+        wrong = unknown_field(path[1:])
+        if wrong:
+            what = f"input has no {_said(wrong.path)}"
+            self._problem(module, at, what, _nearest(wrong.path[-1], wrong.known))
+
+    def _defined(self, path: Names) -> Names | None:
+        """The rule that a path leads to or into."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self._rules:
+                return path[:length]
+        return None
+
+    def _near(self, path: Names) -> str:
+        inside = [_said(name) for name in self._rules if name[: len(path) - 1] == path[1:]]
+        if ANY in path or inside:
+            return "name one rule of it"
+        return _nearest(_said(path), {_said(("data", *name)) for name in self._rules})
+
+    def _problem(self, module: Syntax, at: Place, what: str, do: str = "") -> None:
+        self.problems.append(Problem(module.file, at.line, at.column, what, do))
+
+    def _missing(self, module: Syntax, at: Place, what: str, do: str = "") -> None:
+        if not self._partial:
+            self._problem(module, at, what, do)
+
+
+def _said(path: Names) -> str:
+    return ".".join(path)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f"the nearest name is {close[0]}" if close else ""
+
+
+def _listed(numbers: set[int]) -> str:
+    return " or ".join(str(number) for number in sorted(numbers))

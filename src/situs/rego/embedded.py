@@ -1,0 +1,144 @@
+"""The embedded engine: loads a policy or says everything that is wrong with it.
+
+The interpreter is used, not the engine's bytecode machine: that one goes on after an undefined
+value (`x := input.nope` holds there), which allows what Rego denies.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import regorus
+from msgspec import Struct
+
+from situs.core.snapshot import Policy
+from situs.policy.judge import must_pass, read_verdict
+from situs.policy.memory import Memory
+from situs.rego.check import check
+from situs.rego.modules import Module, Problem, digest, read_modules, refuse
+from situs.rego.sample import sample_documents
+from situs.rego.syntax import Syntax, read_syntax
+
+_ENTRY: Final = "data.situs_entry.verdict"
+_MODULE: Final = """package situs_entry
+verdict := {"allow": data.situs.allow, "deny": data.situs.deny%s}
+"""
+_OBLIGATIONS: Final = ', "obligations": data.situs.obligations'
+_WHERE: Final = re.compile(r"-->\s*(.*?):(\d+):(\d+)\s")
+_WHAT: Final = re.compile(r"^error: (.*)$", re.MULTILINE)
+_V1: Final = "write Rego v1: `allow contains name if { … }`"
+
+
+class Report(Struct, frozen=True):
+    """What a policy is: its problems, or its digest and what it uses."""
+
+    digest: str
+    files: tuple[str, ...]
+    rules: tuple[str, ...]
+    builtins: tuple[str, ...]
+    reads: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+def load(paths: Sequence[Path]) -> Policy:
+    """The policy in these files and directories, ready to judge on this thread.
+
+    Raises PolicyError with every problem at once: syntax, packages, missing rules, functions that
+    may not be called, fields that `input` does not have, a verdict of the wrong shape.
+    """
+    modules = read_modules(paths)
+    report, engine = _prepare(modules)
+    if report.problems or engine is None:
+        raise refuse(report.problems)
+    return Policy(engine.evaluate, report.digest, frozenset(report.reads), Memory())
+
+
+def inspect(paths: Sequence[Path]) -> Report:
+    """The same, for people: problems are told, not raised, unless no file can be read."""
+    return _prepare(read_modules(paths))[0]
+
+
+class Engine:
+    """Owns the engine's objects, which must not leave the thread that made them."""
+
+    def __init__(self, modules: Sequence[Module], obligations: bool) -> None:
+        self._thread = threading.get_ident()
+        self._engine = regorus.Engine()
+        for module in modules:
+            self._engine.add_policy(module.shown, module.text)
+        self._engine.add_policy("situs", _MODULE % (_OBLIGATIONS if obligations else ""))
+
+    def evaluate(self, document: bytes) -> Any:
+        """The verdict document. Raises whatever the engine does, panics included."""
+        if threading.get_ident() != self._thread:
+            raise RuntimeError("a policy is evaluated only on the thread that loaded it")
+        self._engine.set_input_json(document.decode())
+        return msgspec.json.decode(self._engine.eval_rule_as_json(_ENTRY))
+
+
+def parse(modules: Sequence[Module]) -> tuple[tuple[Syntax, ...], tuple[Problem, ...]]:
+    """Reads each module by itself, so that one syntax error does not hide the next."""
+    syntaxes: list[Syntax] = []
+    problems: list[Problem] = []
+    for module in modules:
+        engine = regorus.Engine()
+        try:
+            engine.add_policy(module.shown, module.text)
+            [tree] = msgspec.json.decode(engine.get_ast_as_json())
+        except BaseException as problem:
+            if must_pass(problem):
+                raise
+            problems.append(engine_problem(problem, module.shown))
+        else:
+            syntaxes.append(read_syntax(module.shown, module.text, tree["ast"]))
+    return tuple(syntaxes), tuple(problems)
+
+
+def engine_problem(problem: BaseException, shown: str) -> Problem:
+    """An engine's message without its picture and its stack."""
+    text = str(problem).split("Stack backtrace")[0].strip()
+    where, what = _WHERE.search(text), _WHAT.search(text)
+    said = what[1] if what else next(iter(text.splitlines()), type(problem).__name__)
+    do = _V1 if "keyword is required" in said else ""
+    if where:
+        return Problem(where[1], int(where[2]), int(where[3]), said, do)
+    return Problem(shown, 0, 0, said, do)
+
+
+def _prepare(modules: Sequence[Module]) -> tuple[Report, Engine | None]:
+    syntaxes, broken = parse(modules)
+    checked = check(syntaxes, partial=bool(broken))
+    problems = broken + checked.problems
+    engine: Engine | None = None
+    if not problems:
+        engine, problems = _try(modules, "situs.obligations" in checked.rules)
+    report = Report(
+        digest=digest(modules),
+        files=tuple(module.shown for module in modules),
+        rules=checked.rules,
+        builtins=checked.builtins,
+        reads=tuple(sorted(checked.reads)),
+        problems=tuple(sorted(problems)),
+    )
+    return report, engine
+
+
+def _try(modules: Sequence[Module], obligations: bool) -> tuple[Engine | None, tuple[Problem, ...]]:
+    shown = modules[0].shown
+    try:
+        engine = Engine(modules, obligations)
+        for document in sample_documents():
+            read_verdict(engine.evaluate(document))
+    except msgspec.ValidationError as problem:
+        what = f"the verdict on an example request has the wrong shape: {problem}"
+        return None, (Problem(shown, 0, 0, what, "see docs/guides/policy.md"),)
+    except BaseException as problem:
+        if must_pass(problem):
+            raise
+        return None, (engine_problem(problem, shown),)
+    return engine, ()
