@@ -1,0 +1,129 @@
+"""What a receipt costs the request path, and how fast a chain is verified.
+
+    python bench/receipts.py [REQUESTS]
+
+Prints one JSON line: microseconds of wall time for decision + outcome with 8 deployments (mean and
+percentiles), CPU of the whole process per request (the signing thread included), bytes per request,
+and lines verified per second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from situs.core.capability import CapabilityClass
+from situs.core.decision import Analysis, Candidate, Decision, Exclusion, Placement, PolicyDecision
+from situs.core.fleet import Deployment, DeploymentState, FleetView, Locus, LocusKind, Model
+from situs.core.label import Finding, Label, LabelReason
+from situs.core.record import Attempt, Decided, End, Outcome, Peer, Usage
+from situs.core.request import Objective, Request, Wire
+from situs.stores.segments import SegmentWriter
+from situs.stores.verify import verify
+from situs.trust.keys import open_signing_key
+
+SCORERS = ("adequacy", "cost", "latency", "load", "owned", "affinity")
+
+
+def fleet() -> FleetView:
+    locus = Locus("rack-1", LocusKind.ON_PREM, "DE", True)
+    model = Model("small", CapabilityClass.SMALL, 8192)
+    deployments = tuple(Deployment(f"d{i}", model, locus, f"node-{i}") for i in range(8))
+    return FleetView(deployments, (DeploymentState(),) * 8, "f" * 64)
+
+
+def decided(number: int, body: bytes) -> Decided:
+    request_id = f"req-{number:09d}"
+    request = Request(request_id, Wire.OPENAI_CHAT, "auto", {}, (), len(body), body=body)
+    analysis = Analysis(
+        Label.CONFIDENTIAL,
+        (LabelReason(Label.CONFIDENTIAL, "finding", "iban"),),
+        (Finding("iban", 0, 10, 32, 1.0, "iban", True),),
+        512,
+        256,
+        "chat",
+        CapabilityClass.SMALL,
+        "fast",
+    )
+    ranked = tuple(
+        Candidate(f"d{i}", 0.9 - i / 31, dict.fromkeys(SCORERS, 1 / (i + 3)), True, 1e-4, 0.21, 3.7)
+        for i in range(5)
+    )
+    out = tuple(Exclusion(f"d{i}", "policy", "not_owned") for i in range(5, 8))
+    policy = PolicyDecision(tuple(f"d{i}" for i in range(5)), out, (), "e" * 64)
+    placement = Placement(ranked, (), Objective.CHEAPEST_ADEQUATE)
+    decision = Decision(request_id, 1.75e9 + number / 977, analysis, policy, placement, "f" * 64)
+    return Decided(request, decision)
+
+
+def outcome(number: int) -> Outcome:
+    peer = Peer("127.0.0.1", 8080)
+    attempt = Attempt(
+        "d0", "rack-1", "DE", "small", None, End.COMPLETE, peer, 200, 2048, 900, 0.31, 4.2
+    )
+    usage, at = Usage(512, 200), 1.75e9 + number / 977
+    return Outcome(
+        f"req-{number:09d}", at, 200, None, (attempt,), usage, 1e-4, 0.0, "EUR", 9e-4, 4.3
+    )
+
+
+async def write(writer: SegmentWriter, requests: int) -> list[float]:
+    """Wall seconds per request, spread out a little so that group commits fall in between."""
+    body, took = b"x" * 2048, []
+    for number in range(requests):
+        record, end = decided(number, body), outcome(number)
+        began = time.perf_counter()
+        await writer.decided(record)
+        writer.ended(end)
+        took.append(time.perf_counter() - began)
+    return took
+
+
+def main(requests: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        data, view = Path(folder), fleet()
+        key = open_signing_key(data / "keys")
+        writer = SegmentWriter(data / "receipts", key, lambda: view, time.time)
+        writer.start()
+        made_cpu = time.process_time()
+        for number in range(requests):
+            decided(number, b"")
+            outcome(number)
+        made_cpu = time.process_time() - made_cpu
+        cpu = time.process_time()
+        took = sorted(asyncio.run(write(writer, requests)))
+        writer.close()
+        cpu = time.process_time() - cpu - made_cpu
+        size = sum(p.stat().st_size for p in data.rglob("*.jsonl"))
+        began = time.perf_counter()
+        report = verify(data / "receipts", [key.public])
+        verified_s = time.perf_counter() - began
+    print(
+        json.dumps(
+            {
+                "bench": "receipts",
+                "requests": requests,
+                "us_mean": round(sum(took) / requests * 1e6, 1),
+                "us_p50": round(took[requests // 2] * 1e6, 1),
+                "us_p99": round(took[requests * 99 // 100] * 1e6, 1),
+                "us_max": round(took[-1] * 1e6, 1),
+                "cpu_us_with_signing": round(cpu / requests * 1e6, 1),
+                "bytes_per_request": size // requests,
+                "verified_lines_per_s": round(report.lines / verified_s),
+                "problems": len(report.problems),
+                "python": platform.python_version(),
+                "machine": platform.machine(),
+                "cpus": os.cpu_count(),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)

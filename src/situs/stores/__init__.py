@@ -1,0 +1,1 @@
+"""What is kept? Receipts: append-only, chained, signed segments that anyone can check."""

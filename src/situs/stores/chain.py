@@ -1,0 +1,178 @@
+"""One chain while it is written: segments on disk, and the links between their lines."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from situs.stores.layout import HEAD_FILE, salts_path, segment_path
+from situs.stores.lines import GENESIS, head
+from situs.stores.merkle import Frontier
+
+SALT_BYTES = 16
+_SALTS_AT_ONCE = 256
+_sync = getattr(os, "fdatasync", os.fsync)
+
+
+class Segment:
+    """Owns one segment file and its salts. Lines go in whole or not at all."""
+
+    def __init__(self, chain_dir: Path, first: int) -> None:
+        self.first = first
+        self.size = 0
+        self.fleets: set[str] = set()
+        self.unhashed: list[bytes] = []
+        self.tree = Frontier()
+        self._path = segment_path(chain_dir, first)
+        self._torn = False
+        self._salts: list[bytes] = []
+        self._salts_used = 0
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._fd = os.open(self._path, flags | os.O_APPEND, 0o640)
+        try:
+            self._salts_fd = os.open(salts_path(chain_dir, first), flags, 0o600)
+        except OSError:
+            os.close(self._fd)
+            self._path.unlink()
+            raise
+        self._identity = _identity(os.fstat(self._fd))
+
+    def in_place(self) -> bool:
+        """Whether the file still has its name: a removed or replaced one keeps nothing."""
+        try:
+            return _identity(self._path.stat()) == self._identity
+        except OSError:
+            return False
+
+    def append(self, line: bytes) -> None:
+        """Raises OSError; then the file is as it was, or the next call makes it so first."""
+        if self._torn:
+            self._mend()
+        try:
+            written = os.write(self._fd, line)
+            if written != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            self._torn = True
+            self._mend()
+            raise
+        self.size += written
+
+    def _mend(self) -> None:
+        os.ftruncate(self._fd, self.size)
+        self._torn = False
+
+    def next_salt(self) -> tuple[int, bytes]:
+        """A fresh salt and its position; it is in its file before it is handed out.
+
+        Salts are made and written in blocks, so that most requests pay for neither.
+        """
+        if not self._salts:
+            block = os.urandom(SALT_BYTES * _SALTS_AT_ONCE)
+            if os.pwrite(self._salts_fd, block, SALT_BYTES * self._salts_used) != len(block):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            salts = [block[i : i + SALT_BYTES] for i in range(0, len(block), SALT_BYTES)]
+            self._salts = salts[::-1]
+        position = self._salts_used
+        self._salts_used += 1
+        return position, self._salts.pop()
+
+    def remove(self) -> None:
+        """Undo a beginning that failed."""
+        self.close()
+        self._path.unlink(missing_ok=True)
+        self._path.with_suffix(".salts").unlink(missing_ok=True)
+
+    def sync(self) -> None:
+        """Salts first: a durable line never cites a salt that is not."""
+        _sync(self._salts_fd)
+        _sync(self._fd)
+
+    def close(self) -> None:
+        os.close(self._fd)
+        os.close(self._salts_fd)
+
+
+class Chain:
+    """Owns the chain's directory and the link from each line to the next.
+
+    Calls that append must be serialised by the owner.
+    """
+
+    def __init__(self, receipts_dir: Path, chain_id: str) -> None:
+        self.id = chain_id
+        self.seq = 0
+        self.prev = GENESIS
+        self.last = b""
+        self._dir = receipts_dir / chain_id
+        self._dir.mkdir(mode=0o750, parents=True)
+        try:
+            self.segment = Segment(self._dir, 0)
+        except OSError:
+            self._dir.rmdir()
+            raise
+        self._ended: list[Segment] = []
+
+    def add(self, kind: str, body: bytes) -> int:
+        """Append a line of that type and return its sequence; raises OSError, then nothing was."""
+        seq = self.seq
+        line = b"".join((head(kind, self.id, seq, self.prev), memoryview(body)[1:], b"\n"))
+        self.segment.append(line)
+        digest = sha256(memoryview(line)[:-1])
+        self.prev = digest.hexdigest()
+        self.segment.unhashed.append(digest.digest())
+        self.seq = seq + 1
+        self.last = line
+        return seq
+
+    def rotate(self, opening: bytes) -> None:
+        """Begin the next segment with `opening`, the body of its first line."""
+        before = self.segment
+        self.segment = Segment(self._dir, self.seq)
+        try:
+            self.add("open", opening)
+        except OSError:
+            self.segment.remove()
+            self.segment = before
+            raise
+        self._ended.append(before)
+
+    def take(self) -> list[tuple[Segment, list[bytes]]]:
+        """The digests of the lines since the last call, by segment, the ended ones first."""
+        taken = []
+        for segment in (*self._ended, self.segment):
+            taken.append((segment, segment.unhashed))
+            segment.unhashed = []
+        return taken
+
+    def forget(self, segment: Segment) -> None:
+        """Let go of an ended segment, once its last checkpoint is written and synced."""
+        if segment in self._ended:
+            self._ended.remove(segment)
+            segment.close()
+
+    def write_head(self, line: bytes) -> None:
+        """Note the newest durable checkpoint beside the segments, so that a cut tail shows."""
+        scratch = self._dir / f".{HEAD_FILE}"
+        scratch.write_bytes(line)
+        scratch.replace(self._dir / HEAD_FILE)
+
+    def discard(self) -> None:
+        """Undo a beginning that failed, as far as the disk allows."""
+        with suppress(OSError):
+            self.segment.remove()
+            for path in self._dir.iterdir():
+                path.unlink()
+            self._dir.rmdir()
+
+    def close(self) -> None:
+        for segment in (*self._ended, self.segment):
+            segment.close()
+        self._ended = []
+
+
+def _identity(stat: os.stat_result) -> tuple[int, int]:
+    return stat.st_dev, stat.st_ino

@@ -1,0 +1,228 @@
+"""The receipt format, version 1: what stands on each line (docs/reference/receipts.md).
+
+A line is one JSON object. Its first members are the same for all types (`v`, `type`, `chain`,
+`seq`, `prev`); the bodies here add `at` and the rest. Nothing here holds content: texts that the
+caller chose freely enter as salted digests.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from situs.core.decision import Analysis, Decision, Placement, PolicyDecision
+from situs.core.fleet import DeploymentState, FleetView
+from situs.core.label import Finding
+from situs.core.request import AUTO, Ask, Request
+
+FORMAT = 1
+GENESIS = "0" * 64
+"""`prev` of a chain's first line."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class AskFacts(Struct, frozen=True, omit_defaults=True):
+    """The caller's headers. `session` and `data` are salted digests."""
+
+    label: str | None = None
+    objective: str | None = None
+    session: str | None = None
+    data: str | None = None
+    max_cost: float | None = None
+    slo_ttft_s: float | None = None
+    deadline_s: float | None = None
+    criticality: str = "advisory"
+
+
+class RequestFacts(Struct, frozen=True):
+    """The request without its content; `salt` is the position of its salt in the salts file."""
+
+    wire: str
+    model: str
+    size: int
+    digest: str
+    salt: int
+    stream: bool
+    tenant: str
+    key: str
+    ask: AskFacts
+
+
+class ReasonFacts(Struct, frozen=True):
+    label: str
+    source: str
+    detail: str
+
+
+class AnalysisFacts(Struct, frozen=True):
+    """An analysis with labels and classes in words."""
+
+    label: str
+    reasons: list[ReasonFacts]
+    findings: tuple[Finding, ...]
+    prompt_tokens: int
+    completion_tokens: int
+    task: str
+    needs: str
+    tier: str
+    language: str
+    interactive: bool
+
+
+class FleetFacts(Struct, frozen=True):
+    """Which fleet line holds, and how each of its deployments was doing, in its order."""
+
+    digest: str
+    states: tuple[DeploymentState, ...] | None
+
+
+class DecisionBody(Struct, frozen=True):
+    id: str
+    at: float
+    request: RequestFacts
+    analysis: AnalysisFacts
+    policy: PolicyDecision
+    placement: Placement
+    fleet: FleetFacts
+
+
+class Cited(Struct, frozen=True):
+    """A line of another chain, by sequence and digest."""
+
+    chain: str
+    seq: int
+    digest: str
+
+
+class OpenBody(Struct, frozen=True):
+    """First line of a segment. `previous` (first segment only): where earlier chains stood."""
+
+    at: float
+    situs: str
+    key: str
+    public_key: str
+    previous: tuple[Cited, ...] = ()
+
+
+class CheckpointBody(Struct, frozen=True):
+    """A signed Merkle root over the first `size` lines of the segment that begins at `first`."""
+
+    at: float
+    first: int
+    size: int
+    root: str
+    key: str
+    signature: str
+
+
+class CloseBody(Struct, frozen=True):
+    """Last words of a clean end; `lost` counts outcomes that could not be written."""
+
+    at: float
+    decisions: int
+    outcomes: int
+    lost: int
+
+
+def encode(body: Struct) -> bytes:
+    return _encode(body)
+
+
+def head(kind: str, chain: str, seq: int, prev: str) -> bytes:
+    """The members that every line begins with, open for the body's own."""
+    return (
+        f'{{"v":{FORMAT},"type":"{kind}","chain":"{chain}","seq":{seq},"prev":"{prev}",'
+    ).encode()
+
+
+def signed_text(chain: str, first: int, size: int, root: str) -> bytes:
+    """The bytes that a checkpoint's signature is over."""
+    return f"situs receipts checkpoint v1\n{chain}\n{first}\n{size}\n{root}\n".encode()
+
+
+def decision_body(
+    request: Request, decision: Decision, view: FleetView, slot: int, salt: bytes
+) -> bytes:
+    """Encode a decision. `salt` is the one at position `slot` of the segment's salts."""
+    states = view.states if view.digest == decision.fleet else None
+    return _encode(
+        DecisionBody(
+            id=decision.id,
+            at=decision.at,
+            request=RequestFacts(
+                wire=request.wire.value,
+                model=_known_model(request.model, view, salt),
+                size=request.size,
+                digest=sha256(salt + request.body).hexdigest(),
+                salt=slot,
+                stream=request.stream,
+                tenant=request.principal.tenant,
+                key=request.principal.key,
+                ask=_ask(request.ask, salt),
+            ),
+            analysis=_analysis(decision.analysis),
+            policy=decision.policy,
+            placement=decision.placement,
+            fleet=FleetFacts(decision.fleet, states),
+        )
+    )
+
+
+def salted(salt: bytes, kind: str, text: str) -> str:
+    """Digest of a text that the caller chose; `kind` keeps equal texts of two kinds apart."""
+    return sha256(salt + f"{kind}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _known_model(model: str, view: FleetView, salt: bytes) -> str:
+    """Names that the configuration knows stay; anything else could be content."""
+    if model == AUTO or any(model in (d.name, d.model.name) for d in view.deployments):
+        return model
+    return "sha256:" + salted(salt, "model", model)
+
+
+_NO_ASK = AskFacts()
+
+
+def _ask(ask: Ask, salt: bytes) -> AskFacts:
+    if ask == Ask():
+        return _NO_ASK
+    return AskFacts(
+        label=None if ask.label is None else ask.label.word,
+        objective=None if ask.objective is None else ask.objective.value,
+        session=None if ask.session is None else salted(salt, "session", ask.session),
+        data=None if ask.data is None else salted(salt, "data", ask.data),
+        max_cost=ask.max_cost,
+        slo_ttft_s=ask.slo_ttft_s,
+        deadline_s=ask.deadline_s,
+        criticality=ask.criticality,
+    )
+
+
+def _analysis(analysis: Analysis) -> AnalysisFacts:
+    return AnalysisFacts(
+        label=analysis.label.word,
+        reasons=[ReasonFacts(r.label.word, r.source, r.detail) for r in analysis.reasons],
+        findings=analysis.findings,
+        prompt_tokens=analysis.prompt_tokens,
+        completion_tokens=analysis.completion_tokens,
+        task=analysis.task,
+        needs=analysis.needs.word,
+        tier=analysis.tier,
+        language=analysis.language,
+        interactive=analysis.interactive,
+    )
+
+
+def fleet_body(view: FleetView, at: float) -> bytes:
+    """Encode the static facts of a fleet, capability classes in words."""
+    deployments: list[dict[str, Any]] = []
+    for deployment in view.deployments:
+        facts = msgspec.to_builtins(deployment, order="deterministic")
+        facts["model"]["capability"] = deployment.model.capability.word
+        facts["model"]["modalities"] = sorted(m.value for m in deployment.model.modalities)
+        deployments.append(facts)
+    return _encode({"at": at, "digest": view.digest, "deployments": deployments})

@@ -1,0 +1,317 @@
+"""The writer of receipts: appended by the request path, signed and synced by a thread."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from situs import __version__
+from situs.core.fleet import FleetView
+from situs.core.record import Decided, Outcome, ReceiptRef
+from situs.errors import CannotRecord
+from situs.stores.chain import Chain, Segment
+from situs.stores.layout import tips
+from situs.stores.lines import (
+    CheckpointBody,
+    Cited,
+    CloseBody,
+    OpenBody,
+    decision_body,
+    encode,
+    fleet_body,
+    signed_text,
+)
+
+
+class Signer(Protocol):
+    """The key that signs checkpoints: its id, its raw public part, its signature."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def public_raw(self) -> bytes: ...
+
+    def sign(self, message: bytes) -> bytes: ...
+
+
+class Pace(Struct, frozen=True):
+    """When lines are signed and synced, when a segment ends, how many outcomes may wait."""
+
+    group_s: float = 0.2
+    group_lines: int = 512
+    segment_bytes: int = 64 << 20
+    waiting_outcomes: int = 10_000
+
+
+class WriterState(Struct, frozen=True):
+    """How the writer is doing; `problem` is None while it can write."""
+
+    chain: str | None
+    lines: int
+    waiting_outcomes: int
+    lost_outcomes: int
+    problem: str | None
+
+
+class SegmentWriter:
+    """Implements `core.ports.Receipts`; owns one chain and the thread that signs it.
+
+    `decided` and `ended` only encode and write to the page cache, which a killed process leaves
+    intact. The thread opens files, rotates, signs and syncs; it takes the lock for single writes
+    only. While nothing can be written it tries again, and `decided` raises. `fleet` gives the
+    view that decisions are made on.
+    """
+
+    def __init__(
+        self,
+        receipts_dir: Path,
+        signer: Signer,
+        fleet: Callable[[], FleetView],
+        wall: Callable[[], float],
+        pace: Pace | None = None,
+    ) -> None:
+        self._dir = receipts_dir
+        self._signer = signer
+        self._fleet = fleet
+        self._wall = wall
+        self._pace = pace or Pace()
+        self._lock = threading.Lock()
+        self._chain: Chain | None = None
+        self._abandoned: Chain | None = None
+        self._problem: str | None = "not started"
+        self._outcomes: deque[Outcome] = deque()
+        self._lost = 0
+        self._counts = {"decision": 0, "outcome": 0}
+        self._pending = 0
+        self._signed = 0
+        self._wake = threading.Event()
+        self._full = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="situs-receipts", daemon=True)
+
+    def start(self) -> None:
+        """Open a chain and start signing. Does not raise when nothing can be written yet."""
+        self._begin()
+        self._thread.start()
+
+    def state(self) -> WriterState:
+        with self._lock:
+            chain = self._chain
+            return WriterState(
+                chain=None if chain is None else chain.id,
+                lines=0 if chain is None else chain.seq,
+                waiting_outcomes=len(self._outcomes),
+                lost_outcomes=self._lost,
+                problem=self._problem,
+            )
+
+    # Called by the request path.
+
+    async def decided(self, record: Decided) -> ReceiptRef:
+        """Durable against kill -9 on return. Raises CannotRecord; then nothing may leave."""
+        view = self._fleet()
+        with self._lock:
+            chain = self._usable()
+            try:
+                self._cite(chain, view, record)
+                slot, salt = chain.segment.next_salt()
+                body = decision_body(record.request, record.decision, view, slot, salt)
+                seq = chain.add("decision", body)
+            except OSError as error:
+                self._problem = _words(error)
+                raise CannotRecord(f"The receipt cannot be written: {self._problem}.") from error
+            self._problem = None
+            self._counted("decision")
+        return ReceiptRef(chain.id, seq)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Write an outcome, or keep it and try again. Never raises."""
+        with self._lock:
+            if len(self._outcomes) >= self._pace.waiting_outcomes:
+                self._outcomes.popleft()
+                self._lost += 1
+            self._outcomes.append(outcome)
+            self._drain()
+
+    def close(self) -> None:
+        """Stop the thread, write `close` and a last checkpoint over it. Blocks for one sync."""
+        self._stopping = True
+        self._wake.set()
+        self._full.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        with self._lock:
+            self._drain()
+            self._lost += len(self._outcomes)
+            self._outcomes.clear()
+            chain, self._chain = self._chain, None
+            self._problem = "closed"
+        if chain is not None:
+            try:
+                counts = self._counts
+                body = CloseBody(self._wall(), counts["decision"], counts["outcome"], self._lost)
+                chain.add("close", encode(body))
+                self._checkpoint(chain)
+            except OSError:
+                return
+            finally:
+                chain.close()
+
+    # Under the lock.
+
+    def _usable(self) -> Chain:
+        chain = self._chain
+        if chain is not None and chain.segment.in_place():
+            return chain
+        if chain is not None:
+            self._chain, self._abandoned = None, chain
+            self._problem = "the segment file is gone"
+            self._wake.set()
+        raise CannotRecord(f"The receipt cannot be written: {self._problem}.")
+
+    def _cite(self, chain: Chain, view: FleetView, record: Decided) -> None:
+        """Write the fleet's static facts before the first decision that cites them."""
+        digest = record.decision.fleet
+        if digest in chain.segment.fleets:
+            return
+        if digest != view.digest:
+            raise CannotRecord("The fleet changed while the request was decided.", do="Retry.")
+        chain.add("fleet", fleet_body(view, record.decision.at))
+        chain.segment.fleets.add(digest)
+
+    def _drain(self) -> None:
+        chain = self._chain
+        while chain is not None and self._outcomes:
+            try:
+                chain.add("outcome", encode(self._outcomes[0]))
+            except OSError as error:
+                self._problem = _words(error)
+                self._wake.set()
+                return
+            except Exception:
+                self._lost += 1
+            else:
+                self._counted("outcome")
+            self._outcomes.popleft()
+
+    def _counted(self, kind: str) -> None:
+        self._counts[kind] += 1
+        self._pending += 1
+        if self._pending == 1:
+            self._wake.set()
+        elif self._pending == self._pace.group_lines:
+            self._full.set()
+
+    # The thread.
+
+    def _run(self) -> None:
+        settled = True
+        while not self._stopping:
+            self._wake.wait(None if settled else self._pace.group_s)
+            if not self._stopping:
+                self._full.wait(self._pace.group_s)
+            self._wake.clear()
+            self._full.clear()
+            settled = self._group()
+
+    def _group(self) -> bool:
+        """One round: open if needed, write what waits, sign, sync. False: try again soon."""
+        if self._chain is None and not self._begin():
+            return False
+        with self._lock:
+            self._drain()
+            self._pending = 0
+            chain, waiting = self._chain, bool(self._outcomes)
+        if chain is None:
+            return False
+        try:
+            self._rotate_if_due(chain)
+            if chain.seq != self._signed:
+                self._checkpoint(chain)
+        except OSError as error:
+            self._problem = _words(error)
+            return False
+        self._problem = None
+        return not waiting
+
+    def _rotate_if_due(self, chain: Chain) -> None:
+        """A segment that cannot be followed by another one grows on."""
+        if chain.segment.size < self._pace.segment_bytes:
+            return
+        opening = encode(self._opening(()))
+        with suppress(OSError), self._lock:
+            chain.rotate(opening)
+
+    def _checkpoint(self, chain: Chain) -> None:
+        """Sign what came since the last time; sync it; note the checkpoint as the head."""
+        with self._lock:
+            taken = chain.take()
+        for segment, digests in taken:
+            segment.tree.extend(digests)
+        for segment, _ in taken:
+            body = encode(self._signed_root(chain.id, segment))
+            with self._lock:
+                chain.add("checkpoint", body)
+                line, signed = chain.last, chain.seq
+        for segment, _ in taken:
+            segment.sync()
+        chain.write_head(line)
+        self._signed = signed
+        for segment, _ in taken:
+            chain.forget(segment)
+
+    def _signed_root(self, chain: str, segment: Segment) -> CheckpointBody:
+        size, root = segment.tree.size, segment.tree.root().hex()
+        text = signed_text(chain, segment.first, size, root)
+        return CheckpointBody(
+            at=self._wall(),
+            first=segment.first,
+            size=size,
+            root=root,
+            key=self._signer.id,
+            signature=self._signer.sign(text).hex(),
+        )
+
+    def _begin(self) -> bool:
+        """Open a new chain that cites where the earlier ones stood."""
+        gone = self._abandoned
+        chain: Chain | None = None
+        try:
+            known = tips(self._dir)
+            if gone is not None and gone.id not in {tip.chain for tip in known}:
+                known = (*known, Cited(gone.id, gone.seq - 1, gone.prev))
+            opening = encode(self._opening(known))
+            chain = Chain(self._dir, secrets.token_hex(6))
+            chain.add("open", opening)
+            chain.segment.sync()
+            chain.write_head(chain.last)
+        except OSError as error:
+            self._problem = _words(error)
+            if chain is not None:
+                chain.discard()
+            return False
+        if gone is not None:
+            gone.close()
+            self._abandoned = None
+        with self._lock:
+            self._chain, self._problem, self._signed = chain, None, 0
+        return True
+
+    def _opening(self, previous: tuple[Cited, ...]) -> OpenBody:
+        key = self._signer
+        return OpenBody(self._wall(), __version__, key.id, key.public_raw.hex(), previous)
+
+
+def _words(error: OSError) -> str:
+    name = errno.errorcode.get(error.errno or 0, "I/O error")
+    return f"{name} ({os.strerror(error.errno or errno.EIO)})"
