@@ -1,4 +1,4 @@
-"""The clients under comparison, behind one shape: `send(body) -> (status, content type, pieces)`."""
+"""The clients under comparison: each is `send(body) -> (status, content type, pieces)`."""
 
 from __future__ import annotations
 

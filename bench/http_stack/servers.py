@@ -1,4 +1,7 @@
-"""The servers under comparison. Run as `python -m bench.http_stack.servers SERVER PORT`; the client is STACK_CLIENT."""
+"""The servers under comparison.
+
+Run as `python -m bench.http_stack.servers SERVER PORT`; STACK_CLIENT names the client.
+"""
 
 from __future__ import annotations
 
