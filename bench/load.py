@@ -266,7 +266,8 @@ def summary(plan: Plan, tally: Tally) -> dict[str, object]:
 def http_requests(url: str, bodies: list[bytes], headers: dict[str, str]) -> list[bytes]:
     """Whole HTTP/1.1 requests, head and body in one piece."""
     parts = urlsplit(url)
-    lines = [f"POST {parts.path or '/'} HTTP/1.1", f"host: {parts.netloc}"]
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = [f"POST {path} HTTP/1.1", f"host: {parts.netloc}"]
     lines += ["content-type: application/json"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     head = "\r\n".join(lines).encode()

@@ -1,0 +1,66 @@
+"""Lists and runs the benchmarks; each appends rows to `bench/results/`.
+
+python -m bench                    run them all
+python -m bench --list
+python -m bench gateway --rounds 5
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from bench import gateway, processes
+
+HERE = Path(__file__).parent
+SCRIPTS = ("analysis", "policy", "receipts")
+"""Benchmarks of one part: scripts that print one JSON object a line; rows are appended here."""
+
+OTHERS = ("gateway", "compare", "load", "peers", "size")
+
+
+def purpose(name: str) -> str:
+    path = HERE / f"{name}.py"
+    if not path.exists():
+        return "(not there)"
+    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return said.partition("\n")[0]
+
+
+def script(name: str, arguments: list[str]) -> None:
+    """Runs one script, shows its lines, keeps those that are rows."""
+    command = [sys.executable, str(HERE / f"{name}.py"), *arguments]
+    done = subprocess.run(command, cwd=processes.ROOT, stdout=subprocess.PIPE, check=True)
+    facts = processes.machine()
+    for line in done.stdout.decode().splitlines():
+        print(line)
+        if line.startswith("{"):
+            processes.append(name, {"bench": name, **json.loads(line), **facts})
+
+
+def main(arguments: list[str]) -> None:
+    match arguments:
+        case []:
+            for name in SCRIPTS:
+                if (HERE / f"{name}.py").exists():
+                    script(name, [])
+            gateway.main(["--systems", "situs"])
+        case ["--list"] | ["list"] | ["--help"] | ["-h"]:
+            for name in (*SCRIPTS, *OTHERS):
+                print(f"{name:10} {purpose(name)}")
+        case [name, *rest] if name in SCRIPTS:
+            script(name, rest)
+        case ["gateway", *rest]:
+            gateway.main(rest)
+        case [name, *rest] if name in OTHERS:
+            command = [sys.executable, "-m", f"bench.{name}", *rest]
+            sys.exit(subprocess.run(command, cwd=processes.ROOT, check=False).returncode)
+        case _:
+            sys.exit(f"no benchmark {arguments[0]}; python -m bench --list")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
