@@ -21,7 +21,7 @@ def config() -> None:
 def check(file: Path, as_json: bool, show: bool) -> None:
     """Say everything that is wrong in FILE (./situs.yaml), and in what it refers to.
 
-    Looks for the secrets and the policy files that FILE names; a secret is never printed.
+    Looks for the secrets, policy files and weights' names it refers to; no secret is printed.
     Exits with 2 when there is a problem.
     """
     from situs.config.check import as_json_text, as_yaml_text, check_file

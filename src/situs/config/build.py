@@ -49,11 +49,11 @@ def fleet_digest(deployments: Sequence[Deployment]) -> str:
 
 def fleet_document(deployments: Sequence[Deployment]) -> bytes:
     """Canonical JSON of the static facts: keys and sets sorted, no white space."""
-    return msgspec.json.encode(deployments, order="deterministic")
+    return msgspec.json.encode(deployments, order="sorted")
 
 
 def labels_of(config: Config, table: Mapping[str, Label]) -> Labels:
-    """The floors of `table` with the configured changes, and the defaults."""
+    """The floors of `table` with the configured changes, and the default labels."""
     changed = {kind: Label.parse(word) for kind, word in config.labels.floors.items()}
     return Labels(
         floors={**table, **changed},

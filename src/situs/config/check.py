@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,20 +11,25 @@ import yaml
 
 from situs.config.build import policy_paths
 from situs.config.load import Reading, examine, read_text
-from situs.config.problems import Report
+from situs.config.problems import Report, nearest
 from situs.config.secrets import resolve
 from situs.config.tree import Config
 from situs.errors import ConfigError
+from situs.runtimes.weights import load_lock
 
 
 def check_file(path: Path, environ: Mapping[str, str] = os.environ) -> Reading:
-    """Also resolves secrets and looks for policy files. Raises ConfigError without a file."""
+    """Also looks for the secrets, policy files and weights that it names.
+
+    Raises ConfigError when there is no file to read.
+    """
     report = Report(str(path))
     reading = examine(read_text(path), report)
     if reading.config is None:
         return reading
     _check_secrets(reading.config, path.parent, environ, report)
     _check_policies(reading.config, path.parent, report)
+    _check_weights(reading.config, load_lock(), report)
     return Reading(None if report.problems else reading.config, report.problems)
 
 
@@ -46,6 +51,14 @@ def _check_policies(config: Config, base: Path, report: Report) -> None:
                 report.add(where, "no .rego file in this folder")
         elif not path.is_file():
             report.add(where, "no such file or folder")
+
+
+def _check_weights(config: Config, lock: Iterable[str], report: Report) -> None:
+    known = sorted(lock)
+    for name, model in config.models.items():
+        if model.file is not None and model.file not in known:
+            what = "models.lock has no weights of this name"
+            report.add(("models", name, "file"), what, nearest=nearest(model.file, known))
 
 
 def as_yaml_text(config: Config) -> str:

@@ -6,6 +6,7 @@ Scalars stay text: the tree decides what they mean, so `NO` is Norway and not fa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,9 @@ MAX_BYTES = 1 << 20
 _MAX_DEPTH = 16
 _MAX_NODES = 100_000
 """Counted with aliases expanded, so a file cannot be small and its tree huge."""
+
+_QUOTED = re.compile(r"'[^'<][^']+'")
+"""What PyYAML cites from the text; a password that begins with `!` is a tag to it."""
 
 
 class Scalar(Struct, frozen=True):
@@ -56,7 +60,8 @@ def compose(text: str, report: Report) -> Mapping:
         return _Composer(text, report).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        what = f"not YAML: {error.problem or error.context or 'syntax error'}"
+        said = _QUOTED.sub("…", error.problem or error.context or "syntax error")
+        what = f"not YAML: {said}"
         raise _unreadable(report, _mark(mark) if mark else Mark(1, 1), what) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -144,15 +149,16 @@ class _Composer:
 
     def refuse_tag(self, event: Any, path: Path) -> None:
         if event.tag is not None:
-            what = "tags (!…) are not supported; leave it out"
+            what = "tags (!…) are not supported; text that begins with ! needs quotes"
             self.report.add(path, what, mark=_mark(event.start_mark))
 
     def alias(self, anchor: str, mark: Mark) -> Node:
+        """Does not say its name, which may be a password that begins with `*`."""
         node = self.anchors.get(anchor)
         if node is not None:
             return node
-        what = "refers to itself" if anchor in self.anchors else "no such anchor before it"
-        raise self.stop(mark, f"alias *{anchor}: {what}")
+        what = "refers to itself" if anchor in self.anchors else "has no anchor before it"
+        raise self.stop(mark, f"an alias (*…) {what}; text that begins with * needs quotes")
 
     def counted(self, node: Node) -> Node:
         self.nodes += node.weight

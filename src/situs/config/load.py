@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, inspect
 
+from situs.analysis.labels import DEFAULT_FLOORS
 from situs.config import rules
 from situs.config.countries import UNKNOWN
 from situs.config.document import MAX_BYTES, Unreadable, compose
@@ -24,11 +25,6 @@ from situs.config.tree import (
 )
 from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
 from situs.errors import ConfigError
-
-KINDS = frozenset(
-    {"person", "email", "phone", "address", "card", "iban", "bank_account", "national_id"}
-    | {"health_id", "date_of_birth", "secret", "private_key", "credential"}
-)
 
 
 class Reading(Struct, frozen=True):
@@ -58,7 +54,7 @@ def examine(text: str, report: Report) -> Reading:
     if plain is MISSING:
         return Reading(None, report.problems)
     config = msgspec.convert(plain, Config)
-    rules.check(config, KINDS, report)
+    rules.check(config, DEFAULT_FLOORS, report)
     return Reading(None if report.problems else config, report.problems)
 
 
