@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import msgspec
 from situs.errors import OperatorError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from situs.stores.decisions import Entry
@@ -74,9 +74,7 @@ def verify(data: Path | None, key_files: tuple[Path, ...], as_json: bool) -> Non
 
 
 def _print_report(report: Report, keys: list[str]) -> None:
-    from rich.console import Console
-
-    console = Console(soft_wrap=True, highlight=False)
+    console = _console()
     table = _table("chain", "lines", "checkpoints", "unsigned", "end")
     for chain in report.chains:
         end = "closed" if chain.closed else "torn last line" if chain.torn else "open or killed"
@@ -92,7 +90,7 @@ def _print_report(report: Report, keys: list[str]) -> None:
     for problem in report.problems:
         where = f"{problem.file}:{problem.line}"
         seq = "" if problem.seq is None else f" seq {problem.seq}"
-        console.print(f"{where}{seq}: {problem.code}: {problem.what}", markup=False)
+        console.print(f"{where}{seq}: {problem.code}: {problem.what}")
     count = len(report.problems) + report.more_problems
     console.print(f"NOT SOUND: {count} problems" if count else "sound")
 
@@ -158,13 +156,11 @@ def decisions() -> None:
 @_json
 def tail(data: Path | None, count: int, follows: bool, as_json: bool) -> None:
     """List the newest decisions."""
-    from rich.console import Console
-
     from situs.stores.decisions import follow
     from situs.stores.decisions import tail as newest
 
     directory = _directory(data)
-    console = Console(soft_wrap=True, highlight=False)
+    console = _console()
     coming = follow(directory)
     entries = newest(directory, count)
     if as_json:
@@ -177,12 +173,11 @@ def tail(data: Path | None, count: int, follows: bool, as_json: bool) -> None:
         console.print(table if entries else "no decisions yet")
     if not follows:
         return
-    with closing(coming):
-        for entry in coming:
-            if as_json:
-                _print_json(entry)
-            else:
-                console.print("  ".join(_row(entry)), markup=False)
+    for entry in coming:
+        if as_json:
+            _print_json(entry)
+        else:
+            console.print("  ".join(_row(entry)))
 
 
 @decisions.command("show")
@@ -191,8 +186,6 @@ def tail(data: Path | None, count: int, follows: bool, as_json: bool) -> None:
 @_json
 def show_decision(wanted: str, data: Path | None, as_json: bool) -> None:
     """Show one decision whole, by its id or by chain:sequence."""
-    from rich.console import Console
-
     from situs.stores.decisions import find
 
     entry = find(_directory(data), wanted)
@@ -201,12 +194,20 @@ def show_decision(wanted: str, data: Path | None, as_json: bool) -> None:
     if as_json:
         _print_json(entry)
         return
-    console = Console(soft_wrap=True, highlight=False)
+    console = _console()
     for table in _tables(entry):
         console.print(table)
 
 
 _COLUMNS = ("time", "id", "label", "objective", "went to", "end", "reason")
+
+
+def _console() -> Console:
+    """Plain text; as wide as it needs to be where no terminal sets a width."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 240
+    return Console(width=width, markup=False, highlight=False, emoji=False)
 
 
 def _table(*columns: str, title: str | None = None) -> Table:

@@ -1,0 +1,103 @@
+"""`situs explain`: where a request would go, and why."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from situs.cli.options import config_option, setting_from
+
+
+@click.command()
+@click.argument("text", required=False)
+@click.option(
+    "--file",
+    type=click.Path(dir_okay=False, path_type=Path, exists=True, allow_dash=True),
+    help="A chat completions request as JSON; - reads standard input.",
+)
+@click.option("--model", default="auto", show_default=True, help="As the request would name it.")
+@click.option("--label", help="Declare a label, as the header x-situs-label would.")
+@click.option("--objective", help="cheapest_adequate, fastest, best or private.")
+@click.option("--url", help="Ask a running gateway, which knows health and load.")
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def explain(
+    text: str | None,
+    file: Path | None,
+    model: str,
+    label: str | None,
+    objective: str | None,
+    url: str | None,
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    """Say where TEXT would be sent, and why. Nothing is sent, nothing is recorded."""
+    body = _body(text, file, model)
+    given = {"x-situs-label": label, "x-situs-objective": objective}
+    headers = {name: value for name, value in given.items() if value is not None}
+    answer = _ask(url, body, headers) if url else _decide(body, headers, config)
+    if as_json:
+        click.echo(json.dumps(answer, indent=2))
+    else:
+        from situs.cli.render import explanation
+
+        explanation(answer)
+
+
+def _body(text: str | None, file: Path | None, model: str) -> bytes:
+    if (text is None) == (file is None):
+        raise click.UsageError("Give TEXT or --file, one of them.")
+    if file is not None:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    message = {"role": "user", "content": text}
+    return json.dumps({"model": model, "messages": [message]}).encode()
+
+
+def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
+    """The same function the gateway calls, on the configured fleet, with nothing known of it."""
+    import time
+
+    import msgspec
+
+    from situs.app import build_core
+    from situs.core.request import Principal
+    from situs.decide import decide
+    from situs.http.headers import ask_of
+    from situs.http.inference import new_id
+    from situs.http.openai_chat import parse
+    from situs.placement.explain import explain as spread_out
+
+    snapshot = build_core(setting_from(config, None)).situation.snapshot()
+    ask = ask_of({name.encode(): value.encode() for name, value in headers.items()})
+    request = parse(body, new_id(), ask, Principal())
+    decision = decide(request, snapshot, time.time())
+    return msgspec.to_builtins(spread_out(request, decision, snapshot), str_keys=True)
+
+
+def _ask(url: str, body: bytes, headers: dict[str, str]) -> Any:
+    from urllib.error import HTTPError, URLError
+    from urllib.request import Request, urlopen
+
+    from situs.errors import OperatorError
+
+    if not url.startswith(("http://", "https://")):
+        raise click.UsageError("--url begins with http:// or https://.")
+    request = Request(  # noqa: S310 - the scheme is checked above
+        url.rstrip("/") + "/situs/v1/explain",
+        data=body,
+        headers={"content-type": "application/json", **headers},
+    )
+    try:
+        with urlopen(request, timeout=10) as answer:  # noqa: S310
+            return json.load(answer)
+    except HTTPError as error:
+        said = json.load(error).get("error", {}).get("message", "")
+        raise OperatorError(f"The gateway answered {error.code}: {said}", do="") from None
+    except (URLError, TimeoutError, ValueError) as error:
+        raise OperatorError(
+            f"No gateway answers at {url} ({error}).", do="Start one with `situs up`."
+        ) from None
