@@ -153,7 +153,7 @@ class Supervisor:
             if before in _NO_PROCESS or self.state in _NO_PROCESS:
                 self._number += 1
                 self._drop_watchers()
-            self._note(event)
+            self._note()
             self._on_state(self.spec.name, self.state, self.detail)
         for action in actions:
             await self._perform(action)
@@ -230,7 +230,7 @@ class Supervisor:
                 return self.facts is not None
         return True
 
-    def _note(self, event: Event) -> None:
+    def _note(self) -> None:
         """What a caller may want to know about the state just entered."""
         match self.state:
             case State.READY if self.facts is not None:
@@ -240,7 +240,7 @@ class Supervisor:
             case State.BACKING_OFF:
                 delay = backoff_s(self._life, self.spec.patience)
                 self.detail = f"next try in {delay:g} s: {self.detail}"
-            case State.FAILED if event is Event.GAVE_UP:
+            case State.FAILED if self._refusal is None:
                 self._refusal = OperatorError(
                     f"runtime {self.spec.name} does not start: {self.detail}",
                     do=f"Its whole output is in {self.log_path}.",
