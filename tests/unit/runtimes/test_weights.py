@@ -72,6 +72,13 @@ def test_the_shipped_lock_reads_and_names_a_licence_and_an_origin_for_each():
         assert weights.origin
 
 
+def test_the_reference_page_names_everything_in_the_lock():
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "models.md").read_text()
+    for weights in load_lock().values():
+        size = f"{weights.size / 1e6:.0f} MB"
+        assert f"| `{weights.name}` | {size} | {weights.licence} |" in page
+
+
 def test_an_unknown_name_suggests_the_nearest():
     with pytest.raises(WeightsError, match=r"Did you mean 'SmolLM2-135M-Instruct.Q4_1'"):
         find("smollm2-135m-instruct")
