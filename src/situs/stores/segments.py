@@ -215,7 +215,7 @@ class SegmentWriter:
     # The thread.
 
     def _run(self) -> None:
-        settled = True
+        settled = self._chain is not None
         while not self._stopping:
             self._wake.wait(None if settled else self._pace.group_s)
             if not self._stopping:

@@ -1,0 +1,119 @@
+import json
+import threading
+from itertools import islice
+
+import pytest
+from click.testing import CliRunner
+from tests.unit.stores.test_verify import edit, rewrite
+from tests.unit.stores.writing import decide, files, serve, several_segments, writing
+
+from situs.cli.receipts import decisions, receipts
+from situs.stores.decisions import find, follow, read_line, tail
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Two chains: one of several segments, one with a decision that has no outcome."""
+    data = tmp_path_factory.mktemp("kept") / "data"
+    count = several_segments(data)
+    with writing(data) as writer:
+        ref = decide(writer, count)
+    return data, count, str(ref)
+
+
+def test_tail_gives_the_newest_across_segments_and_chains(kept):
+    data, count, _ = kept
+    entries = tail(data, count + 1)
+    assert [e.id for e in entries] == [f"req-{n:09d}" for n in range(count + 1)]
+    assert entries.pop().outcome is None
+    assert all(e.outcome and e.outcome["id"] == e.id for e in entries)
+    assert [e.id for e in tail(data, 2)] == [f"req-{n:09d}" for n in (count - 1, count)]
+
+
+def test_find_by_id_and_by_receipt_give_the_same(kept):
+    data, count, ref = kept
+    entry = find(data, f"req-{count:09d}")
+    assert entry is not None
+    assert entry == find(data, ref)
+    assert entry.ref == ref
+    assert entry.deployment("d0")["locus"]["jurisdiction"] == "DE"
+    earlier = find(data, "req-000000003")
+    assert earlier is not None
+    assert earlier.outcome is not None
+    assert earlier.outcome["status"] == 200
+
+
+@pytest.mark.parametrize("wanted", ["nobody", "nochain:3", "../keys:1", ":", "a:b"])
+def test_what_is_not_there_is_not_found(kept, wanted):
+    assert find(kept[0], wanted) is None
+
+
+def test_any_line_can_be_read_by_its_receipt(kept):
+    data, _, _ = kept
+    for path in files(data):
+        for raw in path.read_bytes().split(b"\n")[:-1:7]:
+            line = json.loads(raw)
+            assert read_line(data, f"{line['chain']}:{line['seq']}") == line
+
+
+def test_follow_tells_of_a_decision_once_it_ends(tmp_path):
+    with writing(tmp_path) as writer:
+        serve(writer, 1)
+        coming = follow(tmp_path, 0.01)
+        decide(writer, 2)
+        later = threading.Timer(0.05, serve, (writer, 3))
+        later.start()
+        [entry] = islice(coming, 1)
+        later.join()
+    assert entry.id == "req-000000003"
+    assert entry.outcome is not None
+
+
+def run(command, *args):
+    return CliRunner().invoke(command, [str(a) for a in args], catch_exceptions=False)
+
+
+def test_the_table_says_where_a_request_went(kept):
+    data, count, _ = kept
+    shown = run(decisions, "tail", "-n", 2, "--data", data)
+    assert shown.exit_code == 0
+    ended, running = (line for line in shown.output.splitlines() if "req-" in line)
+    assert f"req-{count - 1:09d}" in ended
+    for word in ("confidential (iban)", "cheapest_adequate", "d0 @ rack-1 (DE)", "complete 200"):
+        assert word in ended
+    assert "no outcome" in running
+
+
+def test_a_decision_is_shown_whole(kept):
+    data, _, _ = kept
+    shown = run(decisions, "show", "req-000000003", "--data", data).output
+    for word in ("ranked", "excluded", "not_owned", "attempt", "127.0.0.1:8080", "iban"):
+        assert word in shown
+    as_json = json.loads(run(decisions, "show", "req-000000003", "--data", data, "--json").output)
+    assert as_json["decision"]["id"] == "req-000000003"
+
+
+def test_verify_exits_with_one_only_when_something_is_wrong(kept, tmp_path):
+    data, _, _ = kept
+    exported = run(receipts, "export", tmp_path / "copy", "--data", data)
+    assert exported.exit_code == 0
+    assert not list((tmp_path / "copy").rglob("*.salts"))
+    assert not list((tmp_path / "copy").rglob("*.key"))
+    good = run(receipts, "verify", "--data", tmp_path / "copy")
+    assert good.exit_code == 0
+    assert "sound" in good.output.splitlines()[-1]
+    rewrite(max(files(tmp_path / "copy"), key=lambda path: path.stat().st_size), edit)
+    bad = run(receipts, "verify", "--data", tmp_path / "copy", "--json")
+    assert bad.exit_code == 1
+    assert json.loads(bad.output)["problems"]
+
+
+def test_export_since_leaves_older_chains_out(kept, tmp_path):
+    data, _, _ = kept
+    run(receipts, "export", tmp_path / "none", "--data", data, "--since", "2100-01-01")
+    assert not list((tmp_path / "none").rglob("*.jsonl"))
+
+
+def test_one_line_is_shown(kept):
+    data, _, ref = kept
+    assert json.loads(run(receipts, "show", ref, "--data", data).output)["type"] == "decision"

@@ -1,0 +1,267 @@
+"""The writer: what is acknowledged stays, what cannot be written stops the request."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from hashlib import sha256
+
+import pytest
+from bench.receipts import decided, fleet, outcome
+from tests.unit.stores.writing import (
+    BODY,
+    QUICK,
+    codes,
+    decide,
+    files,
+    report,
+    serve,
+    several_segments,
+    until,
+    writing,
+)
+
+from situs.core.request import Ask
+from situs.errors import CannotRecord
+from situs.stores.layout import receipts_dir
+from situs.stores.segments import Pace
+
+
+def lines(data):
+    return [json.loads(line) for path in files(data) for line in path.read_bytes().splitlines()]
+
+
+def of_type(data, kind):
+    return [line for line in lines(data) if line["type"] == kind]
+
+
+def test_a_decision_is_in_the_file_when_it_is_acknowledged(tmp_path):
+    with writing(tmp_path, Pace(group_s=60)) as writer:
+        ref = decide(writer, 7)
+        [line] = of_type(tmp_path, "decision")
+        assert str(ref) == f"{line['chain']}:{line['seq']}"
+        assert line["id"] == "req-000000007"
+
+
+def test_a_closed_chain_is_signed_to_its_last_word(tmp_path):
+    with writing(tmp_path) as writer:
+        for number in range(20):
+            serve(writer, number)
+    found = report(tmp_path)
+    assert found.problems == ()
+    assert (found.decisions, found.outcomes, found.open_decisions) == (20, 20, 0)
+    [chain] = found.chains
+    assert chain.closed
+    assert chain.unsigned == 0
+    assert of_type(tmp_path, "close")[0]["decisions"] == 20
+
+
+def test_signatures_follow_without_being_asked(tmp_path):
+    with writing(tmp_path) as writer:
+        serve(writer, 1)
+        until(lambda: of_type(tmp_path, "checkpoint"))
+        until(lambda: report(tmp_path).chains[0].unsigned == 0)
+
+
+def test_an_idle_writer_writes_nothing(tmp_path):
+    with writing(tmp_path) as writer:
+        serve(writer, 1)
+        until(lambda: report(tmp_path).chains[0].unsigned == 0)
+        before = writer.state().lines
+        time.sleep(20 * QUICK.group_s)
+        assert writer.state().lines == before
+
+
+def test_segments_rotate_and_each_says_whose_it_is(tmp_path):
+    several_segments(tmp_path)
+    paths = files(tmp_path)
+    assert len(paths) >= 3
+    for path in paths:
+        opening = json.loads(path.read_bytes().split(b"\n")[0])
+        assert opening["type"] == "open"
+        assert opening["seq"] == int(path.stem)
+    assert codes(tmp_path) == set()
+    assert all(b'"type":"fleet"' in path.read_bytes() for path in paths)
+
+
+def test_a_request_digest_holds_with_its_salt_and_says_nothing_without(tmp_path):
+    with writing(tmp_path) as writer:
+        decide(writer, 1)
+        decide(writer, 2)
+    one, two = (line["request"] for line in of_type(tmp_path, "decision"))
+    assert one["digest"] != two["digest"]
+    salts = files(tmp_path)[0].with_suffix(".salts")
+    salt = salts.read_bytes()[16 * two["salt"] :][:16]
+    assert sha256(salt + BODY).hexdigest() == two["digest"]
+    with salts.open("r+b") as file:
+        file.write(bytes(16 * 256))
+    assert codes(tmp_path) == set(), "destroying salts leaves the record whole"
+
+
+def test_what_the_caller_chose_freely_is_not_kept(tmp_path):
+    import asyncio
+
+    from msgspec.structs import replace
+
+    canary = "canary-" + os.urandom(8).hex()
+    record = decided(1, canary.encode())
+    ask = Ask(session=canary, data=canary)
+    request = replace(record.request, model=canary + "\ud800", ask=ask)
+    with writing(tmp_path) as writer:
+        asyncio.run(writer.decided(replace(record, request=request)))
+    kept = b"".join(p.read_bytes() for p in receipts_dir(tmp_path).rglob("*") if p.is_file())
+    assert canary.encode() not in kept
+    assert of_type(tmp_path, "decision")[0]["request"]["model"].startswith("sha256:")
+
+
+def test_a_decision_on_a_fleet_that_was_never_seen_is_refused(tmp_path):
+    import asyncio
+
+    from msgspec.structs import replace
+
+    record = decided(1, b"")
+    stale = replace(record, decision=replace(record.decision, fleet="0" * 64))
+    with writing(tmp_path) as writer:
+        with pytest.raises(CannotRecord, match="fleet changed"):
+            asyncio.run(writer.decided(stale))
+        assert of_type(tmp_path, "decision") == []
+
+
+def test_decisions_carry_the_states_of_the_fleet_they_saw(tmp_path):
+    with writing(tmp_path) as writer:
+        decide(writer, 1)
+    [decision], [facts] = of_type(tmp_path, "decision"), of_type(tmp_path, "fleet")
+    assert decision["fleet"]["digest"] == facts["digest"] == fleet().digest
+    assert len(decision["fleet"]["states"]) == len(facts["deployments"]) == 8
+    assert facts["deployments"][0]["model"]["capability"] == "small"
+
+
+def test_nothing_is_acknowledged_while_the_directory_cannot_be_written(tmp_path):
+    receipts_dir(tmp_path).write_text("in the way")
+    with writing(tmp_path) as writer:
+        with pytest.raises(CannotRecord):
+            decide(writer, 1)
+        writer.ended(outcome(1))
+        assert writer.state().waiting_outcomes == 1
+        receipts_dir(tmp_path).unlink()
+        until(lambda: writer.state().problem is None)
+        serve(writer, 2)
+    assert len(of_type(tmp_path, "decision")) == 1
+
+
+def test_a_directory_taken_away_stops_requests_until_a_new_chain_stands(tmp_path):
+    with writing(tmp_path) as writer:
+        serve(writer, 1)
+        old = writer.state().chain
+        receipts_dir(tmp_path).rename(tmp_path / "gone")
+        receipts_dir(tmp_path).write_text("in the way")
+        with pytest.raises(CannotRecord):
+            decide(writer, 2)
+        receipts_dir(tmp_path).unlink()
+        until(lambda: writer.state().problem is None)
+        serve(writer, 3)
+        assert writer.state().chain != old
+    assert codes(tmp_path) == {"chain_missing"}
+    (tmp_path / "gone" / old).rename(receipts_dir(tmp_path) / old)
+    assert codes(tmp_path) == set()
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from situs.errors import CannotRecord
+from tests.unit.stores.writing import decide, files, serve, until, writing
+data = Path(sys.argv[1])
+with writing(data) as writer:
+    serve(writer, 0)
+    chain = files(data)[0]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (chain.stat().st_size + 9000, hard))
+    refused = number = 0
+    while not refused:
+        number += 1
+        try:
+            decide(writer, number)
+        except CannotRecord:
+            refused += 1
+    from bench.receipts import outcome
+    for done in range(1, number):
+        writer.ended(outcome(done))
+    assert writer.state().waiting_outcomes > 0
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    until(lambda: writer.state().waiting_outcomes == 0)
+    serve(writer, number + 1)
+print(number)
+"""
+
+
+def test_a_full_disk_refuses_requests_and_leaves_the_chain_whole(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    refused = int(done.stdout)
+    found = report(tmp_path)
+    assert found.problems == ()
+    assert found.open_decisions == 0
+    assert found.decisions == refused + 1
+    assert not found.chains[0].torn
+
+
+ENDLESS = """
+import sys
+from pathlib import Path
+from situs.stores.segments import Pace
+from tests.unit.stores.writing import serve, writing
+number = int(sys.argv[2])
+pace = Pace(group_s=0.003, group_lines=16, segment_bytes=60_000)
+with writing(Path(sys.argv[1]), pace) as writer:
+    while True:
+        number += 1
+        print(f"{number} {serve(writer, number)}", flush=True)
+"""
+
+
+def test_kill_dash_nine_loses_nothing_that_was_acknowledged(tmp_path):
+    acknowledged = {}
+    for turn in range(6):
+        command = [sys.executable, "-c", ENDLESS, str(tmp_path), str(turn * 1_000_000)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            told = [process.stdout.readline()]
+            time.sleep(random.uniform(0.0, 0.25))
+            process.send_signal(signal.SIGKILL)
+            told += process.stdout.readlines()
+        for line in told:
+            if line.endswith("\n"):
+                number, ref = line.split()
+                acknowledged[ref] = f"req-{int(number):09d}"
+    found = report(tmp_path)
+    assert found.problems == ()
+    assert len(found.chains) == 6
+    kept = {}
+    for path in files(tmp_path):
+        for raw in path.read_bytes().split(b"\n")[:-1]:
+            line = json.loads(raw)
+            if line["type"] == "decision":
+                kept[f"{line['chain']}:{line['seq']}"] = line["id"]
+    assert acknowledged.items() <= kept.items()
+
+
+def test_outcomes_beyond_the_bound_are_counted_as_lost(tmp_path):
+    receipts_dir(tmp_path).write_text("in the way")
+    with writing(tmp_path, Pace(group_s=60, waiting_outcomes=3)) as writer:
+        for number in range(5):
+            writer.ended(outcome(number))
+        assert writer.state().waiting_outcomes == 3
+        assert writer.state().lost_outcomes == 2
+
+
+def test_after_close_nothing_is_acknowledged(tmp_path):
+    with writing(tmp_path) as writer:
+        serve(writer, 1)
+    with pytest.raises(CannotRecord, match="closed"):
+        decide(writer, 2)

@@ -1,0 +1,74 @@
+"""Real chains for the tests of this folder."""
+
+import asyncio
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.receipts import decided, fleet, outcome
+
+from situs.stores.layout import receipts_dir
+from situs.stores.segments import Pace, SegmentWriter
+from situs.stores.verify import verify
+from situs.trust.keys import open_signing_key, pinned_keys
+
+QUICK = Pace(group_s=0.002, group_lines=8)
+BODY = b"the request as it came"
+
+
+@contextmanager
+def writing(data: Path, pace: Pace = QUICK):
+    view = fleet()
+    key = open_signing_key(data / "keys")
+    writer = SegmentWriter(receipts_dir(data), key, lambda: view, time.time, pace)
+    writer.start()
+    try:
+        yield writer
+    finally:
+        writer.close()
+
+
+def decide(writer, number):
+    return asyncio.run(writer.decided(decided(number, BODY)))
+
+
+def serve(writer, number):
+    """One request from decision to outcome."""
+    ref = decide(writer, number)
+    writer.ended(outcome(number))
+    return ref
+
+
+def until(condition, limit_s=20.0):
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.002)
+
+
+def report(data: Path):
+    return verify(receipts_dir(data), pinned_keys(data / "keys"))
+
+
+def codes(data: Path):
+    return {problem.code for problem in report(data).problems}
+
+
+def files(data: Path):
+    return sorted(receipts_dir(data).glob("*/*.jsonl"))
+
+
+def several_segments(data: Path, count=3):
+    """A cleanly closed chain of several segments, at least six requests in each.
+
+    What is served in the end stays below the size at which a segment ends.
+    """
+    with writing(data, Pace(group_s=0.002, group_lines=4, segment_bytes=40_000)) as writer:
+        number = 0
+        while len(files(data)) < count:
+            serve(writer, number)
+            number += 1
+            time.sleep(0.0005)
+        for more in range(number, number + 6):
+            serve(writer, more)
+    return number + 6
