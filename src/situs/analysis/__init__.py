@@ -1,0 +1,6 @@
+"""What is this request? Pure: label and findings, tokens, task, and the capability it needs."""
+
+from situs.analysis.entry import analyse, warm
+from situs.analysis.labels import DEFAULT_FLOORS
+
+__all__ = ["DEFAULT_FLOORS", "analyse", "warm"]

@@ -1,0 +1,50 @@
+"""From findings, the declared label and the defaults to one label, with the reasons."""
+
+from __future__ import annotations
+
+from situs.core.label import Label, LabelReason, highest
+from situs.core.request import Modality, Request
+from situs.core.snapshot import Labels
+
+DEFAULT_FLOORS: dict[str, Label] = {
+    **dict.fromkeys(("person", "email", "phone", "address"), Label.INTERNAL),
+    **dict.fromkeys(
+        ("card", "iban", "bank_account", "national_id", "health_id", "date_of_birth"),
+        Label.CONFIDENTIAL,
+    ),
+    **dict.fromkeys(("private_key", "credential"), Label.RESTRICTED),
+}
+"""The label that a finding of each kind sets as a floor. A kind not listed is `restricted`."""
+
+MAX_REASONS = 16
+
+
+def label(
+    request: Request, labels: Labels, counts: dict[str, int]
+) -> tuple[Label, tuple[LabelReason, ...]]:
+    """The highest label that any reason asks for; reasons with the highest label first.
+
+    `counts` is the number of findings by kind.
+    """
+    reasons = [
+        LabelReason(
+            labels.floors.get(kind, Label.RESTRICTED),
+            "finding",
+            kind if count == 1 else f"{kind} \N{MULTIPLICATION SIGN}{count}",
+        )
+        for kind, count in counts.items()
+    ]
+    if request.ask.label is not None:
+        reasons.append(LabelReason(request.ask.label, "declared", request.ask.label.word))
+    if request.modalities != _READ:
+        reasons.extend(
+            LabelReason(labels.unread, "unread", modality.value)
+            for modality in request.modalities - _READ
+        )
+    if not reasons or labels.default > Label.PUBLIC:
+        reasons.append(LabelReason(labels.default, "default", labels.default.word))
+    reasons.sort(key=lambda reason: (-reason.label, reason.source, reason.detail))
+    return highest(reason.label for reason in reasons), tuple(reasons[:MAX_REASONS])
+
+
+_READ = frozenset({Modality.TEXT})

@@ -1,0 +1,111 @@
+"""E-mail addresses and telephone numbers."""
+
+from __future__ import annotations
+
+import re
+
+from situs.analysis.sensitivity.detector import Detector, words
+
+_LETTERS = r"A-Za-z\x{C0}-\x{24F}\x{370}-\x{52F}"
+_FILE_ENDINGS = frozenset(
+    {
+        *("png", "jpg", "jpeg", "gif", "svg", "webp", "pdf"),
+        *("css", "js", "ts", "tsx", "jsx", "mjs", "json", "html", "htm", "py"),
+        *("md", "txt", "yaml", "yml", "xml"),
+    }
+)
+_DATE = re.compile(
+    r"(?:(?:19|20)\d\d[-/. ]\d{1,2}[-/. ]\d{1,2}|\d{1,2}[-/. ]\d{1,2}[-/. ](?:19|20)\d\d)(?!\d)"
+    r"|(?:1[5-9]|20)\d\d\s*[-/]\s*(?:1[5-9]|20)\d\d$"
+)
+_DECIMAL = re.compile(r"\d+\.\d+$")
+
+
+def is_email(text: str) -> bool | None:
+    """Drops what only looks like one: remote names of git, file names such as `logo@2x.png`."""
+    local, _, domain = text.rpartition("@")
+    if local == "git" or domain.rpartition(".")[2].lower() in _FILE_ENDINGS:
+        return False
+    return None
+
+
+def is_phone(text: str) -> bool | None:
+    """Asks the numbering plans; `text` is international, or of the United States.
+
+    The plans (phonenumbers) are read at the first use; `warm()` does that at start-up.
+    """
+    import phonenumbers
+
+    number = re.sub(r"^00\s?", "+", text)
+    try:
+        parsed = phonenumbers.parse(number, None if number.startswith("+") else "US")
+    except phonenumbers.NumberParseException:
+        return False
+    if phonenumbers.is_valid_number(parsed):
+        return True
+    possible = phonenumbers.is_possible_number(parsed)
+    return None if possible and not text.startswith("00") else False
+
+
+def is_phone_shaped(text: str) -> bool | None:
+    """7 to 15 digits that are neither a date, a span of years, nor a decimal fraction."""
+    digits = sum(char.isdigit() for char in text)
+    if not 7 <= digits <= 15 or _DATE.match(text) or _DECIMAL.fullmatch(text):
+        return False
+    return None
+
+
+DETECTORS = (
+    Detector(
+        "email",
+        "email",
+        rf"[{_LETTERS}0-9_.%+'&\-]+@(?:[{_LETTERS}0-9\-]+\.)+[{_LETTERS}]{{2,24}}",
+        0.9,
+        check=is_email,
+        gate=rf"[{_LETTERS}0-9_.%+'&\-]@[{_LETTERS}0-9\-]+\.",
+    ),
+    Detector(
+        "phone_international",
+        "phone",
+        r"(?:^|[^0-9A-Za-z+.])((?:\+|00) ?[1-9](?:[ .\-()/]{0,3}[0-9]){6,14})",
+        0.7,
+        check=is_phone,
+        numeric=True,
+    ),
+    Detector(
+        "phone_us",
+        "phone",
+        r"(?:^|[^0-9A-Za-z.\-])((?:1[ .\-])?\(?[2-9][0-9]{2}\)?[ .\-]{1,2}[0-9]{3}[ .\-][0-9]{4})"
+        r"(?:$|[^0-9A-Za-z\-])",
+        0.6,
+        check=is_phone,
+        numeric=True,
+    ),
+    Detector(
+        "phone_in_context",
+        "phone",
+        r"(?:^|[^0-9A-Za-z.$€£#])(\+?\(?[0-9](?:[ .\-()/]{0,2}[0-9]){6,14})",
+        0.6,
+        check=is_phone_shaped,
+        context=words(
+            r"tel",
+            r"t[eé]l[eé](?:ph|f)on[eo]?",
+            r"(?:tele)?phone(?: number)?",
+            r"mobile(?: number)?",
+            r"cell(?:phone)?",
+            r"fax",
+            r"whatsapp",
+            r"call (?:me|us|him|her|them|back|at|on)",
+            r"dial",
+            r"contact (?:me|us|him|her|them|number)",
+            r"reach (?:me|us|him|her|them|you)",
+            r"text (?:me|us|him|her)",
+            r"answering at",
+            r"handy(?:nummer)?",
+            r"rufnummer",
+            r"m[oó]vil",
+            r"(?:office|home|work)(?: phone)?:",
+        ),
+        reach=40,
+    ),
+)

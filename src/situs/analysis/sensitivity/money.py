@@ -1,0 +1,181 @@
+"""Payment cards, IBANs and bank accounts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from stdnum.us import rtn
+
+from situs.analysis.sensitivity.detector import Detector, words
+
+GAP = r"[ \t\r\n.\-_]"
+"""What may stand between the digits of one number."""
+
+_ISSUERS = (
+    (r"4", (13, 16, 19)),
+    (r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720", (16,)),
+    (r"3[47]", (15,)),
+    (r"30[0-5]|3095|36|3[89]", (14, 15, 16, 17, 18, 19)),
+    (r"352[89]|35[3-8]", (16, 17, 18, 19)),
+    (r"6011|64[4-9]|65|62|81|60|82|508|220[0-4]|9792|63[789]", (16, 17, 18, 19)),
+    (r"50|5[6-8]|6304|67", (13, 14, 15, 16, 17, 18, 19)),
+)
+"""Leading digits of the issuers (ISO/IEC 7812) and the lengths of their cards."""
+
+_PREFIXES = {
+    size: re.compile("|".join(prefix for prefix, sizes in _ISSUERS if size in sizes))
+    for size in range(13, 20)
+}
+_GROUPINGS = {
+    3: frozenset({(4, 6, 5), (4, 6, 4), (4, 4, 5)}),
+    4: frozenset({(4, 4, 4, 4), (4, 4, 4, 1)}),
+    5: frozenset({(4, 4, 4, 4, 3)}),
+}
+"""Sizes of the groups of digits as they are printed on cards, by number of groups."""
+
+_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+_DIGITS = re.compile(r"[0-9]+")
+
+IBAN_LENGTHS = {
+    country: int(size)
+    for country, size in re.findall(
+        r"([A-Z]{2})(\d\d)",
+        "AD24AE23AL28AT20AZ28BA20BE16BG22BH22BI27BR29BY28CH21CR22CY28CZ24DE22DJ27DK18DO28EE20EG29"
+        "ES24FI18FK18FO18FR27GB22GE22GI23GL18GR27GT28HN28HR21HU28IE22IL23IQ23IS26IT27JO30KW30KZ20"
+        "LB28LC32LI21LT20LU20LV21LY25MC27MD24ME22MK19MN20MR27MT31MU30NI28NL18NO15OM23PK24PL28PS29"
+        "PT25QA29RO24RS22RU33SA24SC31SD18SE24SI19SK24SM27SO23ST25SV28TL23TN24TR26UA29VA22VG24XK20"
+        "YE30",
+    )
+}
+"""Length of an IBAN by country, from the IBAN registry of SWIFT."""
+
+
+def luhn(digits: str) -> bool:
+    """The check digit of ISO/IEC 7812; `digits` holds nothing but 0-9."""
+    plain = sum(map(int, digits[-1::-2]))
+    return (plain + sum(_DOUBLED[int(digit)] for digit in digits[-2::-2])) % 10 == 0
+
+
+def is_card(text: str) -> bool:
+    digits = "".join(_DIGITS.findall(text))
+    prefix = _PREFIXES.get(len(digits))
+    if prefix is None or not prefix.match(digits) or len(set(digits)) < 2:
+        return False
+    return luhn(digits)
+
+
+def card_spans(run: str) -> Iterator[tuple[int, int]]:
+    """Where a card may stand in a run of digits and gaps.
+
+    One unbroken group, a grouping that is printed on cards, or the whole run however it is split.
+    A decimal fraction is none of these.
+    """
+    groups = [match.span() for match in _DIGITS.finditer(run)]
+    if len(groups) == 2 and run[groups[0][1] : groups[1][0]] == ".":
+        return
+    sizes = [end - start for start, end in groups]
+    if len(groups) > 1 and 13 <= sum(sizes) <= 19:
+        yield groups[0][0], groups[-1][1]
+    for first, size in enumerate(sizes):
+        if 13 <= size <= 19:
+            yield groups[first]
+        elif size == 4:
+            for count in (5, 4, 3):
+                if tuple(sizes[first : first + count]) in _GROUPINGS[count]:
+                    yield groups[first][0], groups[first + count - 1][1]
+
+
+def card_spans_anywhere(run: str) -> Iterator[tuple[int, int]]:
+    """Every 13 to 19 digits of whole groups, in the first 64 groups: for use near card words."""
+    groups = [match.span() for match in _DIGITS.finditer(run)][:64]
+    for first, (start, _) in enumerate(groups):
+        total = 0
+        for begin, end in groups[first:]:
+            total += end - begin
+            if total > 19:
+                break
+            if total >= 13:
+                yield start, end
+
+
+def is_iban(text: str) -> bool:
+    """ISO 13616: the country's length, and mod 97 = 1."""
+    compact = "".join(char for char in text if char.isalnum()).upper()
+    if len(compact) != IBAN_LENGTHS.get(compact[:2]):
+        return False
+    return int("".join(str(int(char, 36)) for char in compact[4:] + compact[:4])) % 97 == 1
+
+
+def iban_spans(run: str) -> Iterator[tuple[int, int]]:
+    """From the start of the match, as many letters and digits as the country's IBAN has."""
+    places = [place for place, char in enumerate(run) if char.isalnum()]
+    size = IBAN_LENGTHS.get((run[places[0]] + run[places[1]]).upper())
+    if size is None or size > len(places):
+        return
+    end = places[size - 1] + 1
+    if end == len(run) or not run[end].isalnum():
+        yield 0, end
+
+
+def _is_account(text: str) -> bool | None:
+    return None if 6 <= sum(char.isdigit() for char in text) <= 18 else False
+
+
+_COUNTRY = "(?:" + "|".join(IBAN_LENGTHS) + ")"
+_LOOSE = "(?:" + "|".join(f"{c[0]}{GAP}{{0,3}}{c[1]}" for c in IBAN_LENGTHS) + ")"
+_CARD_RUN = rf"[0-9](?:{GAP}{{0,3}}[0-9]){{12,}}"
+
+DETECTORS = (
+    Detector("card_number", "card", _CARD_RUN, 0.5, is_card, card_spans, numeric=True),
+    Detector(
+        "card_number_in_context",
+        "card",
+        _CARD_RUN,
+        0.5,
+        check=is_card,
+        split=card_spans_anywhere,
+        context=words("cards?", "visa", "mastercard", "amex", "cvv", "cvc"),
+        reach=200,
+    ),
+    Detector(
+        "iban",
+        "iban",
+        rf"(?i)\b({_COUNTRY}[0-9]{{2}}(?:[A-Z0-9]{{11}}|(?:{GAP}{{1,3}}[A-Z0-9]{{4}}){{2}})"
+        rf"(?:{GAP}{{0,3}}[A-Z0-9]){{0,40}}|"
+        rf"{_LOOSE}(?:{GAP}{{0,3}}[0-9]){{2}}(?:{GAP}{{0,3}}[A-Z]){{0,5}}"
+        rf"(?:{GAP}{{0,3}}[0-9]){{6}}(?:{GAP}{{0,3}}[A-Z0-9]){{0,40}})",
+        0.5,
+        check=is_iban,
+        split=iban_spans,
+        again=True,
+        numeric=True,
+    ),
+    Detector(
+        "us_routing_number",
+        "bank_account",
+        r"\b[0-9]{9}\b",
+        0.5,
+        check=rtn.is_valid,
+        context=words("routing", "aba", "rtn"),
+    ),
+    Detector(
+        "bank_account_number",
+        "bank_account",
+        r"\b[0-9](?:[ \-]?[0-9]){5,17}\b",
+        0.6,
+        check=_is_account,
+        context=words(
+            r"bank account",
+            r"account (?:number|no|nr|num)",
+            r"acct",
+            r"a/c no",
+            r"sort code",
+            r"bsb",
+            r"kontonummer",
+            r"num[eé]ro de compte",
+            r"n[uú]mero de cuenta",
+        ),
+        reach=40,
+    ),
+)

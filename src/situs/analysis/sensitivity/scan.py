@@ -1,0 +1,270 @@
+"""Scanning: one pass of an RE2 set says which detectors can match; only those look for where.
+
+Everything is linear in the text. RE2 reads UTF-8, so a text is encoded once and offsets are turned
+back into characters on hits alone.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any
+
+import re2
+from msgspec import Struct
+
+from situs.analysis.sensitivity import contact, money, people, secrets, views
+from situs.analysis.sensitivity.detector import CONFIRMED, Detector
+from situs.core.label import Finding, Label
+
+DETECTORS: tuple[Detector, ...] = (
+    *contact.DETECTORS,
+    *money.DETECTORS,
+    *secrets.DETECTORS,
+    *people.DETECTORS,
+)
+MAX_FINDINGS = 1000
+MAX_CANDIDATES = 100_000
+"""Per detector and text. What lies behind counts as one unchecked finding: never as clean."""
+
+_SPECIAL = len(DETECTORS)
+_ENCODED = _SPECIAL + 1
+_SHORTEST = 6
+_DEPTH = 2
+_MEMORY = 64 << 20
+
+
+class Scan(Struct, frozen=True):
+    """The first findings in order, and how many there are of each kind in all."""
+
+    findings: tuple[Finding, ...]
+    counts: dict[str, int]
+
+
+class _Hit(Struct, frozen=True):
+    start: int
+    end: int
+    detector: Detector
+    checked: bool
+
+
+class _Engine(Struct, frozen=True):
+    """The compiled table: sets with the indices of their rows, and what finds the places."""
+
+    gates: tuple[tuple[Any, tuple[int, ...]], ...]
+    patterns: tuple[Any, ...]
+    contexts: tuple[Any | None, ...]
+    encoded: Any
+
+
+def scan(texts: Sequence[str], floors: dict[str, Label]) -> Scan:
+    """Finds what the table knows in each text. Of overlapping findings the one with the higher
+    floor stays, then the checked one, then the longer one."""
+    parts = [(part, text) for part, text in enumerate(texts) if len(text) >= _SHORTEST]
+    data = "\n".join([text for _, text in parts]).encode("utf-8", "replace")
+    matched = _gate(data)
+    if not matched:
+        return Scan((), {})
+    findings: list[Finding] = []
+    counts: Counter[str] = Counter()
+    for part, text in parts:
+        known = matched if len(parts) == 1 else None
+        for hit in _resolve(_hits(text, _DEPTH, known), floors):
+            row = hit.detector
+            counts[row.kind] += 1
+            if len(findings) < MAX_FINDINGS:
+                score = CONFIRMED if hit.checked else row.score
+                findings.append(
+                    Finding(row.kind, part, hit.start, hit.end, score, row.name, hit.checked)
+                )
+    return Scan(tuple(findings), dict(counts))
+
+
+def warm() -> None:
+    """Compiles the table and reads the numbering plans, so that no request has to wait for it."""
+    _gate(b"")
+    contact.is_phone("+12025550123")
+
+
+def _gate(data: bytes) -> list[int]:
+    """Which patterns match.
+
+    The last pattern of a set matches everything. A set that ran out of memory matches nothing, so
+    its absence shows the failure; then every pattern of the set counts as matching.
+    """
+    found: list[int] = []
+    for gate, indices in _engine().gates:
+        matched = gate.Match(data)
+        if not matched:
+            found.extend(indices)
+        elif len(matched) > 1:
+            found.extend(indices[index] for index in matched if index < len(indices))
+    return found
+
+
+@cache
+def _engine() -> _Engine:
+    options = re2.Options()
+    options.max_mem = _MEMORY
+    options.log_errors = False
+    size = len(DETECTORS)
+    numeric = [index for index in range(size) if DETECTORS[index].numeric]
+    wordy = [index for index in range(size) if not DETECTORS[index].numeric]
+    gates = [row.context or row.gate or row.pattern for row in DETECTORS]
+    gates += [views.SPECIAL, views.ENCODED]
+    return _Engine(
+        tuple(
+            (_compiled_set([gates[index] for index in indices], options), tuple(indices))
+            for indices in ([*wordy, _SPECIAL], numeric, [_ENCODED])
+        ),
+        tuple(re2.compile(row.pattern, options) for row in DETECTORS),
+        tuple(row.context and re2.compile(row.context, options) for row in DETECTORS),
+        re2.compile(views.ENCODED, options),
+    )
+
+
+def _compiled_set(patterns: list[str], options: Any) -> Any:
+    gate = re2.Set.SearchSet(options)
+    for pattern in (*patterns, r"\A"):
+        gate.Add(pattern)
+    gate.Compile()
+    return gate
+
+
+def _hits(text: str, depth: int, matched: list[int] | None = None) -> list[_Hit]:
+    data = text.encode("utf-8", "replace")
+    hits: list[_Hit] = []
+    for index in _gate(data) if matched is None else matched:
+        if index < len(DETECTORS):
+            hits.extend(_find(index, text, data))
+        elif depth and index == _SPECIAL:
+            hits.extend(_folded(text, depth))
+        elif depth:
+            hits.extend(_decoded(text, data, depth))
+    return hits
+
+
+def _folded(text: str, depth: int) -> Iterator[_Hit]:
+    folded = views.Folded(text)
+    if folded.text != text:
+        for hit in _hits(folded.text, depth - 1):
+            start, end = folded.span(hit.start, hit.end)
+            yield _Hit(start, end, hit.detector, hit.checked)
+
+
+def _decoded(text: str, data: bytes, depth: int) -> Iterator[_Hit]:
+    """What base64 runs hold; a finding covers the whole run."""
+    to_chars = _Chars(text, data)
+    for start, end in _matches(_engine().encoded, data):
+        decoded = views.decode(data[start:end].decode("ascii"))
+        if decoded is not None:
+            seen = {hit.detector: hit.checked for hit in _hits(decoded, depth - 1)}
+            first = to_chars(start)
+            for detector, checked in seen.items():
+                yield _Hit(first, first + end - start, detector, checked)
+
+
+def _find(index: int, text: str, data: bytes) -> Iterator[_Hit]:
+    """Where one detector matches, and what its check says."""
+    row, engine = DETECTORS[index], _engine()
+    context = engine.contexts[index]
+    near = None if context is None else _Near(_matches(context, data), row.reach)
+    to_chars = _Chars(text, data)
+    pattern, place, tried = engine.patterns[index], 0, 0
+    while (match := pattern.search(data, place)) is not None:
+        start, end = match.span(1 if pattern.groups else 0)
+        place = max(match.end(), place + 1)
+        tried += 1
+        if tried > MAX_CANDIDATES:
+            yield _Hit(to_chars(start), len(text), row, False)
+            return
+        if near is not None and not near.covers(start, end):
+            continue
+        candidate = data[start:end].decode("utf-8")
+        first, last = to_chars(start), 0
+        for begin, stop, checked in _accepted(row, candidate):
+            yield _Hit(first + begin, first + stop, row, checked)
+            last = max(last, stop)
+        if row.again:
+            # The candidate is ASCII here, so characters are bytes.
+            place = start + (last or 2)
+
+
+def _accepted(row: Detector, candidate: str) -> Iterator[tuple[int, int, bool]]:
+    """The spans of a candidate that the check does not refuse, none overlapping another."""
+    spans: Iterable[tuple[int, int]] = (
+        ((0, len(candidate)),) if row.split is None else row.split(candidate)
+    )
+    done = 0
+    for start, end in spans:
+        if start < done:
+            continue
+        verdict = None if row.check is None else row.check(candidate[start:end])
+        if verdict is not False:
+            yield start, end, verdict is True
+            done = end
+
+
+def _matches(pattern: Any, data: bytes) -> Iterator[tuple[int, int]]:
+    place = 0
+    while (match := pattern.search(data, place)) is not None:
+        yield match.span()
+        place = max(match.end(), place + 1)
+
+
+class _Near:
+    """Answers whether a context word stands near a span: `reach` bytes before, or 30 after."""
+
+    def __init__(self, words: Iterable[tuple[int, int]], reach: int) -> None:
+        found = list(words)
+        self._starts = [start for start, _ in found]
+        self._ends = [end for _, end in found]
+        self._reach = reach
+
+    def covers(self, start: int, end: int) -> bool:
+        before = bisect_right(self._ends, start) - 1
+        if before >= 0 and start - self._ends[before] <= self._reach:
+            return True
+        after = bisect_left(self._starts, end)
+        return after < len(self._starts) and self._starts[after] - end <= min(30, self._reach)
+
+
+class _Chars:
+    """Turns byte offsets, asked for in ascending order, into character offsets."""
+
+    def __init__(self, text: str, data: bytes) -> None:
+        self._data = data
+        self._same = len(text) == len(data)
+        self._byte = self._char = 0
+
+    def __call__(self, offset: int) -> int:
+        if self._same:
+            return offset
+        if offset < self._byte:
+            self._byte = self._char = 0
+        self._char += len(self._data[self._byte : offset].decode("utf-8"))
+        self._byte = offset
+        return self._char
+
+
+def _resolve(hits: list[_Hit], floors: dict[str, Label]) -> list[_Hit]:
+    """Drops what a better hit overlaps; the rest in order of place."""
+    if len(hits) < 2:
+        return hits
+
+    def rank(hit: _Hit) -> tuple[int, bool, int, int, str]:
+        floor = floors.get(hit.detector.kind, Label.RESTRICTED)
+        return (-floor, not hit.checked, hit.start - hit.end, hit.start, hit.detector.name)
+
+    kept: list[_Hit] = []
+    starts: list[int] = []
+    for hit in sorted(hits, key=rank):
+        at = bisect_left(starts, hit.start)
+        free_before = at == 0 or kept[at - 1].end <= hit.start
+        free_after = at == len(kept) or kept[at].start >= hit.end
+        if free_before and free_after:
+            starts.insert(at, hit.start)
+            kept.insert(at, hit)
+    return kept

@@ -1,0 +1,214 @@
+"""Private keys and credentials: keys, tokens, passwords in whatever they are written in."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+from collections import Counter
+from collections.abc import Callable
+
+from situs.analysis.sensitivity.detector import Detector, words
+
+_PLACEHOLDER = re.compile(
+    r"(?i)[<{$%\[(*.]|x{4,}|\.\.\.|your|example|placeholder|changeme|change_me|redacted|"
+    r"dummy|insert|replace|(?:my|the|some|a)?[_-]?(?:pass(?:word|wd)?|pwd|secret|token|key)s?$|"
+    r"(?:api|secret|access)[_-]?key$|none$|null$|true$|false$|undefined$"
+)
+_CODE = re.compile(
+    r"\w+\(|[A-Za-z_]\w*\.[A-Za-z_]\w*(?:\.|$)|[A-Za-z_]\w*\[|process\.env|os\.|-?\d{1,5}$"
+)
+
+
+def entropy(text: str) -> float:
+    """Shannon entropy in bits per character."""
+    size = len(text)
+    return -sum(n / size * math.log2(n / size) for n in Counter(text).values())
+
+
+def random_looking(bits: float) -> Callable[[str], bool | None]:
+    """A check: letters and digits, and at least `bits` of entropy per character."""
+
+    def check(text: str) -> bool | None:
+        mixed = any(map(str.isdigit, text)) and any(map(str.isalpha, text))
+        return None if mixed and entropy(text) >= bits else False
+
+    return check
+
+
+def is_assigned_secret(text: str) -> bool | None:
+    """Drops placeholders, code, and words; keeps what someone might really use as a secret."""
+    if _PLACEHOLDER.match(text) or _CODE.match(text):
+        return False
+    kinds = sum(
+        any(map(test, text)) for test in (str.isdigit, str.islower, str.isupper, _is_symbol)
+    )
+    return None if kinds >= 2 and len(set(text)) >= 5 and entropy(text) >= 2.3 else False
+
+
+def is_said_secret(text: str) -> bool | None:
+    """For prose ("the password is ..."): a word alone is not enough, a digit must be in it."""
+    value = text.rstrip(".!?")
+    digits = any(map(str.isdigit, value))
+    return is_assigned_secret(value) if digits and any(map(str.isalpha, value)) else False
+
+
+def is_jwt(text: str) -> bool:
+    """RFC 7519: the header is a JSON object that names an algorithm."""
+    header = text.partition(".")[0]
+    try:
+        decoded = base64.urlsafe_b64decode(header + "=" * (-len(header) % 4))
+    except (binascii.Error, ValueError):
+        return False
+    return decoded.startswith(b"{") and b'"alg"' in decoded
+
+
+def is_basic(text: str) -> bool | None:
+    """RFC 7617: base64 of `user:password`."""
+    try:
+        return True if b":" in base64.b64decode(text + "=" * (-len(text) % 4)) else None
+    except (binascii.Error, ValueError):
+        return False
+
+
+def is_aws_secret(text: str) -> bool | None:
+    mixed = any(map(str.isupper, text)) and any(map(str.islower, text))
+    return None if mixed and entropy(text) >= 4.0 else False
+
+
+def is_url_password(text: str) -> bool | None:
+    return False if _PLACEHOLDER.match(text) or len(text) < 2 else None
+
+
+def _is_symbol(char: str) -> bool:
+    return not char.isalnum()
+
+
+def _token(name: str, pattern: str, bits: float | None = None, score: float = 0.95) -> Detector:
+    check = None if bits is None else random_looking(bits)
+    return Detector(name, "credential", pattern, score, check=check)
+
+
+_TOKENS = (
+    _token("aws_access_key_id", r"\b(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
+    _token("github_token", r"\bgh[pousr]_[A-Za-z0-9]{36,255}|\bgithub_pat_[A-Za-z0-9_]{22,255}"),
+    _token("gitlab_token", r"\bgl(?:pat|ptt|dt|rt|cbt|ft|soat|agent|imt|oas)-[A-Za-z0-9_\-]{20,}"),
+    _token("slack_token", r"\bxox[abeoprs]-[0-9A-Za-z\-]{10,}|\bxapp-[0-9]-[A-Za-z0-9\-]{20,}"),
+    _token("slack_webhook", r"hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9+/]{30,}"),
+    _token(
+        "stripe_key", r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{10,}|\bwhsec_[A-Za-z0-9+/=]{24,}", 2.5
+    ),
+    _token("google_key", r"\bAIza[0-9A-Za-z_\-]{35}|\bGOCSPX-[0-9A-Za-z_\-]{28}", 3.0),
+    _token("google_token", r"\bya29\.[0-9A-Za-z_\-]{20,}", 3.0),
+    _token("sk_key", r"\bsk-(?:[a-z]{2,12}-){0,2}[A-Za-z0-9_\-]{20,}", 3.3),
+    _token("npm_token", r"\bnpm_[A-Za-z0-9]{36}\b"),
+    _token("pypi_token", r"\bpypi-AgE[A-Za-z0-9_\-]{50,}"),
+    _token("huggingface_token", r"\b(?:hf_|api_org_)[A-Za-z0-9]{30,}"),
+    _token("azure_key", r"(?i)\b(?:Account|SharedAccess)Key=[A-Za-z0-9+/]{40,}={0,2}"),
+    _token("sendgrid_key", r"\bSG\.[A-Za-z0-9_\-]{16,32}\.[A-Za-z0-9_\-]{32,64}"),
+    _token("telegram_token", r"\b[0-9]{8,10}:AA[A-Za-z0-9_\-]{32,34}"),
+    _token("databricks_token", r"\bdapi[0-9a-f]{32}\b"),
+    _token(
+        "vendor_token",
+        r"\b(?:gsk_|xai-|pplx-|r8_|lin_api_|ntn_|figd_|hv[sb]\.|glsa_|glc_|dckr_pat_|NRAK-|PMAK-|"
+        r"dop_v1_|doo_v1_|dor_v1_|shpat_|shpca_|shppa_|shpss_|sq0[a-z]{3}-|dp\.pt\.|HRKU-|key-|"
+        r"sbp_|rubygems_|dt0c01\.|EAAA|tskey-auth-|sntrys_|pul-|ATATT3)[A-Za-z0-9_\-=.]{24,}",
+        3.0,
+    ),
+)
+
+_NAMES = (
+    r"pass(?:word|wd|phrase|wort|code)|pwd|secret|api[_\-. ]?key|apikey|access[_\-]?key|"
+    r"(?:auth|access|refresh|bearer|session)[_\-]?token|token|client[_\-]?secret|"
+    r"private[_\-]?key|encryption[_\-]?key|signing[_\-]?key|credentials?|contrase[nñ]a|"
+    r"mot de passe|kennwort"
+)
+
+DETECTORS = (
+    Detector(
+        "private_key_block",
+        "private_key",
+        r"(?is)-{4,5} ?BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)? ?-{4,5}"
+        r"(?:.{0,900}?-{4,5} ?END [A-Z0-9 ]{0,40}KEY(?: BLOCK)? ?-{4,5}|[A-Za-z0-9+/=\s\\]*)",
+        0.95,
+        gate=r"(?i)BEGIN [A-Z0-9 ]*PRIVATE KEY",
+    ),
+    Detector("putty_key", "private_key", r"(?i)PuTTY-User-Key-File-[0-9]:", 0.95),
+    Detector("openssh_key", "private_key", r"\bb3BlbnNzaC1rZXktdj[A-Za-z0-9+/=\s]*", 0.95),
+    Detector("age_key", "private_key", r"\bAGE-SECRET-KEY-1[0-9A-Z]{58}", 0.95),
+    *_TOKENS,
+    Detector(
+        "aws_secret_key",
+        "credential",
+        r"(?:^|[^A-Za-z0-9/+=])([A-Za-z0-9/+]{40})(?:$|[^A-Za-z0-9/+=])",
+        0.8,
+        check=is_aws_secret,
+        context=r"(?i)\baws|amazonaws|\b(?:AKIA|ASIA)[A-Z2-7]{16}\b",
+        reach=200,
+    ),
+    Detector(
+        "jwt",
+        "credential",
+        r"\beyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{4,}\.[A-Za-z0-9_\-]*",
+        0.8,
+        check=is_jwt,
+    ),
+    Detector(
+        "bearer",
+        "credential",
+        r"(?i)\bbearer[ \t]+([A-Za-z0-9._~+/\-]{16,}=*)",
+        0.8,
+        check=random_looking(3.0),
+    ),
+    Detector(
+        "basic",
+        "credential",
+        r"(?i)\bauthorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?basic[ \t]+([A-Za-z0-9+/]{6,}=*)",
+        0.8,
+        check=is_basic,
+    ),
+    Detector(
+        "authorization",
+        "credential",
+        r"(?i)\b(?:authorization|x-api-key|x-auth-token)[\"']?\s{0,3}[:=]\s{0,3}[\"']?"
+        r"(?:token |key |digest |apikey )?([A-Za-z0-9._~+/\-]{12,}=*)",
+        0.8,
+        check=random_looking(2.8),
+    ),
+    Detector(
+        "url_password",
+        "credential",
+        r"(?i)\b[a-z][a-z0-9+.\-]{1,20}://[^\s/:@\"'<>]{0,64}:([^\s/@\"'<>]{1,128})@[a-z0-9\[]",
+        0.85,
+        check=is_url_password,
+        gate=r"://[^\s/:@]*:[^\s/@]+@",
+    ),
+    Detector(
+        "assigned_secret",
+        "credential",
+        rf"(?i)(?:{_NAMES})[a-z0-9_]{{0,20}}[\"'\\`]{{0,3}}\s{{0,3}}(?::=|=>|[:=])\s{{0,3}}"
+        r"[\"'\\`]{0,3}([^\s\"'`<>,;\\]{6,256})",
+        0.75,
+        check=is_assigned_secret,
+        gate=rf"(?i)(?:{_NAMES})[a-z0-9_]*[\"'\\`]*\s*(?::=|=>|[:=])",
+    ),
+    Detector(
+        "said_secret",
+        "credential",
+        r"(?i)\b(?:password|passphrase|passcode|passwort|pin|api key|secret|token)(?: code)?"
+        r"(?: is| was| ist|:) {1,2}[\"'`]?([^\s\"'`<>,;]{6,128})",
+        0.6,
+        check=is_said_secret,
+        gate=r"(?i)\b(?:password|passphrase|passcode|passwort|pin|api key|secret|token)"
+        r"(?: code)?(?: is| was| ist|:) ",
+    ),
+    Detector(
+        "short_pin",
+        "credential",
+        r"\b[0-9]{4,6}\b",
+        0.5,
+        context=words(r"pin (?:is|number is)", r"my pin", r"cvv(?: is)?:?", r"cvc:?"),
+        reach=12,
+    ),
+)

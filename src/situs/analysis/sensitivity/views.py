@@ -1,0 +1,149 @@
+"""Other readings of a text: without tricks (folded), and what its encoded runs say.
+
+A reading keeps a map back, so that every span points into the text as it came.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterator
+from urllib.parse import unquote_to_bytes
+
+_ESCAPES = r"(?:%[0-9A-Fa-f]{2})+|\\u[0-9A-Fa-f]{4}|&#[xX]?[0-9A-Fa-f]{1,6};"
+_INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u20e3\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e01ef"
+)
+_JOINTS = "\u00a0\u2000-\u200a\u2010-\u2015\u202f\u205f\u2212\ufe58\ufe63"
+_FORMS = (
+    "\u00b2\u00b3\u00b9\u2070-\u209f\u2460-\u24ff\u2776-\u2793\u3000\ufb00-\ufb06\uff01-\uff5e"
+    "\U0001d400-\U0001d7ff\U0001f100-\U0001f10a"
+)
+_DECIMALS = "".join(
+    f"{chr(first)}-{chr(first + 9)}"
+    for first in (
+        *(0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66),
+        *(0xDE6, 0xE50, 0xED0, 0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80),
+        *(0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50),
+        *(0xABF0, 0x11066, 0x110F0, 0x11136, 0x111D0, 0x1E950, 0x1FBF0),
+    )
+)
+_CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
+_LOOKALIKES = {
+    **dict.fromkeys("\u041e\u043e\u039f\u03bf", "0"),  # Cyrillic and Greek O
+    **dict.fromkeys("\u0406\u04c0\u0399", "1"),  # Cyrillic I and palochka, Greek iota
+    **dict.fromkeys("\u0417\u0437", "3"),  # Cyrillic ze
+}
+
+SPECIAL = (
+    r"%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|&#[xX]?[0-9A-Fa-f]{1,6};|"
+    f"[{_CONTROLS}{_FORMS}{_DECIMALS}]|[!-~ ][{_INVISIBLE}]|[0-9][{''.join(_LOOKALIKES)}]|"
+    f"[0-9A-Za-z][{_JOINTS}][0-9]{{1,6}}[{_JOINTS}]|[0-9]{{5}}[{_JOINTS}][0-9A-Za-z]|"
+    f"[0-9A-Za-z][{_JOINTS}][0-9]{{5}}|"
+    f"(?:^|[^0-9])[0-9]{{3}}[{_JOINTS}][0-9]{{4}}"
+)
+"""RE2: the text has something to fold. Most texts, in any script, do not: a dash or a hard space
+counts only beside digits (and not in a span of years), an invisible character only after ASCII."""
+
+ENCODED = r"[A-Za-z0-9+/_\-]{24,}"
+"""RE2: a run that may be base64. `runs` looks again, with the same bound."""
+
+_SPECIAL = re.compile(
+    f"{_ESCAPES}|[{_CONTROLS}{_INVISIBLE}{_JOINTS}{_FORMS}{_DECIMALS}]+|"
+    f"(?<=[0-9])[{''.join(_LOOKALIKES)}]+"
+)
+_DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63")
+_KEPT = re.compile(f"[^{_CONTROLS}{_INVISIBLE}]")
+
+
+class Folded:
+    """A text with its tricks undone, and where each of its characters came from."""
+
+    def __init__(self, text: str) -> None:
+        self._at: list[int] = []
+        self._source: list[tuple[int, int]] = []
+        pieces: list[str] = []
+        done = length = 0
+        for match in _SPECIAL.finditer(text):
+            literal = (text[done : match.start()], done, match.start())
+            for piece, first, last in (literal, *_fold(match)):
+                if piece:
+                    self._at.append(length)
+                    self._source.append((first, last))
+                    pieces.append(piece)
+                    length += len(piece)
+            done = match.end()
+        self._at.append(length)
+        self._source.append((done, len(text)))
+        self._at.append(length + len(text) - done)
+        self.text = "".join((*pieces, text[done:]))
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where `start:end` of the folded text stands in the original."""
+        return self._place(start)[0], self._place(end - 1)[1]
+
+    def _place(self, offset: int) -> tuple[int, int]:
+        index = bisect_right(self._at, offset) - 1
+        first, last = self._source[index]
+        if last - first != self._at[index + 1] - self._at[index]:
+            return first, last
+        first += offset - self._at[index]
+        return first, first + 1
+
+
+def _fold(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
+    """The pieces that stand for one match, each with the span it came from."""
+    found, start = match.group(), match.start()
+    if found[0] == "%" and len(found) > 1:
+        yield unquote_to_bytes(found).decode("utf-8", "replace"), start, match.end()
+    elif found[0] == "\\":
+        yield chr(int(found.lstrip("\\u"), 16)), start, match.end()
+    elif found[0] == "&" and len(found) > 2:
+        yield html.unescape(found), start, match.end()
+    else:
+        for place, char in enumerate(found, start):
+            yield fold(char), place, place + 1
+
+
+def fold(char: str) -> str:
+    """What one special character stands for; nothing, if it is invisible."""
+    if not _KEPT.match(char):
+        return ""
+    if char in _DASHES:
+        return "-"
+    if char in _LOOKALIKES:
+        return _LOOKALIKES[char]
+    decimal = unicodedata.decimal(char, None)
+    return str(decimal) if decimal is not None else unicodedata.normalize("NFKC", char)
+
+
+def decode(run: str) -> str | None:
+    """The text that a base64 run (either alphabet) holds, or None if it holds none.
+
+    The run may begin with up to three characters of something else.
+    """
+    run = run.replace("-", "+").replace("_", "/")
+    for skip in range(4):
+        head = base64.b64decode(run[skip : skip + 20] + "====")
+        if _is_text(head[:15]):
+            usable = len(run) - (len(run) - skip) % 4
+            tail = run[usable:]
+            body = base64.b64decode(run[skip:usable])
+            if len(tail) > 1:
+                body += base64.b64decode(tail + "=" * (4 - len(tail)))
+            return body.decode("utf-8", "replace")
+    return None
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 3:
+            return False
+        text = head[: error.start].decode("utf-8")
+    return all(char.isprintable() or char in "\t\r\n" for char in text)
