@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from situs.cli.options import data_option
 from situs.errors import WeightsError
 
 
@@ -20,12 +21,6 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
 
 _names = click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=_complete)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
-_data = click.option(
-    "--data",
-    envvar="SITUS_DATA",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The data directory; weights lie in its models folder.",
-)
 
 
 @click.group()
@@ -34,7 +29,7 @@ def models() -> None:
 
 
 @models.command("list")
-@_data
+@data_option
 @_json
 def list_models(data: Path | None, as_json: bool) -> None:
     """List the weights that can be pulled, and whether they are here."""
@@ -53,7 +48,7 @@ def list_models(data: Path | None, as_json: bool) -> None:
 
 @models.command()
 @_names
-@_data
+@data_option
 @_json
 def pull(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
     """Fetch weights (all, or those named) and check every byte."""
@@ -71,7 +66,7 @@ def pull(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
 
 @models.command()
 @_names
-@_data
+@data_option
 @_json
 def verify(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
     """Read weights in full (all, or those named) and compare them with the lock."""

@@ -1,103 +1,26 @@
 """Supervision, tried on real processes."""
 
 import asyncio
-import json
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Self
 
-import aiohttp
 import pytest
 import uvloop
+from tests.unit.runtimes.supervised import (
+    QUICK,
+    Run,
+    alive,
+    command_line,
+    environment,
+    gone,
+    spec,
+    until,
+)
 
 from situs.errors import BackendUnavailable, ConfigError, NoCapacity, OperatorError, WeightsError
 from situs.runtimes.lifecycle import Patience, State
-from situs.runtimes.output import BoundedLog
-from situs.runtimes.processes import TOKEN, Child, group_of, start_time, write_pid_file
+from situs.runtimes.processes import group_of
 from situs.runtimes.spec import RuntimeSpec
-from situs.runtimes.supervisor import Supervisor
-
-FAKE = str(Path(__file__).parents[2] / "fakes" / "model_server.py")
-QUICK = Patience(
-    start_timeout_s=20.0,
-    start_probe_s=0.02,
-    probe_s=0.05,
-    probe_timeout_s=2.0,
-    backoff_first_s=0.05,
-    backoff_max_s=0.2,
-    hung_after=4,
-)
-
-
-def spec(*flags, patience=QUICK, **fields) -> RuntimeSpec:
-    argv = (sys.executable, "-S", FAKE, "--port", "{port}", *map(str, flags))
-    return RuntimeSpec(name="fake", argv=argv, patience=patience, **fields)
-
-
-class Run:
-    """A supervisor, the states it reported, and its stop at the end."""
-
-    def __init__(self, data_dir, made: RuntimeSpec) -> None:
-        self.states: list[str] = []
-        self.details: list[str] = []
-        self.seen = 0
-        self.supervisor = Supervisor(made, data_dir, self.note)
-
-    def note(self, name: str, state: State, detail: str) -> None:
-        assert name == "fake"
-        self.states.append(str(state))
-        self.details.append(detail)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.supervisor.stop(0.5)
-        assert self.supervisor.pid is None
-
-    async def reaches(self, state: State) -> str:
-        """Wait for the next report of this state, however short it lasts; its detail."""
-        await until(lambda: str(state) in self.states[self.seen :])
-        place = self.states.index(str(state), self.seen)
-        self.seen = place + 1
-        return self.details[place]
-
-    async def ask(self) -> str:
-        host, port = self.supervisor.address or ("", 0)
-        async with aiohttp.ClientSession() as session:
-            reply = await session.post(f"http://{host}:{port}/v1/chat/completions", json={})
-            return str((await reply.json())["choices"][0]["message"]["content"])
-
-
-def alive(pid: int) -> bool:
-    """Running; a zombie that nobody has collected is not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def environment(pid: int | None) -> str:
-    return Path(f"/proc/{pid}/environ").read_text()
-
-
-def command_line(pid: int | None) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110 - processes do not announce what becomes of them
-            await asyncio.sleep(0.01)
-
-
-async def gone(*pids: int) -> None:
-    await until(lambda: not any(alive(pid) for pid in pids))
 
 
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
@@ -351,113 +274,7 @@ def test_a_server_gets_its_key_but_not_the_gateways_environment(tmp_path, monkey
     asyncio.run(story())
 
 
-def test_the_server_dies_with_a_gateway_that_is_killed(tmp_path):
-    script = f"""
-import asyncio, sys, time
-from pathlib import Path
-from situs.runtimes.spec import RuntimeSpec
-from situs.runtimes.supervisor import Supervisor
-async def main():
-    argv = (sys.executable, "-S", {FAKE!r}, "--port", "{{port}}")
-    one = Supervisor(RuntimeSpec("fake", argv), Path({str(tmp_path)!r}), lambda *_: None)
-    await one.ensure_ready(20)
-    print(one.pid, flush=True)
-    await asyncio.sleep(300)
-asyncio.run(main())
-"""
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as gateway:
-        assert gateway.stdout is not None
-        pid = int(gateway.stdout.readline())
-        assert alive(pid)
-        gateway.kill()
-    asyncio.run(gone(pid))
-
-
-def orphan(tmp_path: Path, token: str) -> "subprocess.Popen[bytes]":
-    """A model server without a gateway, with a child that outlives it, as after a crash."""
-    ready = tmp_path / "ready"
-    process = subprocess.Popen(
-        [sys.executable, "-S", FAKE, "--port", "0", "--children", "1", "--starts", str(ready)],
-        env={**os.environ, TOKEN: token},
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 20
-    while not group_of(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert group_of(process.pid)
-    (tmp_path / "runtimes").mkdir(exist_ok=True)
-    return process
-
-
-@pytest.mark.parametrize("leader_lives", [True, False])
-def test_what_a_dead_gateway_left_is_reaped_at_the_next_start(tmp_path, leader_lives):
-    left = orphan(tmp_path, "t0ken")
-    pids = [left.pid, *group_of(left.pid)]
-    pid_file = tmp_path / "runtimes" / "fake.pid.json"
-    write_pid_file(pid_file, Child(left.pid, start_time(left.pid) or 0, "t0ken"))
-    if not leader_lives:
-        left.kill()
-        left.wait()
-
-    async def story() -> None:
-        async with Run(tmp_path, spec()) as run:
-            await run.supervisor.ensure_ready(20)
-            await gone(*pids)
-
-    asyncio.run(story())
-    left.wait()
-
-
-@pytest.mark.parametrize("wrong", ["token", "start time", "file"])
-def test_a_process_that_does_not_match_the_pid_file_is_never_killed(tmp_path, wrong):
-    other = orphan(tmp_path, "t0ken")
-    try:
-        family = group_of(other.pid) if wrong != "start time" else []
-        started = (start_time(other.pid) or 0) + (wrong == "start time")
-        written = Child(other.pid, started, "another" if wrong == "token" else "t0ken")
-        pid_file = tmp_path / "runtimes" / "fake.pid.json"
-        write_pid_file(pid_file, written)
-        if wrong == "file":
-            pid_file.write_text(json.dumps({"pid": other.pid}))
-
-        async def story() -> None:
-            async with Run(tmp_path, spec()) as run:
-                await run.supervisor.ensure_ready(20)
-
-        asyncio.run(story())
-        assert other.poll() is None
-        assert all(alive(pid) for pid in family)
-    finally:
-        os.killpg(other.pid, signal.SIGKILL)
-        other.wait()
-
-
 @pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "a b"])
 def test_a_name_that_is_no_file_name_is_refused(name):
     with pytest.raises(ConfigError):
         RuntimeSpec(name=name, argv=("x",))
-
-
-def test_the_log_keeps_the_newest_and_never_more_than_twice_its_limit(tmp_path):
-    log = BoundedLog(tmp_path / "x.log", limit=1000)
-    for number in range(500):
-        log.write(f"line {number}\n".encode())
-    kept = sum(path.stat().st_size for path in tmp_path.iterdir())
-    assert 0 < kept <= 2000
-    assert log.path.read_text().endswith("line 499\n")
-    assert log.tail(2) == "line 498\nline 499"
-
-
-def test_what_is_printed_while_serving_is_counted_and_not_kept(tmp_path):
-    log = BoundedLog(tmp_path / "x.log")
-    log.write(b"loading\n")
-    log.serving()
-    for piece in (b"prompt: can", b"ary-1\ncanary-2\nGGML_ASS", b"ERT(x) failed\ncanary-3"):
-        log.write(piece)
-    assert log.path.read_text() == "loading\nGGML_ASSERT(x) failed\n"
-    assert "canary" not in log.tail()
-    assert "(2 lines printed while serving were not kept)" in log.tail()
-    log.loading()
-    log.write(b"again\n")
-    assert log.tail() == "again"
