@@ -239,10 +239,16 @@ class SegmentWriter:
             if chain.seq != self._signed:
                 self._checkpoint(chain)
         except OSError as error:
-            self._problem = _words(error)
+            self._judge(chain, _words(error))
             return False
-        self._problem = None
+        self._judge(chain, None)
         return not waiting
+
+    def _judge(self, chain: Chain, problem: str | None) -> None:
+        """What a round found, unless the chain was given up meanwhile: that is known better."""
+        with self._lock:
+            if self._chain is chain:
+                self._problem = problem
 
     def _rotate_if_due(self, chain: Chain) -> None:
         """A segment that cannot be followed by another one grows on."""

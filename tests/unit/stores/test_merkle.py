@@ -1,6 +1,6 @@
 from hashlib import sha256
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from situs.stores.merkle import Frontier
@@ -19,6 +19,7 @@ def rfc_root(entries):
     return sha256(b"\x01" + left + right).digest()
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.binary(max_size=8), max_size=9), max_size=9))
 def test_a_tree_grown_in_parts_has_the_rfc_root_after_every_part(parts):
     tree, entries = Frontier(), []
@@ -29,6 +30,7 @@ def test_a_tree_grown_in_parts_has_the_rfc_root_after_every_part(parts):
         assert tree.size == len(entries)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=8), min_size=1, max_size=40), st.data())
 def test_any_changed_entry_changes_the_root(entries, data):
     index = data.draw(st.integers(0, len(entries) - 1))
