@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -30,6 +31,10 @@ from situs.stores.lines import (
     fleet_body,
     signed_text,
 )
+
+
+_HASHES_AT_ONCE = 16
+"""Between so many, the thread lets the event loop have the interpreter."""
 
 
 class Signer(Protocol):
@@ -263,7 +268,9 @@ class SegmentWriter:
         with self._lock:
             taken = chain.take()
         for segment, digests in taken:
-            segment.tree.extend(digests)
+            for begin in range(0, len(digests), _HASHES_AT_ONCE):
+                segment.tree.extend(digests[begin : begin + _HASHES_AT_ONCE])
+                time.sleep(0)
         for segment, _ in taken:
             body = encode(self._signed_root(chain.id, segment))
             with self._lock:
