@@ -32,7 +32,6 @@ from situs.stores.lines import (
     signed_text,
 )
 
-
 _HASHES_AT_ONCE = 16
 """Between so many, the thread lets the event loop have the interpreter."""
 
