@@ -189,7 +189,9 @@ _NEAR = (
         *("personnummer", "personal identity"),
     ),
     _near("dk_cpr", r"\b[0-9]{6}[\- ]?[0-9]{4}\b", is_cpr, "cpr"),
-    _near("no_fodselsnummer", r"\b[0-9]{6} ?[0-9]{5}\b", is_fodselsnummer, r"f(?:ø|o|oe)dselsn\S*"),
+    _near(
+        "no_fodselsnummer", r"\b[0-9]{6}[ \-]?[0-9]{5}\b", is_fodselsnummer, r"f(?:ø|o|oe)dselsn\S*"
+    ),
     _near("br_cpf_in_context", r"\b[0-9]{11}\b", cpf.is_valid, "cpf"),
     _near("in_aadhaar", _number("11"), aadhaar.is_valid, r"aadh?aar", "uidai"),
     _near(
@@ -206,7 +208,7 @@ _NEAR = (
     _near("pt_nif", _number("8"), contribuinte.is_valid, "nif", "contribuinte"),
     _near("il_id", r"\b[0-9]{9}\b", teudat.is_valid, "teudat", "israeli id"),
     _near("at_svnr", _number("9"), vnr.is_valid, "svnr", r"sozialversicherung\S*"),
-    _near("cz_rc", r"\b[0-9]{6}/?[0-9]{3,4}\b", rc.is_valid, r"rodn[eé]\S*"),
+    _near("cz_rc", r"\b[0-9]{6}/?[0-9]{3,4}\b", rc.is_valid, r"rodn[eé] \S*o"),
     _near("ro_cnp", r"\b[1-9][0-9]{12}\b", cnp.is_valid, "cnp"),
     _near("bg_egn", r"\b[0-9]{10}\b", egn.is_valid, "egn"),
     _near("hr_oib", r"\b[0-9]{11}\b", oib.is_valid, "oib"),
