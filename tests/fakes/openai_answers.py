@@ -32,7 +32,7 @@ MODES = frozenset(
         "hang_before_head",  # reads the request, never answers
         "hang_after_head",  # status and headers, then nothing
         "stall_mid_stream",  # `after` pieces, then nothing
-        "slow",  # `delay_s` before every piece
+        "slow",  # `delay_s` before every piece, as in the modes that break a stream
         "cut_before_first_byte",  # closes the TCP connection without a byte
         "cut_mid_body",  # promises more bytes than it sends, then closes
         "cut_mid_stream",  # `after` pieces, chunked, closed without the terminator
@@ -222,20 +222,24 @@ def _spoilt(answer: Answer, switch: Switch) -> Answer:
     """`answer` with what the mode breaks about its pieces or its end."""
     at = switch.after
     size = sum(map(len, answer.pieces))
+    paced = {"delay_s": switch.delay_s}  # so that what comes before the break is read before it
     ends: dict[str, dict[str, Any]] = {
         "hang_before_head": {"stop": "hang"},
         "hang_after_head": {"stop": "hang"},
         "stall_mid_stream": {"stop": "hang", "stop_after": at},
         "cut_before_first_byte": {"stop": "cut"},
-        "cut_mid_stream": {"chunked": True, "stop": "cut", "stop_after": at},
-        "reset_mid_stream": {"chunked": True, "stop": "reset", "stop_after": at},
+        "cut_mid_stream": {"chunked": True, "stop": "cut", "stop_after": at, **paced},
+        "reset_mid_stream": {"chunked": True, "stop": "reset", "stop_after": at, **paced},
+        "garbage_sse": paced,
+        "error_event": paced,
+        "half_utf8": paced,
         "cut_mid_body": {
             "chunked": False,
             "promised": size + 1000,
             "stop": "cut",
             "stop_after": at,
         },
-        "slow": {"delay_s": switch.delay_s},
+        "slow": paced,
         "endless_stream": {"chunked": True, "endless": True, "delay_s": 0.001},
     }
     return _changed(answer, pieces=_broken(answer, switch), **ends.get(switch.mode, {}))

@@ -223,7 +223,7 @@ class HTTPReply:
                 timer.reschedule(asyncio.get_running_loop().time() + self._endpoint.stall_timeout_s)
         body = b"".join(parts)
         try:
-            said = _decode_body(body)
+            said = _decode_body(str(body, "utf-8"))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise BackendUnavailable("The answer is no JSON.", reason=End.GARBAGE) from None
         return Chunk(body, usage=said.usage.counted() if said.usage else None, last=True)

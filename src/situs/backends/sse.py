@@ -102,7 +102,7 @@ class EventReader:
             self.done = True
             return Chunk(b"data: [DONE]\n\n", last=True)
         try:
-            said = _decode_event(data)
+            said = _decode_event(str(data, "utf-8"))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise BackendUnavailable(
                 "The stream holds a line that is no event.", reason=End.GARBAGE

@@ -56,6 +56,8 @@ class App:
             raise RuntimeError(f"no {scope['type']} here")
         try:
             await self._serve(scope, receive, send)
+        except RequestTooLarge as error:
+            await send_error(send, error, [(b"connection", b"close")])  # the rest is not read
         except Exception as error:
             shown = public(error)
             if shown is not error:

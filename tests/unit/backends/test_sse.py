@@ -69,6 +69,7 @@ def test_a_finish_reason_and_a_clean_close_are_complete():
         ([HELLO, b"<html>\n\n"], "garbage"),
         ([HELLO, b"data: {broken\n\n"], "garbage"),
         ([HELLO, b"data: \xff\n\n"], "garbage"),
+        ([HELLO, HELLO.replace("é".encode(), b"\xc3")], "garbage"),
         ([HELLO, b'data: {"usage": "many"}\n\n'], "garbage"),
         ([HELLO, event(error={"message": "overloaded"})], "server_error"),
         ([b"data: " + b"x" * (8 * 1024 * 1024 + 1)], "garbage"),
@@ -79,3 +80,9 @@ def test_what_is_not_complete_says_how_it_ended(pieces, reason):
     with pytest.raises(BackendUnavailable) as caught:
         read(*pieces)
     assert caught.value.reason == reason
+
+
+def test_a_break_in_what_came_at_once_comes_before_all_of_it():
+    """So a stream that is broken from its first read on can still be answered elsewhere."""
+    with pytest.raises(BackendUnavailable):
+        next(EventReader().feed(HELLO + b"data: {broken\n\n"))

@@ -1,0 +1,218 @@
+"""Bad input over HTTP: a clear error in OpenAI's shape, and nothing leaves."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+from tests.e2e import stage
+
+CANARY = "canary-7f3a91"
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("bad_input")
+    with (
+        stage.fakes(directory, "office", "us") as fakes,
+        stage.running(directory, stage.fleet(fakes)) as gateway,
+    ):
+        yield gateway, fakes
+
+
+@pytest.fixture
+def gateway(scene):
+    gateway, fakes = scene
+    before = [fake.traffic() for fake in fakes.values()]
+    yield gateway
+    assert [fake.traffic() for fake in fakes.values()] == before, "something left"
+
+
+USER = [{"role": "user", "content": "x"}]
+NESTED = b'{"model":"auto","messages":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+BODIES = {
+    "empty": (b"", "invalid_request", None),
+    "malformed JSON": (b'{"model": "auto", "messages"', "invalid_request", None),
+    "no object": (b"[1, 2]", "invalid_request", None),
+    "a second document": (b"{} {}", "invalid_request", None),
+    "NaN": (b'{"model": "auto", "messages": [], "x": NaN}', "invalid_request", None),
+    "a byte order mark": (b"\xef\xbb\xbf{}", "invalid_request", None),
+    "invalid UTF-8": (b'{"model": "auto", "messages": "\xff"}', "invalid_request", None),
+    "half a surrogate": (b'{"model": "auto", "messages": "\\ud800"}', "invalid_request", None),
+    "nested too deeply": (NESTED, "invalid_request", None),
+    "no model": ({"messages": USER}, "invalid_request", None),
+    "no messages": ({"model": "auto"}, "invalid_request", None),
+    "empty messages": ({"model": "auto", "messages": []}, "invalid_request", "messages"),
+    "messages of a wrong type": (
+        {"model": "auto", "messages": CANARY},
+        "invalid_request",
+        "messages",
+    ),
+    "a message without a role": (
+        {"model": "auto", "messages": [{"content": CANARY}]},
+        "invalid_request",
+        "messages[0]",
+    ),
+    "content of a wrong type": (
+        {"model": "auto", "messages": [{"role": "user", "content": 7}]},
+        "invalid_request",
+        "messages[0].content",
+    ),
+    "a model of a wrong type": ({"model": 7, "messages": USER}, "invalid_request", "model"),
+    "stream of a wrong type": (
+        {"model": "auto", "messages": USER, "stream": CANARY},
+        "invalid_request",
+        "stream",
+    ),
+    "max_tokens below one": (
+        {"model": "auto", "messages": USER, "max_tokens": 0},
+        "invalid_request",
+        "max_tokens",
+    ),
+    "an unknown model": ({"model": CANARY, "messages": USER}, "model_not_found", "model"),
+    "an endless model name": (
+        {"model": "m" * 300, "messages": USER},
+        "invalid_request",
+        "model",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BODIES)
+@pytest.mark.parametrize("path", [stage.CHAT, "/situs/v1/explain"])
+def test_a_bad_body_is_told_what_is_wrong_and_never_quoted(gateway, case, path):
+    body, code, param = BODIES[case]
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    answer = gateway.call("POST", path, raw)
+    error = envelope(answer)
+    assert answer.status == (404 if code == "model_not_found" else 400)
+    assert (error["code"], error["param"]) == (code, param)
+    assert CANARY not in answer.body.decode()
+
+
+def envelope(answer):
+    """OpenAI's error shape, exactly."""
+    assert answer.headers["content-type"] == "application/json"
+    assert set(answer.json) == {"error"}
+    error = answer.json["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["message"]
+    return error
+
+
+def test_a_body_over_the_limit_is_refused_before_it_is_read(gateway):
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as raw:
+        raw.sendall(
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+            b"content-type: application/json\r\ncontent-length: 21000000\r\n\r\n"
+        )
+        assert raw.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_chunked_body_over_the_limit_is_refused(gateway):
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as raw:
+        raw.sendall(
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+            b"content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
+        chunk = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
+        answer = b""
+        try:
+            for _ in range(25):
+                raw.sendall(chunk)
+        except OSError:  # it may hang up as soon as it has answered
+            pass
+        while part := read(raw):
+            answer += part
+        assert answer.startswith(b"HTTP/1.1 413 ") or answer == b""
+
+
+def read(raw):
+    try:
+        return raw.recv(4096)
+    except OSError:
+        return b""
+
+
+def test_a_large_body_within_the_limit_is_judged(gateway):
+    """20 MB of text: found too long for every context window, not an error of the gateway."""
+    answer = gateway.chat("word " * 3_900_000)
+    assert (answer.status, answer.code) == (503, "no_capacity")
+    assert "context_too_small" in envelope(answer)["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/", 404, "unknown_path"),
+        ("GET", "/v1/nothing", 404, "unknown_path"),
+        ("POST", "/v1/chat/completions/", 404, "unknown_path"),
+        ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
+        ("POST", "/v1/models", 405, "method_not_allowed"),
+        ("PUT", "/livez", 405, "method_not_allowed"),
+        ("GET", "/v1/models/nobody", 404, "model_not_found"),
+        ("GET", "/v1/chat/../../etc/passwd", 404, "unknown_path"),
+    ],
+)
+def test_a_wrong_path_or_method_is_told(gateway, method, path, status, code):
+    answer = gateway.call(method, path, b"{}" if method != "GET" else None)
+    assert (answer.status, envelope(answer)["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("headers", "param"),
+    [
+        ({"x_situs_label": CANARY}, "x-situs-label"),
+        ({"x_situs_label": ""}, "x-situs-label"),
+        ({"x_situs_objective": "cheapest"}, "x-situs-objective"),
+        ({"x_situs_max_cost": "-1"}, "x-situs-max-cost"),
+        ({"x_situs_max_cost": "nan"}, "x-situs-max-cost"),
+        ({"x_situs_deadline": "soon"}, "x-situs-deadline"),
+        ({"x_situs_criticality": "high"}, "x-situs-criticality"),
+        ({"x_situs_session": "s" * 300}, "x-situs-session"),
+        ({"x_situs_lable": "public"}, "x-situs-lable"),
+    ],
+)
+def test_a_header_that_cannot_be_meant_is_an_error(gateway, headers, param):
+    answer = gateway.chat(headers=headers)
+    error = envelope(answer)
+    assert (answer.status, error["param"]) == (400, param)
+    assert CANARY not in error["message"]
+
+
+def test_a_misspelt_header_is_told_the_nearest(gateway):
+    message = gateway.chat(headers={"x_situs_lable": "public"}).json["error"]["message"]
+    assert "Did you mean x-situs-label?" in message
+
+
+BROWSER = [
+    ({"origin": "https://evil.example"}, 403, "origin_refused"),
+    ({"origin": "null"}, 403, "origin_refused"),
+    ({"origin": "http://localhost:3000"}, 403, "origin_refused"),
+    ({"host": "rebound.example:7488"}, 403, "origin_refused"),
+    ({"content_type": "text/plain"}, 415, "unsupported_media_type"),
+    ({"content_type": "application/x-www-form-urlencoded"}, 415, "unsupported_media_type"),
+    ({"content_type": ""}, 415, "unsupported_media_type"),
+]
+
+
+@pytest.mark.parametrize(("headers", "status", "code"), BROWSER)
+def test_a_web_page_may_not_post(gateway, headers, status, code):
+    answer = gateway.chat(headers=headers)
+    assert (answer.status, envelope(answer)["code"]) == (status, code)
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_preflight_of_a_foreign_page_is_refused(gateway):
+    answer = gateway.call(
+        "OPTIONS", stage.CHAT, origin="https://evil.example", access_control_request_method="POST"
+    )
+    assert answer.status == 403
+
+
+def test_no_canary_is_in_any_output(scene):
+    gateway, _ = scene
+    kept = [gateway.log, *gateway.data.rglob("*")]
+    assert not [f for f in kept if f.is_file() and CANARY.encode() in f.read_bytes()]

@@ -1,0 +1,220 @@
+"""Starting, stopping, and what an operator can get wrong."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from tests.e2e import stage
+
+
+@pytest.fixture(scope="module")
+def fakes(tmp_path_factory):
+    with stage.fakes(tmp_path_factory.mktemp("operations"), "office", "us") as fakes:
+        yield fakes
+
+
+def refused(directory: Path, config, *more: str, env=None) -> str:
+    """Starts a gateway that must refuse to start; returns what it says."""
+    file = stage.write_config(directory, config)
+    done = subprocess.run(
+        stage.command(
+            "serve", "--config", str(file), "--data", str(directory / "data"), "--port", "0", *more
+        ),
+        capture_output=True,
+        timeout=30,
+        env={**os.environ, **(env or {})},
+    )
+    assert done.returncode == 2, done
+    said = done.stderr.decode()
+    assert "Traceback" not in said
+    return said
+
+
+def test_an_unknown_key_is_told_with_line_and_nearest(tmp_path, fakes):
+    text = json.dumps(stage.fleet(fakes), indent=1).replace('"jurisdiction"', '"juristiction"', 1)
+    line = text[: text.index("juristiction")].count("\n") + 1
+    said = refused(tmp_path, text)
+    assert f"situs.yaml:{line}:" in said
+    assert "jurisdiction" in said
+
+
+def test_a_missing_secret_is_told_by_its_reference(tmp_path, fakes):
+    config = stage.fleet(
+        fakes, deployments={"us-llm": {"endpoint": {"key": "env:SITUS_TEST_ABSENT"}}}
+    )
+    said = refused(tmp_path, config)
+    assert "env:SITUS_TEST_ABSENT" in said
+    assert "deployments.us-llm.endpoint.key" in said
+
+
+def test_a_port_in_use_is_told(tmp_path, fakes):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = refused(tmp_path, stage.fleet(fakes), "--port", str(port))
+    assert f"127.0.0.1:{port}" in said
+    assert "--port" in said
+
+
+def test_beyond_loopback_is_refused_without_keys(tmp_path, fakes):
+    said = refused(tmp_path, stage.fleet(fakes, server={"host": "0.0.0.0"}))
+    assert "loopback" in said
+
+
+@pytest.mark.parametrize(
+    ("rego", "told"),
+    [
+        ("package situs\nimport rego.v1\nallow contains name if {", "3"),
+        (
+            "package situs\nimport rego.v1\nallow contains d.name if some d in input.deployments\n"
+            'deny contains {"deployment": "x", "code": "y"} if http.send({}).status == 200\n',
+            "http.send",
+        ),
+        (
+            "package situs\nimport rego.v1\nallow contains d.name if some d in input.deployments\n"
+            "deny contains x if x := time.now_ns()\n",
+            "time.now_ns",
+        ),
+        ("package situs\nimport rego.v1\n", "allow"),
+    ],
+)
+def test_a_policy_that_may_not_be_loaded_is_told_with_file_and_line(tmp_path, fakes, rego, told):
+    (tmp_path / "mine.rego").write_text(rego)
+    said = refused(tmp_path, stage.fleet(fakes, policy={"paths": ["mine.rego"]}))
+    assert "mine.rego" in said
+    assert told in said
+
+
+def test_a_second_gateway_on_one_data_directory_is_refused(tmp_path, fakes):
+    with stage.running(tmp_path, stage.fleet(fakes)) as gateway:
+        said = refused(tmp_path, stage.fleet(fakes))
+        assert str(gateway.process.pid) in said
+        assert "--data" in said
+        assert gateway.chat().status == 200
+
+
+def test_corrupted_weights_are_not_loaded_and_are_told(tmp_path, fakes):
+    entry = json.loads(
+        subprocess.run(
+            stage.command("models", "list", "--json", "--data", str(tmp_path / "data")),
+            capture_output=True,
+            check=True,
+        ).stdout
+    )[0]
+    weights = Path(entry["path"])
+    weights.parent.mkdir(parents=True)
+    with weights.open("wb") as file:
+        file.truncate(entry["size"])
+    local = {
+        "models": {"small": {"file": entry["name"], "capability": "tiny", "context_tokens": 2048}},
+        "deployments": {
+            "local": {
+                "model": "small",
+                "locus": "office",
+                "runtime": {"kind": "llama_cpp"},
+                "price": {"currency": "USD", "prompt": 0.01, "completion": 0.01},
+            }
+        },
+    }
+    with stage.running(tmp_path, stage.merge(stage.fleet(fakes), local)) as gateway:
+        answer = gateway.chat(model="local")
+        assert (answer.status, answer.code) == (503, "no_capacity")
+        assert gateway.chat(model="office-llm").status == 200
+        assert "models lock" in gateway.log.read_text()
+        assert "sha256" in gateway.log.read_text()
+
+
+def test_sigterm_during_a_stream_lets_it_end_and_takes_no_new_request(tmp_path, fakes):
+    with stage.running(tmp_path, stage.fleet(fakes)) as gateway:
+        fakes["office"].set(mode="slow", delay_s=0.15, once=True)
+        kept = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+        kept.request("GET", "/livez")
+        assert kept.getresponse().read()
+        got: list[stage.Response] = []
+        reader = threading.Thread(target=lambda: got.append(gateway.chat(stream=True)))
+        reader.start()
+        time.sleep(0.4)
+        gateway.process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        with pytest.raises(OSError):  # noqa: PT011 - refused or closed, as the kernel has it
+            gateway.chat()
+        reader.join(20)
+        assert gateway.process.wait(20) == 0
+        assert stage.events(got[0])[-1] == "[DONE]"
+        outcome = gateway.outcome(got[0].headers["x-situs-request-id"])
+        assert [a["end"] for a in outcome["attempts"]] == ["complete"]
+        assert len(gateway.lines("close")) == 1
+        kept.close()
+
+
+def test_a_killed_gateway_leaves_a_chain_that_verifies(tmp_path, fakes):
+    with stage.running(tmp_path, stage.fleet(fakes)) as gateway:
+        served = [gateway.chat().headers["x-situs-request-id"] for _ in range(20)]
+        gateway.process.kill()
+        gateway.process.wait(5)
+    recorded = {line["id"] for line in gateway.lines("decision")}
+    assert set(served) <= recorded
+    verify = stage.command("receipts", "verify", "--data", str(gateway.data))
+    assert subprocess.run(verify, capture_output=True).returncode == 0
+    with stage.running(tmp_path, stage.fleet(fakes)) as again:
+        assert again.chat().status == 200
+    assert subprocess.run(verify, capture_output=True).returncode == 0
+
+
+def test_a_segment_that_cannot_be_written_is_a_503_and_nothing_leaves(tmp_path, fakes):
+    with stage.running(tmp_path, stage.fleet(fakes)) as gateway:
+        assert gateway.chat().status == 200
+        limit_file_size(gateway.process.pid, 0)
+        before = [fake.traffic() for fake in fakes.values()]
+        for stream in (False, True):
+            answer = gateway.chat(stream=stream)
+            assert (answer.status, answer.code) == (503, "cannot_record")
+        assert [fake.traffic() for fake in fakes.values()] == before
+        limit_file_size(gateway.process.pid, -1)
+        deadline = time.monotonic() + 10
+        while gateway.chat().status != 200:
+            assert time.monotonic() < deadline, "it never recovered"
+            time.sleep(0.1)
+
+
+def limit_file_size(pid: int, limit: int) -> None:
+    import resource
+
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, -1))
+
+
+def test_start_up_needs_no_network(tmp_path, fakes):
+    """In a namespace without any network the gateway still starts."""
+    unshare = shutil.which("unshare")
+    allowed = unshare and subprocess.run([unshare, "-rn", "true"], capture_output=True)
+    if not unshare or not allowed or allowed.returncode:
+        pytest.skip("this machine does not let a test make a network namespace")
+    file = stage.write_config(tmp_path, stage.fleet(fakes))
+    arguments = ["serve", "--config", str(file), "--data", str(tmp_path / "data"), "--port", "0"]
+    script = 'ip link set lo up 2>/dev/null; exec "$@"'
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [unshare, "-rn", "sh", "-c", script, "-", *stage.command(*arguments)],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        deadline = time.monotonic() + 20
+        while "Situs listens on" not in (tmp_path / "log").read_text():
+            assert process.poll() is None, (tmp_path / "log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        process.terminate()
+        process.wait(10)
