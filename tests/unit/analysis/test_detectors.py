@@ -161,6 +161,7 @@ SECRETS = [
     ("Server=x;Password=" + "hY7!kd02;", "assigned_secret"),
     ("my password is " + "hunter2x!", "said_secret"),
     ("my pin is " + "4321", "short_pin"),
+    ("CVV: " + "123", "short_pin"),
     (jwt(), "jwt"),
 ]
 NOT_SECRETS = [
@@ -172,6 +173,7 @@ NOT_SECRETS = [
     "secret: <your secret here>",
     "the password is incorrect",
     "max_tokens: 4096",
+    "pin 4 of 1300, near the CVC",
     "https://example.org:8443/path",
     "postgres://user:password@localhost/db",
     "sk-navigation-menu-item-with-a-long-name",

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-from situs.analysis.sensitivity.detector import Detector, words
+from situs.analysis.sensitivity.detector import Detector
 
 _PLACEHOLDER = re.compile(
     r"(?i)[<{$%\[(*.]|x{4,}|\.\.\.|your|example|placeholder|changeme|change_me|redacted|"
@@ -206,9 +206,8 @@ DETECTORS = (
     Detector(
         "short_pin",
         "credential",
-        r"\b[0-9]{4,6}\b",
-        0.5,
-        context=words(r"pin (?:is|number is)", r"my pin", r"cvv(?: is)?:?", r"cvc:?"),
-        reach=12,
+        r"(?i)\b(?:my pin(?: is)?|pin is|pin number is|pin:|cvv2?|cvc2?)"
+        r"(?: is| code| number)?[ :=]{1,3}([0-9]{3,6})\b",
+        0.6,
     ),
 )

@@ -43,14 +43,15 @@ SPECIAL = (
     r"%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|&#[xX]?[0-9A-Fa-f]{1,6};|"
     f"[{_CONTROLS}{_FORMS}{_DECIMALS}]|[!-~ ][{_INVISIBLE}]|[0-9][{''.join(_LOOKALIKES)}]|"
     f"[0-9A-Za-z][{_JOINTS}][0-9]{{1,6}}[{_JOINTS}]|[0-9]{{5}}[{_JOINTS}][0-9A-Za-z]|"
-    f"[0-9A-Za-z][{_JOINTS}][0-9]{{5}}|"
+    f"[0-9A-Za-z][{_JOINTS}][0-9]{{5}}|[A-Za-z][{_JOINTS}][A-Za-z]{{0,5}}[0-9]|"
+    f"[0-9][{_JOINTS}](?:[0-9]{{1,2}}[A-Za-z]|[A-Za-z]{{4}}[0-9])|"
     f"(?:^|[^0-9])[0-9]{{3}}[{_JOINTS}][0-9]{{4}}"
 )
 """RE2: the text has something to fold. Most texts, in any script, do not: a dash or a hard space
 counts only beside digits (and not in a span of years), an invisible character only after ASCII."""
 
 ENCODED = r"[A-Za-z0-9+/_\-]{24,}"
-"""RE2: a run that may be base64. `runs` looks again, with the same bound."""
+"""RE2: a run that may be base64. `decode` says what it holds."""
 
 _SPECIAL = re.compile(
     f"{_ESCAPES}|[{_CONTROLS}{_INVISIBLE}{_JOINTS}{_FORMS}{_DECIMALS}]+|"
