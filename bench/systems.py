@@ -41,10 +41,12 @@ def situs(port: int, upstream: int, data: Path) -> System:
     """`bench/situs.yaml` with the upstream's port filled in."""
     template = (ROOT / "bench" / "situs.yaml").read_text(encoding="utf-8")
     config = data / "situs.yaml"
-    config.write_text(template.replace("UPSTREAM_PORT", str(upstream)), encoding="utf-8")
+    config.write_text(
+        template.replace("127.0.0.1:19300", f"127.0.0.1:{upstream}"), encoding="utf-8"
+    )
     command = [str(Path(sys.executable).with_name("situs")), "serve", "--config", str(config)]
     command += ["--port", str(port), "--data", str(data / "data")]
-    return System(command, {"UPSTREAM_KEY": "unused"}, version="this commit")
+    return System(command, {}, version="this commit")
 
 
 def envoy(port: int, upstream: int, data: Path) -> System:

@@ -19,6 +19,7 @@ def client(kind: str, url: str) -> Send:
         "pyreqwest": pyreqwest_client,
         "httpx": httpx_client,
         "raw": raw_client,
+        "own": own_client,
     }[kind](url)
 
 
@@ -59,7 +60,7 @@ def aiohttp_client(url: str) -> Send:
 
 
 def pyreqwest_client(url: str) -> Send:
-    from pyreqwest.client import ClientBuilder
+    from pyreqwest.client import ClientBuilder  # type: ignore[import-not-found]
 
     built: Any = None
 
@@ -89,7 +90,7 @@ def pyreqwest_client(url: str) -> Send:
 
 
 def httpx_client(url: str) -> Send:
-    import httpx
+    import httpx  # type: ignore[import-not-found]
 
     session: httpx.AsyncClient | None = None
 
@@ -181,6 +182,31 @@ def raw_client(url: str) -> Send:
         request = b"%b%d\r\n\r\n%b" % (start, len(body), body)
         status, kind = await connection.head(request)
         return status, kind, connection.body(free)
+
+    return send
+
+
+def own_client(url: str) -> Send:
+    from bench.http_stack.own_client import Exchange, Pool
+
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 80
+    pool = Pool(lambda: (host, port))
+    head = f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n"
+    head += "content-type: application/json\r\ncontent-length: "
+    start = head.encode()
+
+    async def pieces(exchange: Exchange) -> AsyncIterator[bytes]:
+        try:
+            async for data in exchange.body(30.0):
+                yield data
+        finally:
+            pool.give(exchange)
+
+    async def send(body: bytes) -> Sent:
+        exchange = await pool.take()
+        await exchange.send(b"%b%d\r\n\r\n%b" % (start, len(body), body), 60.0)
+        return exchange.status, exchange.headers.get(b"content-type", b""), pieces(exchange)
 
     return send
 

@@ -14,6 +14,8 @@ from bench import processes
 PAIRS = (
     "raw+raw",
     "uvicorn+raw",
+    "uvicorn+own",
+    "granian-rsgi+own",
     "uvicorn+aiohttp",
     "uvicorn+aiohttp:STACK_AIOHTTP=plain",
     "uvicorn+pyreqwest",

@@ -92,8 +92,8 @@ def run_uvicorn(port: int) -> None:
 
 
 def run_granian(port: int, interface: str) -> None:
-    from granian.constants import Interfaces, Loops
-    from granian.server import Server
+    from granian.constants import Interfaces, Loops  # type: ignore[import-not-found]
+    from granian.server import Server  # type: ignore[import-not-found]
 
     name = "rsgi" if interface == "rsgi" else "app"
     Server(
@@ -106,7 +106,7 @@ def run_aiohttp(port: int) -> None:
     import uvloop
     from aiohttp import web
 
-    async def handle(request: web.Request) -> web.StreamResponse:
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
         status, kind, pieces = await _send(changed(await request.read()))
         if kind != b"text/event-stream":
             data = b"".join([piece async for piece in pieces])

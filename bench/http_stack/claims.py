@@ -1,0 +1,414 @@
+"""Tries what the servers and clients are said to do; prints one line a claim.
+
+A client must tell whom it reached and with which certificate, connect only where the caller's own
+resolver says, stop the upstream when cancelled, and stop reading when nobody takes the bytes. A
+server must notice a client that left, wait for one that reads slowly, share a listening socket
+between processes, finish open requests on SIGTERM, and bound what a stranger can make it hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import concurrent.futures
+import contextlib
+import datetime
+import hashlib
+import ipaddress
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.fakes.openai_server import FakeOpenAI
+
+from bench import processes
+from bench.http_stack.own_client import Broken, Pool
+
+BODY = json.dumps({"model": "m", "stream": True, "messages": []}).encode()
+
+
+def say(what: str, got: object) -> None:
+    print(f"{what:62} {got}", flush=True)
+
+
+def certificate(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext, str, Path]:
+    """Server context, client context, SHA-256 of the certificate, path of its PEM."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "model.test")])
+    now = datetime.datetime.now(datetime.UTC)
+    names = [x509.DNSName("model.test"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "cert.pem"
+    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private = folder / "key.pem"
+    kind = serialization.PrivateFormat.PKCS8
+    encoding = serialization.Encoding.PEM
+    private.write_bytes(key.private_bytes(encoding, kind, serialization.NoEncryption()))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(pem, private)
+    client = ssl.create_default_context(cafile=pem)
+    digest = hashlib.sha256(made.public_bytes(serialization.Encoding.DER)).hexdigest()
+    return server, client, digest, pem
+
+
+def request(port: int) -> bytes:
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: model.test:{port}\r\n"
+    return (head + f"content-length: {len(BODY)}\r\n\r\n").encode() + BODY
+
+
+async def aiohttp_claims(folder: Path) -> None:
+    import aiohttp
+    from aiohttp.abc import AbstractResolver, ResolveResult
+
+    server, client, digest, _ = certificate(folder)
+    asked: list[str] = []
+
+    class Pinned(AbstractResolver):
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        ) -> list[ResolveResult]:
+            asked.append(host)
+            return [
+                ResolveResult(
+                    hostname=host, host="127.0.0.1", port=port, family=family, proto=0, flags=0
+                )
+            ]
+
+        async def close(self) -> None: ...
+
+    async with FakeOpenAI(tls=server) as fake:
+        connector = aiohttp.TCPConnector(resolver=Pinned(), ssl=client)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            url = f"https://model.test:{fake.port}/v1/chat/completions"
+            reply = await session.post(url, data=BODY)
+            connection = reply.connection
+            say("aiohttp: own resolver is asked", asked)
+            say("aiohttp: the connection is there after a streamed head", connection is not None)
+            if connection is not None and connection.transport is not None:
+                say("  peer", connection.transport.get_extra_info("peername"))
+                encrypted = connection.transport.get_extra_info("ssl_object")
+                got = hashlib.sha256(encrypted.getpeercert(binary_form=True)).hexdigest()
+                say("  certificate SHA-256 is the server's", got == digest)
+            await reply.read()
+            whole = await session.post(url, data=b'{"model": "m", "messages": []}')
+            await asyncio.sleep(0.05)
+            say("aiohttp: still there once a short body has come", whole.connection is not None)
+            whole.close()
+
+
+async def aiohttp_flow() -> None:
+    import aiohttp
+
+    async def post(session: aiohttp.ClientSession, url: str) -> Any:
+        return await session.post(url, data=BODY)
+
+    async with aiohttp.ClientSession() as session:
+        await flow("aiohttp", lambda url: post(session, url))
+
+
+async def pyreqwest_flow() -> None:
+    from pyreqwest.client import ClientBuilder  # type: ignore[import-not-found]
+
+    say("pyreqwest: peer address or certificate of a reply", "no such API (checked with dir)")
+    say("pyreqwest: resolver", "fixed name-to-address table before build, no callback")
+    async with ClientBuilder().build() as session:
+        opened: list[Any] = []
+
+        async def post(url: str) -> Any:
+            opened.append(session.post(url).body_bytes(BODY).build_streamed())
+            return await opened[-1].__aenter__()
+
+        await flow("pyreqwest", post, lambda: opened[-1].__aexit__(None, None, None))
+
+
+async def own_flow(folder: Path) -> None:
+    server, client, digest, _ = certificate(folder)
+    async with FakeOpenAI(tls=server) as fake:
+        pool = Pool(lambda: ("127.0.0.1", fake.port), tls=client, server_name="model.test")
+        exchange = await pool.take()
+        await exchange.send(request(fake.port), 5)
+        got = b"".join([data async for data in exchange.body(5)])
+        say("own: TLS to a pinned address, peer", exchange.peer)
+        say("own: certificate SHA-256 is the server's", exchange.tls_sha256 == digest)
+        say("own: whole stream", got.endswith(b"[DONE]\n\n"))
+        pool.give(exchange)
+        say("own: the next exchange uses the connection again", (await pool.take()).reused)
+        wrong = Pool(lambda: ("127.0.0.1", fake.port), tls=client, server_name="other.test")
+        try:
+            await wrong.take()
+        except Broken as broken:
+            say("own: another name in the certificate", broken)
+    await own_ends()
+
+    async def post(url: str) -> Any:
+        port = int(url.split(":")[2].split("/", maxsplit=1)[0])
+        pool = Pool(lambda: ("127.0.0.1", port))
+        exchange = await pool.take()
+        await exchange.send(request(port), 5)
+        return exchange
+
+    await flow("own", post)
+
+
+async def own_ends() -> None:
+    """Every failure of the fake has to come out as its own typed end."""
+    modes = ("hang_before_head", "hang_after_head", "stall_mid_stream", "cut_before_first_byte")
+    modes += ("cut_mid_body", "cut_mid_stream", "reset_mid_stream")  # type: ignore[assignment]
+    found = {}
+    for mode in modes:
+        async with FakeOpenAI() as fake:
+            fake.set(mode=mode)
+            exchange = await Pool(lambda port=fake.port: ("127.0.0.1", port)).take()  # type: ignore[misc]
+            try:
+                await exchange.send(request(fake.port), 0.2)
+                async for _ in exchange.body(0.2):
+                    pass
+                found[mode] = "complete"
+            except Broken as broken:
+                found[mode] = f"{broken}{' (fresh)' if broken.fresh else ''}"
+            exchange.transport.abort()
+    say("own: ends", found)
+
+
+async def flow(name: str, post: Any, leave: Any = None) -> None:
+    """An upstream that never stops: how much is sent while nobody reads; is a cancel noticed?"""
+    sent = 0
+    gone = asyncio.Event()
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+        writer.write(head + b"transfer-encoding: chunked\r\n\r\n")
+        piece = b"data: x\n\n" * 1000
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                await writer.drain()
+                sent += len(piece)
+                await asyncio.sleep(0)
+        gone.set()
+
+    server = await asyncio.start_server(endless, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    reply = await post(f"http://127.0.0.1:{port}/v1/chat/completions")
+    await asyncio.sleep(1.0)
+    say(f"{name}: sent while nobody reads, MB (socket buffers included)", round(sent / 1e6, 1))
+    before = time.perf_counter()
+    if leave is not None:
+        await leave()
+    elif hasattr(reply, "transport"):
+        reply.transport.abort()
+    else:
+        reply.close()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(gone.wait(), 3)
+    took = round(1000 * (time.perf_counter() - before), 1)
+    say(f"{name}: upstream sees the close after, ms", took if gone.is_set() else "never (3 s)")
+    server.close()
+
+
+UVICORN = """
+import asyncio, os, socket, sys
+import uvicorn
+
+async def app(scope, receive, send):
+    if scope["path"] == "/pid":
+        body = b"%d" % os.getpid()
+    elif scope["path"] == "/slow":
+        await asyncio.sleep(0.7)
+        body = b"slow done"
+    elif scope["path"] == "/endless":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        watch = asyncio.ensure_future(gone(receive))
+        sent = 0
+        while not watch.done():
+            sent += 8192
+            await send({"type": "http.response.body", "body": b"x" * 8192, "more_body": True})
+            print("sent", sent, flush=True)
+        print("gone", flush=True)
+        return
+    else:
+        body = b"ok"
+    size = b"%d" % len(body)
+    headers = [(b"content-length", size)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+async def gone(receive):
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+http = "httptools"
+if sys.argv[3:] == ["guarded"]:
+    from bench.http_stack import guarded
+    guarded.HEAD_SECONDS = 1.0
+    http = guarded.GuardedProtocol
+if sys.argv[1] == "reuse":
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind(("127.0.0.1", int(sys.argv[2])))
+else:
+    listener = socket.socket(fileno=int(sys.argv[1]))
+config = uvicorn.Config(app, loop="uvloop", http=http, lifespan="off", log_level="warning",
+                        timeout_keep_alive=1, timeout_graceful_shutdown=5, access_log=False)
+uvicorn.Server(config).run(sockets=[listener])
+"""
+
+
+@contextlib.contextmanager
+def uvicorns(
+    folder: Path, how: str, *more: str
+) -> Iterator[tuple[int, list[subprocess.Popen[bytes]]]]:
+    """Two uvicorn processes on one port: an inherited socket, or one each (`reuse`)."""
+    script = folder / "server.py"
+    script.write_text(UVICORN)
+    if how == "reuse":
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind(("127.0.0.1", 0))  # only holds the number; it does not listen
+    else:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    port = listener.getsockname()[1]
+    number = listener.fileno()
+    first = "reuse" if how == "reuse" else str(number)
+    command = [sys.executable, str(script), first, str(port), *more]
+    with (folder / "out.txt").open("wb") as output:
+        workers = [
+            subprocess.Popen(
+                command,
+                pass_fds=[number],
+                stdout=output,
+                cwd=processes.ROOT,
+                env={**os.environ, "PYTHONPATH": str(processes.ROOT)},
+            )
+            for _ in range(2)
+        ]
+        try:
+            time.sleep(1.5)
+            yield port, workers
+        finally:
+            for worker in workers:
+                worker.kill()
+                worker.wait()
+            listener.close()
+
+
+def uvicorn_claims(folder: Path) -> None:
+    for how in ("inherited", "reuse"):
+        with uvicorns(folder, how) as (port, _):
+            say(f"uvicorn: 200 connections over two processes, {how}", shares(port))
+    with uvicorns(folder, "inherited") as (port, workers):
+        uvicorn_hang_up(port, folder / "out.txt")
+        uvicorn_strangers("uvicorn", port, workers)
+        uvicorn_drain(port, workers)
+    with uvicorns(folder, "inherited", "guarded") as (port, workers):
+        uvicorn_strangers("guarded", port, workers)
+        uvicorn_drain(port, workers)
+
+
+def shares(port: int) -> list[int]:
+    """How many of 200 connections, 20 at a time, each process got."""
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        pids = list(pool.map(lambda _: ask(port, "/pid").rpartition(b"\r\n")[2], range(200)))
+    return sorted(collections.Counter(pids).values())
+
+
+def ask(port: int, path: str) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        request = f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        client.sendall(request.encode())
+        return client.makefile("rb").read()
+
+
+def peak_mb(workers: list[subprocess.Popen[bytes]]) -> float:
+    """The largest resident size any of them has had."""
+    sizes = [Path(f"/proc/{worker.pid}/status").read_text() for worker in workers]
+    return max(int(size.split("VmHWM:")[1].split()[0]) for size in sizes) / 1024
+
+
+def uvicorn_hang_up(port: int, log: Path) -> None:
+    client = socket.create_connection(("127.0.0.1", port))
+    client.sendall(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n")
+    time.sleep(1.0)
+    sent = max((int(line.split()[1]) for line in log.read_text().splitlines()), default=0)
+    say("uvicorn: taken from the app while the client does not read, MB", round(sent / 1e6, 2))
+    before = time.perf_counter()
+    client.close()
+    while "gone" not in log.read_text() and time.perf_counter() - before < 3:
+        time.sleep(0.001)
+    took = round(1000 * (time.perf_counter() - before), 1)
+    say("uvicorn: http.disconnect after the client left, ms", took)
+
+
+def uvicorn_strangers(name: str, port: int, workers: list[subprocess.Popen[bytes]]) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=4) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nhost:")
+        try:
+            closed = client.recv(1) == b""
+        except TimeoutError:
+            closed = False
+    say(f"{name}: half a head is closed within 4 s", closed)
+    before = peak_mb(workers)
+    with socket.create_connection(("127.0.0.1", port), timeout=4) as client:
+        outcome = "accepted"
+        try:
+            client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n")
+            for number in range(640):
+                client.sendall(b"x-%d: " % number + b"y" * 100_000 + b"\r\n")
+            client.sendall(b"\r\n")
+            outcome = client.recv(100).split(b"\r\n")[0].decode()
+        except OSError as error:
+            outcome = type(error).__name__
+    after = peak_mb(workers)
+    say(f"{name}: 64 MB of headers", f"{outcome}; {before:.0f} -> {after:.0f} MB at most")
+
+
+def uvicorn_drain(port: int, workers: list[subprocess.Popen[bytes]]) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+        time.sleep(0.2)
+        for worker in workers:
+            os.kill(worker.pid, signal.SIGTERM)
+        answer = client.recv(65536)
+    say("uvicorn: the open request is finished after SIGTERM", b"slow done" in answer)
+    codes = [worker.wait(10) for worker in workers]
+    say("uvicorn: exit codes after SIGTERM", codes)
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        await aiohttp_claims(folder)
+        await aiohttp_flow()
+        await own_flow(folder)
+        with contextlib.suppress(ImportError):
+            await pyreqwest_flow()
+        await asyncio.to_thread(uvicorn_claims, folder)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
