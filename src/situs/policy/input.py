@@ -225,4 +225,3 @@ def unknown_field(path: tuple[str, ...]) -> NoSuchField | None:
         else:
             return NoSuchField(path[: depth + 1], ())
     return None
-

@@ -44,8 +44,10 @@ INSTEAD: Final = {
 }
 """What to do instead of the forbidden ones that people reach for."""
 
-NAMESPACES: Final = frozenset(
-    {name.split(".")[0] for name in ALLOWED if "." in name}
-    | {"crypto", "http", "io", "opa", "providers", "rand", "rego", "uuid", "yaml"}
+OUTSIDE: Final = frozenset(
+    ["crypto", "http", "io", "opa", "providers", "rand", "rego", "uuid", "yaml"]
 )
+"""First words of builtin names of which none is allowed."""
+
+NAMESPACES: Final = OUTSIDE | {name.split(".")[0] for name in ALLOWED if "." in name}
 """First words of builtin names: an import may not take them over."""

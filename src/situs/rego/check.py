@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from situs.policy.input import FIELDS, unknown_field
-from situs.rego.builtins import ALLOWED, INSTEAD, NAMESPACES
+from situs.rego.builtins import ALLOWED, INSTEAD, NAMESPACES, OUTSIDE
 from situs.rego.modules import Problem
 from situs.rego.syntax import ANY, Call, Names, Place, Reference, Rule, Syntax, expand
 
@@ -52,7 +52,7 @@ def check(
         look.module(module, test=True)
     look.recursion()
     return Checked(
-        problems=tuple(look.problems),
+        problems=tuple(sorted(set(look.problems))),
         rules=tuple(sorted({_said(m.package + rule.name) for m in modules for rule in m.rules})),
         builtins=tuple(sorted(builtins)),
         reads=reads,
@@ -146,8 +146,12 @@ class _Look:
         elif (said := _said(path)) in ALLOWED:
             self.builtins.add(said)
         else:
-            names = ALLOWED | {_said(one[-1:]) for one in self._rules if one[:-1] == own[:-1]}
-            advice = INSTEAD.get(said) or _nearest(said, names)
+            own_names = {rule[-1] for rule in self._rules if rule[:-1] == module.package}
+            advice = INSTEAD.get(said) or (
+                "a policy decides from input and its own rules alone"
+                if path[0] in OUTSIDE
+                else _nearest(said, ALLOWED | own_names)
+            )
             known = said in INSTEAD or (len(path) > 1 and path[0] in NAMESPACES)
             tell = self._problem if known else self._missing
             tell(module, call.at, f"{said} may not be called", advice)
@@ -155,7 +159,8 @@ class _Look:
     def _reference(self, module: Syntax, rule: Rule, one: Reference, test: bool) -> Iterator[Names]:
         path = expand(one.path, rule, module.imports)
         if path[0] == "input":
-            if not test:
+            bound = one.path[0] in rule.items and len(one.path) == 1
+            if not (test or bound):  # what it is bound to was looked at where it is bound
                 self._field(module, path, one.at)
         elif path[0] == "data":
             name = self._defined(path[1:])

@@ -31,6 +31,8 @@ verdict := {"allow": data.situs.allow, "deny": data.situs.deny%s}
 _OBLIGATIONS: Final = ', "obligations": data.situs.obligations'
 _WHERE: Final = re.compile(r"-->\s*(.*?):(\d+):(\d+)\s")
 _WHAT: Final = re.compile(r"^error: (.*)$", re.MULTILINE)
+_BRACKETS: Final = re.compile(r'"(?:\\.|[^"\\\n])*"|`[^`]*`|#[^\n]*|[][{}]')
+_DEEPEST: Final = 10
 _V1: Final = "write Rego v1: `allow contains name if { … }`"
 
 
@@ -63,6 +65,19 @@ def inspect(paths: Sequence[Path]) -> Report:
     return _prepare(read_modules(paths))[0]
 
 
+def evaluate_once(paths: Sequence[Path], document: bytes) -> Any:
+    """The verdict document on one input, for people. Raises PolicyError whatever goes wrong."""
+    policy = load(paths)
+    try:
+        answer = policy.evaluate(document)
+        read_verdict(answer)
+    except BaseException as problem:
+        if must_pass(problem):
+            raise
+        raise refuse([engine_problem(problem, "input")]) from None
+    return answer
+
+
 class Engine:
     """Owns the engine's objects, which must not leave the thread that made them."""
 
@@ -86,6 +101,10 @@ def parse(modules: Sequence[Module]) -> tuple[tuple[Syntax, ...], tuple[Problem,
     syntaxes: list[Syntax] = []
     problems: list[Problem] = []
     for module in modules:
+        deep = _too_deep(module)
+        if deep:
+            problems.append(deep)
+            continue
         engine = regorus.Engine()
         try:
             engine.add_policy(module.shown, module.text)
@@ -97,6 +116,18 @@ def parse(modules: Sequence[Module]) -> tuple[tuple[Syntax, ...], tuple[Problem,
         else:
             syntaxes.append(read_syntax(module.shown, module.text, tree["ast"]))
     return tuple(syntaxes), tuple(problems)
+
+
+def _too_deep(module: Module) -> Problem | None:
+    """The parser takes twice as long for each level of brackets."""
+    depth = 0
+    for token in _BRACKETS.finditer(module.text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
+        if depth > _DEEPEST:
+            line = module.text.count("\n", 0, token.start()) + 1
+            what = f"brackets are nested more than {_DEEPEST} deep"
+            return Problem(module.shown, line, 0, what, "give the inner parts names of their own")
+    return None
 
 
 def engine_problem(problem: BaseException, shown: str) -> Problem:

@@ -1,0 +1,68 @@
+"""`situs policy`, as called."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from situs.cli.policy import policy
+from situs.core.label import Label
+from situs.errors import PolicyError
+from situs.policy.input import input_document
+from situs.rego.sample import sample_facts
+
+BAD = "package situs\nallow contains 1 if time.now_ns()\ndeny contains x if { x := input.lable }\n"
+
+
+def run(*arguments: str, document: bytes | None = None):
+    return CliRunner().invoke(policy, list(arguments), input=document)
+
+
+def test_check_says_what_the_default_policy_is():
+    done = run("check")
+    assert done.exit_code == 0
+    assert "reads     deployments, home_jurisdiction, label" in done.output
+    assert json.loads(run("check", "--json").output)["problems"] == []
+
+
+def test_check_tells_every_problem_and_exits_with_1(tmp_path):
+    (tmp_path / "p.rego").write_text(BAD, encoding="utf-8")
+    done = run("check", str(tmp_path))
+    assert done.exit_code == 1
+    assert "p.rego:2:" in done.stderr
+    assert "p.rego:3:" in done.stderr
+    machine = run("check", "--json", str(tmp_path))
+    assert machine.exit_code == 1
+    assert [one["line"] for one in json.loads(machine.output)["problems"]] == [2, 3]
+
+
+def test_test_runs_the_default_policys_tests():
+    assert "0 failed" in run("test").output
+    assert "test_restricted_stays_on_owned_premises" in run("test", "-v").output
+
+
+def test_test_exits_with_1_when_one_fails(tmp_path):
+    (tmp_path / "p.rego").write_text(
+        "package situs\nallow contains x if { x := input.task; false }\n"
+        "deny contains x if { x := input.task; false }\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "p_test.rego").write_text("package t\ntest_no if 1 == 2\n", encoding="utf-8")
+    done = run("test", str(tmp_path))
+    assert done.exit_code == 1
+    assert "FAIL" in done.output
+    assert json.loads(run("test", "--json", str(tmp_path)).output)["failed"] == 1
+
+
+def test_eval_prints_the_verdict():
+    document = input_document(sample_facts(Label.RESTRICTED))
+    done = run("eval", "--input", "-", document=document)
+    assert json.loads(done.output)["allow"] == ["device-example", "edge-example", "on_prem-example"]
+
+
+def test_eval_of_what_is_not_json_is_an_operators_error():
+    done = run("eval", "--input", "-", document=b"{")
+    with pytest.raises(PolicyError):
+        raise done.exception
