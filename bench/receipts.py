@@ -38,6 +38,9 @@ def fleet() -> FleetView:
     return FleetView(deployments, (DeploymentState(),) * 8, "f" * 64)
 
 
+FLEET = fleet()
+
+
 def decided(number: int, body: bytes) -> Decided:
     request_id = f"req-{number:09d}"
     request = Request(request_id, Wire.OPENAI_CHAT, "auto", {}, (), len(body), body=body)
@@ -59,7 +62,7 @@ def decided(number: int, body: bytes) -> Decided:
     policy = PolicyDecision(tuple(f"d{i}" for i in range(5)), out, (), "e" * 64)
     placement = Placement(ranked, (), Objective.CHEAPEST_ADEQUATE)
     decision = Decision(request_id, 1.75e9 + number / 977, analysis, policy, placement, "f" * 64)
-    return Decided(request, decision)
+    return Decided(request, decision, FLEET)
 
 
 def outcome(number: int) -> Outcome:
@@ -87,9 +90,9 @@ async def write(writer: SegmentWriter, requests: int) -> list[float]:
 
 def main(requests: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        data, view = Path(folder), fleet()
+        data = Path(folder)
         key = open_signing_key(data / "keys")
-        writer = SegmentWriter(data / "receipts", key, lambda: view, time.time)
+        writer = SegmentWriter(data / "receipts", key, time.time)
         writer.start()
         made_cpu = time.process_time()
         for number in range(requests):

@@ -15,13 +15,13 @@ from typing import Any, Self
 import uvicorn
 from msgspec import Struct
 
-from situs.analysis.labels import DEFAULT_FLOORS
+from situs.analysis import DEFAULT_FLOORS, warm
 from situs.backends.openai_compatible import Endpoint, OpenAICompatible
 from situs.config import build
 from situs.config.secrets import Secret, resolve
 from situs.config.tree import Config
 from situs.config.tree import Deployment as Entry
-from situs.core.fleet import FleetView, Health
+from situs.core.fleet import Health
 from situs.core.snapshot import Snapshot
 from situs.errors import AddressInUse, ConfigError, SitusError
 from situs.fleet.registry import Registry
@@ -71,6 +71,7 @@ class Core(Struct, frozen=True):
 
 def build_core(setting: Setting) -> Core:
     """Raises ConfigError, PolicyError or WeightsError for what cannot be built."""
+    warm()
     config = setting.config
     weights = {name: entry.sha256 for name, entry in load_lock().items()}
     deployments = build.fleet_of(config, weights)
@@ -114,9 +115,7 @@ class System:
         async with AsyncExitStack() as stack:
             data = self.setting.data
             stack.enter_context(DataLock(data))
-            writer = SegmentWriter(
-                data / "receipts", open_signing_key(data / "keys"), self._fleet, time.time
-            )
+            writer = SegmentWriter(data / "receipts", open_signing_key(data / "keys"), time.time)
             writer.start()
             stack.callback(writer.close)
             self.receipts = writer
@@ -157,9 +156,6 @@ class System:
         for supervisor in self._supervisors.values():
             with suppress(SitusError):
                 await supervisor.ensure_ready(_LOAD_TIMEOUT_S)
-
-    def _fleet(self) -> FleetView:
-        return self.core.situation.snapshot().fleet
 
     def _supervisor(self, name: str, entry: Entry) -> Supervisor:
         config, data = self.setting.config, self.setting.data

@@ -48,7 +48,7 @@ class Gateway:
         started = self.clock()
         snapshot = self.situation.snapshot()
         decision = decide(request, snapshot, self.wall())
-        receipt = await self.receipts.decided(Decided(request, decision))
+        receipt = await self.receipts.decided(Decided(request, decision, snapshot.fleet))
         steps = _steps(decision, snapshot)
         walk = Walk(request, steps, self.backends, self.situation, self.clock)
         answer = Answer(self, request, snapshot, decision, receipt, walk, started)
@@ -141,7 +141,7 @@ class Answer:
 
 def refusal(decision: Decision) -> SitusError:
     """Why nothing is left: policy's doing (403), or the filters' (503)."""
-    label = decision.analysis.label.word
+    label = decision.analysis.label
     if decision.policy.allowed:
         lacks: dict[str, list[str]] = {}
         for exclusion in decision.placement.exclusions:

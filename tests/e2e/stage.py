@@ -28,6 +28,7 @@ _LOCUS = {
 }
 _CUSTODY = {"office": "customer", "national": "operator", "us": "operator"}
 _CAPABILITY = {"office": "small", "national": "medium", "us": "frontier"}
+_TTFT_S = {"office": 0.2, "national": 0.3, "us": 0.4}
 _PRICE = {"office": 0.1, "national": 1.0, "us": 5.0}
 
 
@@ -61,6 +62,7 @@ def fleet(fakes: dict[str, FakeProcess], **changes: Any) -> dict[str, Any]:
             "locus": name,
             "endpoint": {"url": fake.base_url, "model": "fake-model"},
             "price": {"currency": "USD", "prompt": price, "completion": price},
+            "speed": {"ttft_s": _TTFT_S[name]},
         }
     return merge(config, changes)
 
@@ -69,8 +71,10 @@ def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     merged = copy.deepcopy(base)
     for key, value in changes.items():
         known = merged.get(key)
-        both = isinstance(value, dict) and isinstance(known, dict)
-        merged[key] = merge(known, value) if both else value
+        if isinstance(value, dict) and isinstance(known, dict):
+            merged[key] = merge(known, value)
+        else:
+            merged[key] = value
     return merged
 
 

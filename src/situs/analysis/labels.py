@@ -35,15 +35,15 @@ def label(
         for kind, count in counts.items()
     ]
     if request.ask.label is not None:
-        reasons.append(LabelReason(request.ask.label, "declared", request.ask.label.word))
+        reasons.append(LabelReason(request.ask.label, "declared", request.ask.label))
     if request.modalities != _READ:
         reasons.extend(
             LabelReason(labels.unread, "unread", modality.value)
             for modality in request.modalities - _READ
         )
     if not reasons or labels.default > Label.PUBLIC:
-        reasons.append(LabelReason(labels.default, "default", labels.default.word))
-    reasons.sort(key=lambda reason: (-reason.label, reason.source, reason.detail))
+        reasons.append(LabelReason(labels.default, "default", labels.default))
+    reasons.sort(key=lambda reason: (-reason.label.rank, reason.source, reason.detail))
     return highest(reason.label for reason in reasons), tuple(reasons[:MAX_REASONS])
 
 

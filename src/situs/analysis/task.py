@@ -157,7 +157,7 @@ def needs(task: str, prompt_tokens: int) -> CapabilityClass:
     """The smallest capability class for a task; one more for a long prompt."""
     least = NEEDS.get(task, CapabilityClass.MEDIUM)
     if prompt_tokens >= LONG_PROMPT and least < CapabilityClass.FRONTIER:
-        return CapabilityClass(least + 1)
+        return list(CapabilityClass)[least.rank + 1]
     return least
 
 

@@ -75,7 +75,7 @@ def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
     ask = ask_of({name.encode(): value.encode() for name, value in headers.items()})
     request = parse(body, new_id(), ask, Principal())
     decision = decide(request, snapshot, time.time())
-    return msgspec.to_builtins(spread_out(request, decision, snapshot), str_keys=True)
+    return msgspec.to_builtins(spread_out(request, decision, snapshot))
 
 
 def _ask(url: str, body: bytes, headers: dict[str, str]) -> Any:

@@ -11,7 +11,6 @@ import msgspec
 
 from situs.config.tree import Config, Endpoint
 from situs.config.tree import Deployment as Entry
-from situs.core.capability import CapabilityClass
 from situs.core.fleet import Deployment, Locus, Model, Price, Speed
 from situs.core.label import Label
 from situs.core.snapshot import Labels
@@ -54,11 +53,10 @@ def fleet_document(deployments: Sequence[Deployment]) -> bytes:
 
 def labels_of(config: Config, table: Mapping[str, Label]) -> Labels:
     """The floors of `table` with the configured changes, and the default labels."""
-    changed = {kind: Label.parse(word) for kind, word in config.labels.floors.items()}
     return Labels(
-        floors={**table, **changed},
-        default=Label.parse(config.defaults.label),
-        unread=Label.parse(config.defaults.unread_label),
+        floors={**table, **config.labels.floors},
+        default=config.defaults.label,
+        unread=config.defaults.unread_label,
     )
 
 
@@ -90,7 +88,7 @@ def _model(config: Config, entry: Entry, weights: Mapping[str, str]) -> Model:
             )
     return Model(
         name=entry.model,
-        capability=CapabilityClass[model.capability.upper()],
+        capability=model.capability,
         context_tokens=context_tokens,
         modalities=frozenset(model.modalities),
         tools=model.tools,

@@ -14,7 +14,6 @@ from situs.config.document import MAX_BYTES, Unreadable, compose
 from situs.config.problems import Problem, Report, as_error
 from situs.config.shape import MISSING, read
 from situs.config.tree import (
-    CapabilityWord,
     Config,
     Deployment,
     Locus,
@@ -23,6 +22,7 @@ from situs.config.tree import (
     Runtime,
     Speed,
 )
+from situs.core.capability import CapabilityClass
 from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
 from situs.errors import ConfigError
 
@@ -100,7 +100,7 @@ def default_config(home: str | None = None) -> Config:
     )
     smollm2 = Model(
         file="SmolLM2-135M-Instruct.Q4_1",
-        capability=CapabilityWord.TINY,
+        capability=CapabilityClass.TINY,
         context_tokens=4096,
         structured_output=True,
         licence="Apache-2.0",

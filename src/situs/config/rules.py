@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 from situs.config import countries
 from situs.config.problems import Path, Report, nearest
-from situs.config.tree import Config, Deployment, Endpoint, LabelWord
+from situs.config.tree import Config, Deployment, Endpoint
 from situs.core.fleet import LocusKind
+from situs.core.label import Label
 from situs.core.request import AUTO
 
 
@@ -48,7 +49,7 @@ def _check_places(config: Config, report: Report) -> None:
 
 
 def _check_labels(config: Config, kinds: Iterable[str], report: Report) -> None:
-    if config.defaults.unread_label is LabelWord.PUBLIC:
+    if config.defaults.unread_label is Label.PUBLIC:
         what = "expected internal or higher: what cannot be read is never clean"
         report.add(("defaults", "unread_label"), what)
     known = sorted(kinds)

@@ -6,33 +6,14 @@ setting that is more than a name carries `expected`, the words an error uses for
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from situs.core.capability import CapabilityClass
 from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
+from situs.core.label import Label
 from situs.core.request import Modality, Objective
-
-
-class LabelWord(StrEnum):
-    """`core.label.Label` as it is written."""
-
-    PUBLIC = "public"
-    INTERNAL = "internal"
-    CONFIDENTIAL = "confidential"
-    RESTRICTED = "restricted"
-
-
-class CapabilityWord(StrEnum):
-    """`core.capability.CapabilityClass` as it is written."""
-
-    RULE = "rule"
-    TINY = "tiny"
-    SMALL = "small"
-    MEDIUM = "medium"
-    FRONTIER = "frontier"
-
 
 Country = Annotated[
     str,
@@ -139,15 +120,15 @@ class Defaults(_Section, frozen=True, kw_only=True):
         Objective.CHEAPEST_ADEQUATE
     )
     label: Annotated[
-        LabelWord, Meta(description="The label of a request in which nothing is found.")
-    ] = LabelWord.PUBLIC
+        Label, Meta(description="The label of a request in which nothing is found.")
+    ] = Label.PUBLIC
     unread_label: Annotated[
-        LabelWord,
+        Label,
         Meta(
             description="The least label of content that cannot be read: images, audio, files. "
             "Not public."
         ),
-    ] = LabelWord.INTERNAL
+    ] = Label.INTERNAL
     first_byte_timeout_s: Annotated[
         float, Meta(gt=0, description="Wait this long for the first byte, then fail over.")
     ] = 60.0
@@ -163,7 +144,7 @@ class Labels(_Section, frozen=True, kw_only=True):
     """Changes to the table from kinds of findings to labels."""
 
     floors: Annotated[
-        dict[Kind, LabelWord],
+        dict[Kind, Label],
         Meta(description="The least label of a request with a finding of this kind."),
     ] = {}
 
@@ -205,7 +186,7 @@ class Locus(_Section, frozen=True, kw_only=True):
 class Model(_Section, frozen=True, kw_only=True):
     """A model, wherever it is deployed."""
 
-    capability: Annotated[CapabilityWord, Meta(description="How demanding its requests may be.")]
+    capability: Annotated[CapabilityClass, Meta(description="How demanding its requests may be.")]
     context_tokens: Annotated[
         int, Meta(ge=1, description="The longest prompt and answer together.")
     ]

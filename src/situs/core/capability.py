@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from situs.core.ordered import Ordered
 
 
-class CapabilityClass(IntEnum):
+class CapabilityClass(Ordered):
     """Ordered: a higher class can do what a lower one can."""
 
-    RULE = 0
-    TINY = 1
-    SMALL = 2
-    MEDIUM = 3
-    FRONTIER = 4
-
-    @property
-    def word(self) -> str:
-        return self.name.lower()
+    RULE = "rule"
+    TINY = "tiny"
+    SMALL = "small"
+    MEDIUM = "medium"
+    FRONTIER = "frontier"

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import IntEnum
 
 from msgspec import Struct
 
+from situs.core.ordered import Ordered
 
-class Label(IntEnum):
+
+class Label(Ordered):
     """Ordered: labels only rise."""
 
-    PUBLIC = 0
-    INTERNAL = 1
-    CONFIDENTIAL = 2
-    RESTRICTED = 3
-
-    @property
-    def word(self) -> str:
-        return self.name.lower()
+    PUBLIC = "public"
+    INTERNAL = "internal"
+    CONFIDENTIAL = "confidential"
+    RESTRICTED = "restricted"
 
     @classmethod
     def parse(cls, word: str) -> Label:
         """Raises ValueError for anything but the four words (any case)."""
         try:
-            return cls[word.strip().upper()]
-        except KeyError:
+            return cls(word.strip().lower())
+        except ValueError:
             raise ValueError(
                 "not a label; use public, internal, confidential or restricted"
             ) from None

@@ -7,6 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from situs.core.decision import Decision
+from situs.core.fleet import FleetView
 from situs.core.request import Request
 
 
@@ -60,10 +61,11 @@ class Attempt(Struct, frozen=True):
 
 
 class Decided(Struct, frozen=True):
-    """What is written before dispatch."""
+    """What is written before dispatch. `fleet` is the view that the decision was made on."""
 
     request: Request
     decision: Decision
+    fleet: FleetView
 
 
 class Outcome(Struct, frozen=True):

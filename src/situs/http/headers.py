@@ -101,7 +101,7 @@ def facts(answer: Answer) -> dict[str, Any]:
         "jurisdiction": deployment and deployment.locus.jurisdiction,
         "deployment": deployment and deployment.name,
         "reason": reason(answer),
-        "label": decision.analysis.label.word,
+        "label": decision.analysis.label,
         "policy": decision.policy.policy,
         "cost": _money(bill.cost, bill.currency),
         "saved": _money(bill.saved, bill.currency),

@@ -36,7 +36,7 @@ def fast(options: Sequence[Option]) -> list[float]:
 
 def capable(options: Sequence[Option]) -> list[float]:
     """The capability class, as a share of the highest class there is."""
-    return [o.deployment.model.capability / CapabilityClass.FRONTIER for o in options]
+    return [o.deployment.model.capability.rank / CapabilityClass.FRONTIER.rank for o in options]
 
 
 def idle(options: Sequence[Option]) -> list[float]:

@@ -15,30 +15,21 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Raw, Struct, inspect
 
+from situs.core.capability import CapabilityClass
 from situs.core.decision import Analysis
 from situs.core.fleet import Deployment, FleetView, Locus, Price
+from situs.core.label import Label, LabelReason
 from situs.core.request import Modality, Objective, Principal, Request, Wire
 from situs.core.snapshot import Memory, Snapshot
 
 VERSION: Final = 1
-
-Word = Literal["public", "internal", "confidential", "restricted"]
-Capability = Literal["rule", "tiny", "small", "medium", "frontier"]
-
-
-class Reason(Struct, frozen=True):
-    """Why the label is at least `label`."""
-
-    label: Word
-    source: str
-    detail: str
 
 
 class ModelFacts(Struct, frozen=True):
     """The model a deployment serves; `weights` is its digest, null where nobody knows."""
 
     name: str
-    capability: Capability
+    capability: CapabilityClass
     context_tokens: int
     modalities: list[Modality]
     tools: bool
@@ -64,13 +55,13 @@ class InputDocument(Struct, frozen=True):
     version: Literal[1]
     wire: Wire
     principal: Principal
-    label: Word
-    label_reasons: list[Reason]
+    label: Label
+    label_reasons: tuple[LabelReason, ...]
     findings: dict[str, int]
     task: str
     language: str
     interactive: bool
-    needs: Capability
+    needs: CapabilityClass
     prompt_tokens: int
     completion_tokens: int
     modalities: list[Modality]
@@ -127,7 +118,7 @@ def deployment_facts(deployment: Deployment) -> DeploymentFacts:
         node=deployment.node,
         model=ModelFacts(
             name=model.name,
-            capability=model.capability.word,  # type: ignore[arg-type] # the five words
+            capability=model.capability,
             context_tokens=model.context_tokens,
             modalities=sorted(model.modalities),
             tools=model.tools,
@@ -139,13 +130,6 @@ def deployment_facts(deployment: Deployment) -> DeploymentFacts:
         locus=deployment.locus,
         price=deployment.price,
     )
-
-
-def _reasons(facts: Facts) -> list[dict[str, str]]:
-    return [
-        {"label": one.label.word, "source": one.source, "detail": one.detail}
-        for one in facts.analysis.reasons
-    ]
 
 
 def _findings(facts: Facts) -> dict[str, int]:
@@ -161,13 +145,13 @@ FIELDS: Final[Mapping[str, Callable[[Facts], Any]]] = MappingProxyType(
         "version": lambda _: VERSION,
         "wire": lambda facts: facts.request.wire,
         "principal": lambda facts: facts.request.principal,
-        "label": lambda facts: facts.analysis.label.word,
-        "label_reasons": _reasons,
+        "label": lambda facts: facts.analysis.label,
+        "label_reasons": lambda facts: facts.analysis.reasons,
         "findings": _findings,
         "task": lambda facts: facts.analysis.task,
         "language": lambda facts: facts.analysis.language,
         "interactive": lambda facts: facts.analysis.interactive,
-        "needs": lambda facts: facts.analysis.needs.word,
+        "needs": lambda facts: facts.analysis.needs,
         "prompt_tokens": lambda facts: facts.analysis.prompt_tokens,
         "completion_tokens": lambda facts: facts.analysis.completion_tokens,
         "modalities": lambda facts: sorted(facts.request.modalities),

@@ -8,15 +8,15 @@ caller chose freely enter as salted digests.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from situs.core.decision import Analysis, Decision, Placement, PolicyDecision
+from situs.core.decision import Analysis, Placement, PolicyDecision
 from situs.core.fleet import DeploymentState, FleetView
-from situs.core.label import Finding
-from situs.core.request import AUTO, Ask, Request
+from situs.core.label import Label
+from situs.core.record import Decided
+from situs.core.request import AUTO, Ask, Objective
 
 FORMAT = 1
 GENESIS = "0" * 64
@@ -28,8 +28,8 @@ _encode = msgspec.json.Encoder().encode
 class AskFacts(Struct, frozen=True, omit_defaults=True):
     """The caller's headers. `session` and `data` are salted digests."""
 
-    label: str | None = None
-    objective: str | None = None
+    label: Label | None = None
+    objective: Objective | None = None
     session: str | None = None
     data: str | None = None
     max_cost: float | None = None
@@ -52,39 +52,18 @@ class RequestFacts(Struct, frozen=True):
     ask: AskFacts
 
 
-class ReasonFacts(Struct, frozen=True):
-    label: str
-    source: str
-    detail: str
-
-
-class AnalysisFacts(Struct, frozen=True):
-    """An analysis with labels and classes in words."""
-
-    label: str
-    reasons: list[ReasonFacts]
-    findings: tuple[Finding, ...]
-    prompt_tokens: int
-    completion_tokens: int
-    task: str
-    needs: str
-    tier: str
-    language: str
-    interactive: bool
-
-
 class FleetFacts(Struct, frozen=True):
     """Which fleet line holds, and how each of its deployments was doing, in its order."""
 
     digest: str
-    states: tuple[DeploymentState, ...] | None
+    states: tuple[DeploymentState, ...]
 
 
 class DecisionBody(Struct, frozen=True):
     id: str
     at: float
     request: RequestFacts
-    analysis: AnalysisFacts
+    analysis: Analysis
     policy: PolicyDecision
     placement: Placement
     fleet: FleetFacts
@@ -144,11 +123,9 @@ def signed_text(chain: str, first: int, size: int, root: str) -> bytes:
     return f"situs receipts checkpoint v1\n{chain}\n{first}\n{size}\n{root}\n".encode()
 
 
-def decision_body(
-    request: Request, decision: Decision, view: FleetView, slot: int, salt: bytes
-) -> bytes:
+def decision_body(record: Decided, slot: int, salt: bytes) -> bytes:
     """Encode a decision. `salt` is the one at position `slot` of the segment's salts."""
-    states = view.states if view.digest == decision.fleet else None
+    request, decision, view = record.request, record.decision, record.fleet
     return _encode(
         DecisionBody(
             id=decision.id,
@@ -164,10 +141,10 @@ def decision_body(
                 key=request.principal.key,
                 ask=_ask(request.ask, salt),
             ),
-            analysis=_analysis(decision.analysis),
+            analysis=decision.analysis,
             policy=decision.policy,
             placement=decision.placement,
-            fleet=FleetFacts(decision.fleet, states),
+            fleet=FleetFacts(decision.fleet, view.states),
         )
     )
 
@@ -191,8 +168,8 @@ def _ask(ask: Ask, salt: bytes) -> AskFacts:
     if ask == Ask():
         return _NO_ASK
     return AskFacts(
-        label=None if ask.label is None else ask.label.word,
-        objective=None if ask.objective is None else ask.objective.value,
+        label=ask.label,
+        objective=ask.objective,
         session=None if ask.session is None else salted(salt, "session", ask.session),
         data=None if ask.data is None else salted(salt, "data", ask.data),
         max_cost=ask.max_cost,
@@ -202,27 +179,7 @@ def _ask(ask: Ask, salt: bytes) -> AskFacts:
     )
 
 
-def _analysis(analysis: Analysis) -> AnalysisFacts:
-    return AnalysisFacts(
-        label=analysis.label.word,
-        reasons=[ReasonFacts(r.label.word, r.source, r.detail) for r in analysis.reasons],
-        findings=analysis.findings,
-        prompt_tokens=analysis.prompt_tokens,
-        completion_tokens=analysis.completion_tokens,
-        task=analysis.task,
-        needs=analysis.needs.word,
-        tier=analysis.tier,
-        language=analysis.language,
-        interactive=analysis.interactive,
-    )
-
-
 def fleet_body(view: FleetView, at: float) -> bytes:
-    """Encode the static facts of a fleet, capability classes in words."""
-    deployments: list[dict[str, Any]] = []
-    for deployment in view.deployments:
-        facts = msgspec.to_builtins(deployment, order="deterministic")
-        facts["model"]["capability"] = deployment.model.capability.word
-        facts["model"]["modalities"] = sorted(m.value for m in deployment.model.modalities)
-        deployments.append(facts)
-    return _encode({"at": at, "digest": view.digest, "deployments": deployments})
+    """Encode the static facts of a fleet."""
+    body = {"at": at, "digest": view.digest, "deployments": view.deployments}
+    return msgspec.json.encode(body, order="deterministic")

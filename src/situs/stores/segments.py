@@ -16,7 +16,6 @@ from typing import Protocol
 from msgspec import Struct
 
 from situs import __version__
-from situs.core.fleet import FleetView
 from situs.core.record import Decided, Outcome, ReceiptRef
 from situs.errors import CannotRecord
 from situs.stores.chain import Chain, Segment
@@ -72,21 +71,18 @@ class SegmentWriter:
 
     `decided` and `ended` only encode and write to the page cache, which a killed process leaves
     intact. The thread opens files, rotates, signs and syncs; it takes the lock for single writes
-    only. While nothing can be written it tries again, and `decided` raises. `fleet` gives the
-    view that decisions are made on.
+    only. While nothing can be written it tries again, and `decided` raises.
     """
 
     def __init__(
         self,
         receipts_dir: Path,
         signer: Signer,
-        fleet: Callable[[], FleetView],
         wall: Callable[[], float],
         pace: Pace | None = None,
     ) -> None:
         self._dir = receipts_dir
         self._signer = signer
-        self._fleet = fleet
         self._wall = wall
         self._pace = pace or Pace()
         self._lock = threading.Lock()
@@ -123,13 +119,12 @@ class SegmentWriter:
 
     async def decided(self, record: Decided) -> ReceiptRef:
         """Durable against kill -9 on return. Raises CannotRecord; then nothing may leave."""
-        view = self._fleet()
         with self._lock:
             chain = self._usable()
             try:
-                self._cite(chain, view, record)
+                self._cite(chain, record)
                 slot, salt = chain.segment.next_salt()
-                body = decision_body(record.request, record.decision, view, slot, salt)
+                body = decision_body(record, slot, salt)
                 seq = chain.add("decision", body)
             except OSError as error:
                 self._problem = _words(error)
@@ -183,14 +178,12 @@ class SegmentWriter:
             self._wake.set()
         raise CannotRecord(f"The receipt cannot be written: {self._problem}.")
 
-    def _cite(self, chain: Chain, view: FleetView, record: Decided) -> None:
+    def _cite(self, chain: Chain, record: Decided) -> None:
         """Write the fleet's static facts before the first decision that cites them."""
         digest = record.decision.fleet
         if digest in chain.segment.fleets:
             return
-        if digest != view.digest:
-            raise CannotRecord("The fleet changed while the request was decided.", do="Retry.")
-        chain.add("fleet", fleet_body(view, record.decision.at))
+        chain.add("fleet", fleet_body(record.fleet, record.decision.at))
         chain.segment.fleets.add(digest)
 
     def _drain(self) -> None:

@@ -113,7 +113,7 @@ def test_what_is_no_verdict_denies(policy, case, tmp_path):
 def test_the_default_table_has_every_label_at_every_kind_of_locus():
     document = yaml.safe_load((HERE / "default_table.yaml").read_text(encoding="utf-8"))
     there = {(case["label"], case["kind"]) for case in document["cases"]}
-    assert there == {(label.word, kind.value) for label in Label for kind in LocusKind}
+    assert there == {(label.value, kind.value) for label in Label for kind in LocusKind}
 
 
 def test_the_stricter_example_allows_nothing_that_the_default_denies(policies):

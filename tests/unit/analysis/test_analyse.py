@@ -23,7 +23,7 @@ def request(*texts, **fields):
 
 
 def reasons(analysis):
-    return [(reason.label.word, reason.source, reason.detail) for reason in analysis.reasons]
+    return [(reason.label.value, reason.source, reason.detail) for reason in analysis.reasons]
 
 
 def test_a_clean_text_has_the_default_label():

@@ -7,9 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from situs.config.load import default_config, load, parse
-from situs.config.tree import CapabilityWord, LabelWord
-from situs.core.capability import CapabilityClass
-from situs.core.label import Label
 from situs.errors import ConfigError
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -318,8 +315,3 @@ def test_a_file_that_cannot_be_read_is_a_config_error(tmp_path, raw, expected):
 def test_a_folder_is_no_configuration(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path)
-
-
-def test_the_words_are_those_of_the_vocabulary():
-    assert [word.value for word in LabelWord] == [label.word for label in Label]
-    assert [word.value for word in CapabilityWord] == [c.word for c in CapabilityClass]

@@ -113,7 +113,7 @@ def test_the_reference_names_every_field_and_no_other():
     wanted = set(FIELDS)
     for prefix, kind in {
         "principal": "Principal",
-        "label_reasons": "Reason",
+        "label_reasons": "LabelReason",
         "deployments": "DeploymentFacts",
         "deployments.model": "ModelFacts",
         "deployments.locus": "Locus",

@@ -26,7 +26,8 @@ def vector():
     """An `open`, a `close`, and a checkpoint over both, signed by a key anyone can make."""
     seed = sha256(b"situs receipts test vector").digest()
     key = SigningKey(Ed25519PrivateKey.from_private_bytes(seed))
-    lines, tree, prev = [], Frontier(), GENESIS
+    lines: list[bytes] = []
+    tree, prev = Frontier(), GENESIS
 
     def add(kind, body):
         nonlocal prev

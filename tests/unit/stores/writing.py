@@ -5,7 +5,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.receipts import decided, fleet, outcome
+from bench.receipts import decided, outcome
 
 from situs.stores.layout import receipts_dir
 from situs.stores.segments import Pace, SegmentWriter
@@ -18,9 +18,8 @@ BODY = b"the request as it came"
 
 @contextmanager
 def writing(data: Path, pace: Pace = QUICK):
-    view = fleet()
     key = open_signing_key(data / "keys")
-    writer = SegmentWriter(receipts_dir(data), key, lambda: view, time.time, pace)
+    writer = SegmentWriter(receipts_dir(data), key, time.time, pace)
     writer.start()
     try:
         yield writer

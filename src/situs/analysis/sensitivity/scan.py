@@ -256,7 +256,7 @@ def _resolve(hits: list[_Hit], floors: dict[str, Label]) -> list[_Hit]:
 
     def rank(hit: _Hit) -> tuple[int, bool, int, int, str]:
         floor = floors.get(hit.detector.kind, Label.RESTRICTED)
-        return (-floor, not hit.checked, hit.start - hit.end, hit.start, hit.detector.name)
+        return (-floor.rank, not hit.checked, hit.start - hit.end, hit.start, hit.detector.name)
 
     kept: list[_Hit] = []
     starts: list[int] = []
