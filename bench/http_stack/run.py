@@ -15,6 +15,7 @@ PAIRS = (
     "raw+raw",
     "uvicorn+raw",
     "uvicorn+own",
+    "uvicorn+own:STACK_HTTP=guarded",
     "granian-rsgi+own",
     "uvicorn+aiohttp",
     "uvicorn+aiohttp:STACK_AIOHTTP=plain",
@@ -103,8 +104,10 @@ def main() -> None:
             continue
         keys = ("cpu_us", "rps", "p50_ms", "p99_ms", "chunk_cpu_us", "merged", "pss_mb")
         row = {key: statistics.median([m[key] for m in measured]) for key in keys}
-        spread = [m["cpu_us"] for m in measured]
-        row |= {"cpu_us_min": min(spread), "cpu_us_max": max(spread), "rounds": len(spread)}
+        for key in ("cpu_us", "chunk_cpu_us"):
+            values = [m[key] for m in measured]
+            row[f"{key}_range"] = [min(values), max(values)]
+        row["rounds"] = len(measured)
         row["failed"] = [m["failed"] for m in measured if m["failed"]]
         print(f"{pair:42}", row)
         if not given.dry:

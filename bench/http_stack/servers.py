@@ -82,8 +82,13 @@ def run_uvicorn(port: int) -> None:
     import uvicorn
 
     loop = os.environ.get("STACK_LOOP", "uvloop")
+    http: Any = os.environ.get("STACK_HTTP", "httptools")
+    if http == "guarded":
+        from bench.http_stack.guarded import GuardedProtocol
+
+        http = GuardedProtocol
     uvicorn.run(
-        app, port=port, loop=loop, http=os.environ.get("STACK_HTTP", "httptools"), lifespan="off",
+        app, port=port, loop=loop, http=http, lifespan="off",
         access_log=os.environ.get("STACK_ACCESS") == "1", log_level="warning",
         server_header=os.environ.get("STACK_HEADERS") == "1",
         date_header=os.environ.get("STACK_HEADERS") == "1",
