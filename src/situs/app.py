@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -119,8 +120,7 @@ class System:
             writer.start()
             stack.callback(writer.close)
             self.receipts = writer
-            await self._backends.start()
-            stack.push_async_callback(self._backends.close)
+            stack.callback(self._backends.close)
             for supervisor in self._supervisors.values():
                 stack.push_async_callback(supervisor.stop)
                 await supervisor.start()
@@ -268,6 +268,7 @@ async def serve(
                 interface="asgi3",
                 access_log=False,
                 log_config=None,
+                proxy_headers=False,
                 server_header=False,
                 date_header=False,
                 timeout_keep_alive=75,
@@ -279,6 +280,9 @@ async def serve(
             server.force_exit = server.should_exit
             app.draining = server.should_exit = True
 
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)

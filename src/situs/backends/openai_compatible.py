@@ -1,25 +1,20 @@
 """Any server that speaks OpenAI's wire: llama.cpp, vLLM, Ollama, a cloud.
 
-The only place of the gateway that opens connections to models. Redirects are not followed, proxies
-from the environment are not used, cookies are not kept.
+Redirects are not followed, proxies from the environment are not used, cookies are not kept.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
+import contextlib
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import suppress
-from contextvars import ContextVar
 from typing import Any
+from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.connector import Connection
 from msgspec import Struct
 
+from situs.backends.http1 import Connection, Pool
 from situs.backends.sse import EventReader, WireUsage
 from situs.core.fleet import Deployment
 from situs.core.ports import Chunk
@@ -30,12 +25,7 @@ from situs.errors import BackendUnavailable
 _PATHS = {Wire.OPENAI_CHAT: "/chat/completions"}
 _MAX_BODY = 64 * 1024 * 1024
 _OWN_FAULT = frozenset({401, 403, 404, 405, 407, 408, 425, 426})
-_TRANSIENT = (
-    aiohttp.ClientConnectionError,
-    aiohttp.ClientPayloadError,
-    aiohttp.ClientResponseError,
-    ValueError,
-)
+_AFTER_DONE_S = 1.0
 
 _encode = msgspec.json.Encoder().encode
 
@@ -60,30 +50,38 @@ _decode_body = msgspec.json.Decoder(_Body).decode
 
 
 class OpenAICompatible:
-    """One pooled client for all endpoints; `close` it at the end."""
+    """The pools of all endpoints, by origin; `close` it at the end."""
 
     def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
         self._endpoints = dict(endpoints)
-        self._session: aiohttp.ClientSession | None = None
-
-    async def start(self) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=_Connector(limit=0, ttl_dns_cache=300),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-            skip_auto_headers={"User-Agent", "Accept-Encoding", "Accept"},
-            headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
-        )
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        self._pools: dict[tuple[str, str, int], Pool] = {}
+        self._tls: ssl.SSLContext | None = None
 
     def prepare(self, deployment: Deployment, request: Request) -> HTTPReply:
-        if self._session is None:
-            raise RuntimeError("not started")
-        return HTTPReply(self._session, self._endpoints[deployment.name], request)
+        return HTTPReply(self, self._endpoints[deployment.name], request)
+
+    def close(self) -> None:
+        for pool in self._pools.values():
+            pool.close()
+
+    def pool(self, scheme: str, host: str, port: int) -> Pool:
+        """One pool an origin; supervised servers change their port, so stale ones are let go."""
+        origin = (scheme, host, port)
+        pool = self._pools.get(origin)
+        if pool is None:
+            if len(self._pools) > 4 * len(self._endpoints) + 16:
+                self.close()
+                self._pools.clear()
+            pool = self._pools[origin] = Pool(host, port, self._context(scheme))
+        return pool
+
+    def _context(self, scheme: str) -> ssl.SSLContext | None:
+        """Certificates and names are verified, against the system's authorities."""
+        if scheme != "https":
+            return None
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls
 
 
 def outgoing(request: Request, model: str) -> bytes:
@@ -99,129 +97,98 @@ def outgoing(request: Request, model: str) -> bytes:
     return _encode(document)
 
 
-def _check_head(response: aiohttp.ClientResponse, *, stream: bool) -> None:
-    """Raises BackendUnavailable for what is no answer to the request itself."""
-    status = response.status
-    if status == 429:
-        retry_after_s = _seconds(response.headers.get("Retry-After"))
-        raise BackendUnavailable(
-            "It is rate limited.", reason=End.RATE_LIMITED, retry_after_s=retry_after_s
-        )
-    if status >= 500 or status in _OWN_FAULT:
-        raise BackendUnavailable(f"It answered {status}.", reason=End.SERVER_ERROR)
-    if 300 <= status < 400 or status < 200:
-        raise BackendUnavailable(f"It answered {status}.", reason=End.GARBAGE)
-    expected = "text/event-stream" if stream and status < 400 else "application/json"
-    if response.content_type != expected:
-        raise BackendUnavailable("It answered with another content type.", reason=End.GARBAGE)
-
-
-def _seconds(text: str | None) -> int | None:
-    return min(int(text), 3600) if text is not None and text.isdecimal() else None
-
-
 class HTTPReply:
-    """One exchange on one connection; see `core.ports.Reply`."""
+    """One exchange with one server; see `core.ports.Reply`."""
 
-    def __init__(
-        self, session: aiohttp.ClientSession, endpoint: Endpoint, request: Request
-    ) -> None:
+    def __init__(self, backends: OpenAICompatible, endpoint: Endpoint, request: Request) -> None:
         self.peer: Peer | None = None
         self.bytes_out = 0
-        self._session = session
+        self.status = 0
+        self._backends = backends
         self._endpoint = endpoint
         self._request = request
-        self._response: aiohttp.ClientResponse | None = None
-
-    @property
-    def status(self) -> int:
-        return 0 if self._response is None else self._response.status
-
-    def reached(self, peer: Peer | None, size: int) -> None:
-        """The connector has a connection: from now on bytes may leave."""
-        self.peer, self.bytes_out = peer, size
+        self._pool: Pool | None = None
+        self._connection: Connection | None = None
 
     async def open(self) -> None:
-        endpoint = self._endpoint
-        base = endpoint.base_url()
+        base = self._endpoint.base_url()
         if base is None:
             raise BackendUnavailable("The model is not loaded.", reason=End.UNREACHABLE)
+        url = urlsplit(base)
+        port = url.port or (443 if url.scheme == "https" else 80)
+        self._pool = self._backends.pool(url.scheme, url.hostname or "", port)
+        body = outgoing(self._request, self._endpoint.model)
+        head = self._head(url.netloc, url.path + _PATHS[self._request.wire], len(body))
         try:
-            async with asyncio.timeout(endpoint.first_byte_timeout_s):
-                self._response = await self._post(base + _PATHS[self._request.wire])
-        except TimeoutError:
-            raise BackendUnavailable("No answer in time.", reason=End.TIMEOUT) from None
-        except aiohttp.ClientConnectorError:
-            raise BackendUnavailable("It cannot be reached.", reason=End.UNREACHABLE) from None
-        except _TRANSIENT:
-            raise BackendUnavailable("The connection broke.", reason=End.CUT) from None
-        _check_head(self._response, stream=self._request.stream)
+            connection = await self._send(head, body)
+        except BackendUnavailable:
+            if not self._was_stale():
+                raise
+            connection = await self._send(head, body, fresh=True)
+        self.status = connection.status
+        _check_head(connection.status, connection.headers, stream=self._request.stream)
 
-    async def _post(self, url: str) -> aiohttp.ClientResponse:
-        endpoint, key = self._endpoint, self._endpoint.key()
-        body = outgoing(self._request, endpoint.model)
-        _sending.set((self, len(body)))
-        return await self._session.post(
-            url,
-            data=body,
-            headers={"Authorization": f"Bearer {key}"} if key else None,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=endpoint.connect_timeout_s),
-        )
+    def _head(self, host: str, path: str, length: int) -> bytes:
+        key = self._endpoint.key()
+        authorization = f"authorization: Bearer {key}\r\n" if key else ""
+        return (
+            f"POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
+            f"accept-encoding: identity\r\n{authorization}content-length: {length}\r\n\r\n"
+        ).encode("ascii")
+
+    async def _send(self, head: bytes, body: bytes, *, fresh: bool = False) -> Connection:
+        if self._pool is None:
+            raise RuntimeError("no pool")
+        await self.close()
+        endpoint = self._endpoint
+        self._connection = await self._pool.take(endpoint.connect_timeout_s, fresh=fresh)
+        self.peer = self._connection.peer
+        self.bytes_out += len(body)
+        await self._connection.send(head, body, endpoint.first_byte_timeout_s)
+        return self._connection
+
+    def _was_stale(self) -> bool:
+        """A kept connection that the server had closed meanwhile says nothing about the server."""
+        connection = self._connection
+        closed = connection is not None and connection.transport.is_closing()
+        return closed and connection is not None and connection.reused and connection.untouched
 
     async def chunks(self) -> AsyncGenerator[Chunk]:
-        try:
-            if self._request.stream and self.status < 400:
-                async for chunk in self._events():
-                    yield chunk
-            else:
-                yield await self._whole()
-        except TimeoutError:
-            raise BackendUnavailable("It fell silent.", reason=End.STALLED) from None
-        except _TRANSIENT:
-            raise BackendUnavailable("The connection broke.", reason=End.CUT) from None
+        connection = self._connection
+        if connection is None:
+            raise RuntimeError("not open")
+        if self._request.stream and self.status < 400:
+            async for chunk in self._events(connection):
+                yield chunk
+        else:
+            yield await self._whole(connection)
 
     async def close(self) -> None:
         """Drops the connection unless the answer was read to its end."""
-        if self._response is not None:
-            self._response.close()
+        if self._connection is not None and self._pool is not None:
+            self._pool.give(self._connection)
+            self._connection = None
 
-    @property
-    def _content(self) -> aiohttp.StreamReader:
-        if self._response is None:
-            raise RuntimeError("not open")
-        return self._response.content
-
-    async def _events(self) -> AsyncGenerator[Chunk]:
-        reader, content = EventReader(), self._content
-        while not reader.done:
-            async with asyncio.timeout(self._endpoint.stall_timeout_s):
-                data = await content.readany()
-            if not data:
-                break
+    async def _events(self, connection: Connection) -> AsyncGenerator[Chunk]:
+        reader, stall_timeout_s = EventReader(), self._endpoint.stall_timeout_s
+        while not reader.done and (data := await connection.read(stall_timeout_s)):
             for chunk in reader.feed(data):
                 yield chunk
         reader.close()
-        await self._finish()
+        # Only the end of the body is left; reading it frees the connection for the next request.
+        with contextlib.suppress(BackendUnavailable):
+            while await connection.read(_AFTER_DONE_S):
+                pass
 
-    async def _finish(self) -> None:
-        """After `[DONE]` only the end of the body is left; reading it frees the connection."""
-        with suppress(TimeoutError, *_TRANSIENT):
-            async with asyncio.timeout(1.0):
-                while await self._content.readany():
-                    pass
-
-    async def _whole(self) -> Chunk:
+    async def _whole(self, connection: Connection) -> Chunk:
         parts: list[bytes] = []
         size = 0
-        async with asyncio.timeout(self._endpoint.stall_timeout_s) as timer:
-            while data := await self._content.readany():
-                parts.append(data)
-                size += len(data)
-                if size > _MAX_BODY:
-                    raise BackendUnavailable("The answer is too large.", reason=End.GARBAGE)
-                timer.reschedule(asyncio.get_running_loop().time() + self._endpoint.stall_timeout_s)
-        body = b"".join(parts)
+        while data := await connection.read(self._endpoint.stall_timeout_s):
+            parts.append(data)
+            size += len(data)
+            if size > _MAX_BODY:
+                raise BackendUnavailable("The answer is too large.", reason=End.GARBAGE)
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
         try:
             said = _decode_body(str(body, "utf-8"))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -229,35 +196,22 @@ class HTTPReply:
         return Chunk(body, usage=said.usage.counted() if said.usage else None, last=True)
 
 
-_sending: ContextVar[tuple[HTTPReply, int]] = ContextVar("_sending")
-"""The exchange that the running task is about to send, for the connector to report to."""
+def _check_head(status: int, headers: Mapping[bytes, bytes], *, stream: bool) -> None:
+    """Raises BackendUnavailable for what is no answer to the request itself."""
+    if status == 429:
+        retry_after_s = _seconds(headers.get(b"retry-after", b""))
+        raise BackendUnavailable(
+            "It is rate limited.", reason=End.RATE_LIMITED, retry_after_s=retry_after_s
+        )
+    if status >= 500 or status in _OWN_FAULT:
+        raise BackendUnavailable(f"It answered {status}.", reason=End.SERVER_ERROR)
+    if 300 <= status < 400:
+        raise BackendUnavailable(f"It answered {status}.", reason=End.GARBAGE)
+    expected = b"text/event-stream" if stream and status < 400 else b"application/json"
+    kind = headers.get(b"content-type", b"").split(b";", 1)[0].strip().lower()
+    if kind != expected:
+        raise BackendUnavailable("It answered with another content type.", reason=End.GARBAGE)
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Where every connection to a model is taken: it tells the exchange whom it reached."""
-
-    async def connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[aiohttp.tracing.Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the name is aiohttp's
-    ) -> Connection:
-        connection = await super().connect(req, traces, timeout)
-        reply, size = _sending.get()
-        reply.reached(_peer(connection.protocol), size)
-        return connection
-
-
-def _peer(protocol: ResponseHandler | None) -> Peer | None:
-    transport = None if protocol is None else protocol.transport
-    if transport is None:
-        return None
-    name = transport.get_extra_info("peername")
-    if not isinstance(name, tuple):
-        return None
-    tls = transport.get_extra_info("ssl_object")
-    certificate = None
-    if isinstance(tls, ssl.SSLObject):
-        certificate = tls.getpeercert(binary_form=True)
-    digest = hashlib.sha256(certificate).hexdigest() if certificate else None
-    return Peer(str(name[0]), int(name[1]), digest)
+def _seconds(text: bytes) -> int | None:
+    return min(int(text), 3600) if text.isdigit() else None

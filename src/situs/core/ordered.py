@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 
 class Ordered(StrEnum):
     """A word in JSON, in configuration and on the screen; compared by its place among its kind."""
 
-    @property
+    @cached_property
     def rank(self) -> int:
         """Its place, from 0."""
         return type(self)._member_names_.index(self.name)

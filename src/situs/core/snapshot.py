@@ -53,5 +53,4 @@ class Snapshot(Struct, frozen=True):
     policy: Policy
     labels: Labels
     objective: Objective = Objective.CHEAPEST_ADEQUATE
-    prefer_owned: bool = True
     home: str = ""

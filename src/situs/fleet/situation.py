@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from situs.core.fleet import FleetView
 from situs.core.record import End
 from situs.core.snapshot import Snapshot
@@ -20,7 +18,8 @@ class Situation:
     def snapshot(self) -> Snapshot:
         view: FleetView = self._registry.view()
         if view is not self._snapshot.fleet:
-            self._snapshot = replace(self._snapshot, fleet=view)
+            fixed = self._snapshot
+            self._snapshot = Snapshot(view, fixed.policy, fixed.labels, fixed.objective, fixed.home)
         return self._snapshot
 
     def began(self, deployment: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 from contextlib import aclosing
 
@@ -31,7 +32,10 @@ def request_of(call: Call, fleet: FleetView) -> Request:
 
 def new_id() -> str:
     """A request id that sorts by time: milliseconds, then 64 random bits."""
-    return f"req_{time.time_ns() // 1_000_000:011x}{os.urandom(8).hex()}"
+    return f"req_{time.time_ns() // 1_000_000:011x}{_random.getrandbits(64):016x}"
+
+
+_random = random.Random(os.urandom(32))  # noqa: S311 - unique, not secret
 
 
 class Chat:

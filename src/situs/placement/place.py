@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from zlib import crc32
 
 from situs.core.decision import Analysis, Candidate, Exclusion, Placement, PolicyDecision
@@ -52,25 +53,26 @@ def refusals(option: Option, context: Context) -> list[Exclusion]:
 
 
 def _rank(options: Sequence[Option], context: Context) -> tuple[Candidate, ...]:
-    names = list(SCORERS)
-    columns = [scorer(options) for scorer in SCORERS.values()]
-    weights = [OBJECTIVES[context.objective].get(name, 0.0) for name in names]
+    columns = {name: scorer(options) for name, scorer in SCORERS.items()}
+    weights = OBJECTIVES[context.objective]
+    needs, seed = context.analysis.needs, crc32(context.request.id.encode())
     ranked = []
-    for option, values in zip(options, zip(*columns, strict=True), strict=True):
-        score = sum(weight * value for weight, value in zip(weights, values, strict=True))
-        name = option.deployment.name
-        adequate = option.deployment.model.capability >= context.analysis.needs
+    for place, option in enumerate(options):
+        deployment, estimate = option.deployment, option.estimate
+        scores = {name: column[place] for name, column in columns.items()}
+        score = 0.0
+        for name, weight in weights.items():
+            score += weight * scores[name]
+        score = round(score, 6)
+        adequate = deployment.model.capability >= needs
         candidate = Candidate(
-            deployment=name,
-            score=round(score, 6),
-            scores=dict(zip(names, values, strict=True)),
-            adequate=adequate,
-            cost=option.estimate.cost,
-            ttft_s=option.estimate.ttft_s,
-            e2e_s=option.estimate.e2e_s,
+            deployment.name, score, scores, adequate, estimate.cost, estimate.ttft_s, estimate.e2e_s
         )
-        tie_break = crc32(f"{context.request.id}/{name}".encode())
-        load = option.state.in_flight / option.deployment.max_in_flight
-        ranked.append(((not adequate, -candidate.score, load, tie_break), candidate))
-    ranked.sort(key=lambda pair: pair[0])
-    return tuple(candidate for _, candidate in ranked)
+        load = option.state.in_flight / deployment.max_in_flight
+        tie_break = crc32(deployment.name.encode(), seed)
+        ranked.append((not adequate, -score, load, tie_break, candidate))
+    ranked.sort(key=_ORDER)
+    return tuple(entry[4] for entry in ranked)
+
+
+_ORDER = itemgetter(0, 1, 2, 3)

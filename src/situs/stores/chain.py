@@ -41,11 +41,15 @@ class Segment:
         self._identity = _identity(os.fstat(self._fd))
 
     def in_place(self) -> bool:
-        """Whether the file still has its name: a removed or replaced one keeps nothing."""
+        """Whether the file still stands under its name."""
         try:
             return _identity(self._path.stat()) == self._identity
         except OSError:
             return False
+
+    def is_kept(self) -> bool:
+        """Whether the file still has a name: what is written to a removed one is lost."""
+        return os.fstat(self._fd).st_nlink > 0
 
     def append(self, line: bytes) -> None:
         """Raises OSError; then the file is as it was, or the next call makes it so first."""

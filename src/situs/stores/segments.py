@@ -170,13 +170,16 @@ class SegmentWriter:
 
     def _usable(self) -> Chain:
         chain = self._chain
-        if chain is not None and chain.segment.in_place():
+        if chain is not None and chain.segment.is_kept():
             return chain
         if chain is not None:
-            self._chain, self._abandoned = None, chain
-            self._problem = "the segment file is gone"
-            self._wake.set()
+            self._abandon(chain)
         raise CannotRecord(f"The receipt cannot be written: {self._problem}.")
+
+    def _abandon(self, chain: Chain) -> None:
+        self._chain, self._abandoned = None, chain
+        self._problem = "the segment file is gone"
+        self._wake.set()
 
     def _cite(self, chain: Chain, record: Decided) -> None:
         """Write the fleet's static facts before the first decision that cites them."""
@@ -226,6 +229,8 @@ class SegmentWriter:
         if self._chain is None and not self._begin():
             return False
         with self._lock:
+            if self._chain is not None and not self._chain.segment.in_place():
+                self._abandon(self._chain)
             self._drain()
             self._pending = 0
             chain, waiting = self._chain, bool(self._outcomes)
