@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -16,14 +17,16 @@ from typing import Any, Self
 import uvicorn
 from msgspec import Struct
 
-from situs.analysis import DEFAULT_FLOORS, warm
+from situs.analysis import DEFAULT_FLOORS, analyse, warm
 from situs.backends.openai_compatible import Endpoint, OpenAICompatible
 from situs.config import build
 from situs.config.secrets import Secret, resolve
 from situs.config.tree import Config
 from situs.config.tree import Deployment as Entry
+from situs.core.decision import Analysis
 from situs.core.fleet import Health
-from situs.core.snapshot import Snapshot
+from situs.core.request import Request
+from situs.core.snapshot import Labels, Snapshot
 from situs.errors import AddressInUse, ConfigError, SitusError
 from situs.fleet.registry import Registry
 from situs.fleet.situation import Situation
@@ -110,6 +113,7 @@ class System:
             }
         )
         self.receipts: SegmentWriter | None = None
+        self._aside = ThreadPoolExecutor(2, "situs-analysis")
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -121,6 +125,7 @@ class System:
             stack.callback(writer.close)
             self.receipts = writer
             stack.callback(self._backends.close)
+            stack.callback(self._aside.shutdown, wait=False, cancel_futures=True)
             for supervisor in self._supervisors.values():
                 stack.push_async_callback(supervisor.stop)
                 await supervisor.start()
@@ -135,7 +140,12 @@ class System:
         if self.receipts is None:
             raise RuntimeError("not started")
         gateway = Gateway(
-            self.core.situation, self._backends, self.receipts, time.time, time.monotonic
+            situation=self.core.situation,
+            backends=self._backends,
+            receipts=self.receipts,
+            wall=time.time,
+            clock=time.monotonic,
+            aside=self._analyse_aside,
         )
         admin, server = Admin(gateway), self.setting.config.server
         routes: dict[tuple[str, str], Handler] = {
@@ -150,6 +160,10 @@ class System:
         hosts = frozenset(host.lower() for host in server.allowed_hosts)
         origins = frozenset(origin.lower() for origin in server.allowed_origins)
         return App(routes, Guard(hosts, origins), server.max_body_mb * 1_000_000)
+
+    async def _analyse_aside(self, request: Request, labels: Labels) -> Analysis:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._aside, analyse, request, labels)
 
     async def settled(self) -> None:
         """Returns when every supervised model is ready or has failed to load."""

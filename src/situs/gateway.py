@@ -6,20 +6,23 @@ the outside arrives through the ports of `core.ports`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from situs.core.decision import Decision
+from situs.core.decision import Analysis, Decision
 from situs.core.fleet import Deployment
 from situs.core.ports import Backends, Chunk, Receipts, Situation
 from situs.core.record import Decided, Outcome, ReceiptRef
 from situs.core.request import Request
-from situs.core.snapshot import Snapshot
+from situs.core.snapshot import Labels, Snapshot
 from situs.decide import decide
 from situs.dispatch.walk import Step, Walk
 from situs.errors import NoCapacity, PlacementDenied, SitusError, StreamBroken
 from situs.placement.estimates import Bill, bill
+
+LONG = 32 * 1024
+"""Bytes of a request from which on its analysis leaves the event loop."""
 
 CLIENT_CLOSED_REQUEST = 499
 """The status on record when the caller left before an answer began (nginx's convention)."""
@@ -27,17 +30,23 @@ CLIENT_CLOSED_REQUEST = 499
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Binds the decision to the outside world. `wall` and `clock` are seconds."""
+    """Binds the decision to the outside world. `wall` and `clock` are seconds.
+
+    `aside` analyses a long request away from the event loop, which never blocks.
+    """
 
     situation: Situation
     backends: Backends
     receipts: Receipts
     wall: Callable[[], float]
     clock: Callable[[], float]
+    aside: Callable[[Request, Labels], Awaitable[Analysis]]
 
-    def explain(self, request: Request) -> Decision:
+    async def explain(self, request: Request) -> Decision:
         """The decision alone: nothing is sent, nothing is recorded."""
-        return decide(request, self.situation.snapshot(), self.wall())
+        snapshot = self.situation.snapshot()
+        analysis = await self.aside(request, snapshot.labels) if request.size > LONG else None
+        return decide(request, snapshot, self.wall(), analysis=analysis)
 
     async def handle(self, request: Request) -> Answer:
         """Serve one request; returns when the answer has begun, or cannot begin.
@@ -47,7 +56,8 @@ class Gateway:
         """
         started = self.clock()
         snapshot = self.situation.snapshot()
-        decision = decide(request, snapshot, self.wall())
+        analysis = await self.aside(request, snapshot.labels) if request.size > LONG else None
+        decision = decide(request, snapshot, self.wall(), analysis=analysis)
         receipt = await self.receipts.decided(Decided(request, decision, snapshot.fleet))
         steps = _steps(decision, snapshot)
         walk = Walk(request, steps, self.backends, self.situation, self.clock)

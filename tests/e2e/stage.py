@@ -181,19 +181,22 @@ def running(
     config: dict[str, Any],
     *,
     data: Path | None = None,
-    wait_s: float = 30.0,
-    **spawn: Any,
 ) -> Iterator[Gateway]:
-    """Starts `situs serve`, waits for its greeting, stops it afterwards (kills it if need be)."""
-    data = data or directory / "data"
-    log = directory / "situs.log"
-    arguments = ["serve", "--config", str(write_config(directory, config)), "--port", "0"]
+    """Starts `situs serve`, waits for its greeting, stops it afterwards."""
+    arguments = ["serve", "--config", str(write_config(directory, config))]
+    with started(arguments, data or directory / "data", directory / "situs.log") as gateway:
+        yield gateway
+
+
+@contextlib.contextmanager
+def started(arguments: list[str], data: Path, log: Path) -> Iterator[Gateway]:
+    """Any command that greets; killed if it does not stop when asked."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command(*arguments, "--data", str(data)), stdout=output, stderr=output, **spawn
+            command(*arguments, "--port", "0", "--data", str(data)), stdout=output, stderr=output
         )
     try:
-        yield Gateway(process, _greeted(process, log, wait_s), data, log)
+        yield Gateway(process, _greeted(process, log, 60.0), data, log)
     finally:
         if process.poll() is None:
             process.terminate()

@@ -2,59 +2,93 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+if TYPE_CHECKING:
+    from situs.doctor import Finding
+
+_COLOURS = {"active": "green", "off": "dim", "problem": "bold red"}
+
 
 def explanation(answer: dict[str, Any]) -> None:
-    """An explained decision: what the request is, then every deployment with its reasons."""
+    """An explained decision: what the request is, what may, what is best, where it would go."""
     console = Console(highlight=False)
     decision = answer["decision"]
     analysis, policy = decision["analysis"], decision["policy"]
-    label = ("public", "internal", "confidential", "restricted")[analysis["label"]]
     because = "; ".join(f"{r['source']}: {r['detail']}" for r in analysis["reasons"])
-    console.print(f"label      [bold]{label}[/]  {escape(because) or 'nothing found'}")
-    needs = ("rule", "tiny", "small", "medium", "frontier")[analysis["needs"]]
+    console.print(f"label      [bold]{analysis['label']}[/]  ({escape(because)})")
     console.print(
-        f"request    {analysis['task']}; needs {needs}; "
+        f"request    {analysis['task']}; needs {analysis['needs']}; "
         f"about {analysis['prompt_tokens']} tokens in, {analysis['completion_tokens']} out"
     )
     console.print(f"policy     {policy['policy'][:16]}  {policy['error'] or ''}")
     console.print(f"objective  {decision['placement']['objective']}")
-    console.print(_table(answer["deployments"]))
+    console.print()
+    console.print(_may(answer["deployments"]))
     if answer["pick"] is None:
-        console.print("[bold red]It would be refused:[/] nothing is left.")
-    else:
-        console.print(f"It would go to [bold green]{escape(answer['pick'])}[/].")
+        console.print("\n[bold red]It would be refused:[/] nothing is left.")
+        return
+    console.print()
+    console.print(_best([row for row in answer["deployments"] if row["candidate"]]))
+    console.print(f"\nIt would go to [bold green]{escape(answer['pick'])}[/].")
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("rank", "deployment", "locus", "policy", "filters", "cost", "TTFT", "scores"):
-        table.add_column(column, justify="right" if column in ("rank", "cost", "TTFT") else "left")
-    for row in sorted(rows, key=lambda row: row["rank"] or len(rows) + 1):
-        expected, candidate = row["expected"], row["candidate"]
+def _may(rows: list[dict[str, Any]]) -> Table:
+    """Every deployment with what policy and each filter that refuses it said."""
+    table = _table("deployment", "locus", "policy", "filters")
+    for row in rows:
         refused = [f"{name}: {said}" for name, said in row["filters"].items() if said != "ok"]
         table.add_row(
-            str(row["rank"] or "-"),
             escape(row["deployment"]),
             escape(f"{row['locus']} ({row['jurisdiction']})"),
             _coloured(row["policy"], row["policy"] == "allow"),
-            _coloured("; ".join(refused) or "ok", not refused),
-            "?" if expected["cost"] is None else f"{expected['cost']:.2g}",
-            f"{expected['ttft_s']:.2f} s",
-            "" if candidate is None else _scores(candidate),
+            _coloured("; ".join(refused) or "all pass", not refused),
         )
     return table
 
 
-def _scores(candidate: dict[str, Any]) -> str:
-    each = " ".join(f"{name} {value:.2f}" for name, value in candidate["scores"].items())
-    adequate = "" if candidate["adequate"] else " (too weak)"
-    return f"{candidate['score']:.3f}{adequate} = {each}"
+def _best(rows: list[dict[str, Any]]) -> Table:
+    """What is left, best first, with each scorer's value and the expected figures."""
+    scorers = list(rows[0]["candidate"]["scores"])
+    table = _table("", "deployment", "score", *scorers, "cost", "TTFT", numbers=True)
+    for row in sorted(rows, key=lambda row: row["rank"]):
+        candidate = row["candidate"]
+        weak = "" if candidate["adequate"] else " (too weak)"
+        table.add_row(
+            str(row["rank"]),
+            escape(row["deployment"]) + weak,
+            f"{candidate['score']:.3f}",
+            *(f"{candidate['scores'][name]:.2f}" for name in scorers),
+            "?" if candidate["cost"] is None else f"{candidate['cost']:.2g}",
+            f"{candidate['ttft_s']:.2f} s",
+        )
+    return table
+
+
+def diagnosis(findings: Sequence[Finding]) -> None:
+    """The doctor's findings, problems with what to do."""
+    table = _table("feature", "", "because")
+    for finding in findings:
+        colour = _COLOURS[finding.condition]
+        told = escape(finding.because) + (f"\n[dim]{escape(finding.do)}[/]" if finding.do else "")
+        table.add_row(escape(finding.feature), f"[{colour}]{finding.condition}[/]", told)
+    Console(highlight=False).print(table)
+
+
+def _table(*columns: str, numbers: bool = False) -> Table:
+    """A plain table; with `numbers`, everything after the second column is one."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for place, column in enumerate(columns):
+        right = numbers and place > 1
+        name = numbers and place == 1
+        justify: Literal["left", "right"] = "right" if right else "left"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=name)
+    return table
 
 
 def _coloured(text: str, good: bool) -> str:

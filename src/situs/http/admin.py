@@ -51,7 +51,7 @@ class Admin:
         """The decision for this request and what every filter and scorer said; nothing is sent."""
         snapshot = self._gateway.situation.snapshot()
         request = request_of(call, snapshot.fleet)
-        decision = self._gateway.explain(request)
+        decision = await self._gateway.explain(request)
         await send_json(call.send, 200, explain(request, decision, snapshot))
 
     def _fleet(self) -> FleetView:

@@ -1,0 +1,29 @@
+"""`situs doctor`: for each feature, active or not, because."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from situs.cli.options import config_option, data_option, setting_from
+
+
+@click.command()
+@config_option
+@data_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+def doctor(config: Path | None, data: Path | None, as_json: bool) -> None:
+    """Say for each feature whether it is active, and why. Exits with 1 when there is a problem."""
+    import msgspec
+
+    from situs.cli.render import diagnosis
+    from situs.doctor import Condition, examine
+
+    findings = examine(setting_from(config, data))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(findings)))
+    else:
+        diagnosis(findings)
+    if any(finding.condition is Condition.PROBLEM for finding in findings):
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,174 @@
+"""What works here and what does not: one finding a feature, each with its because."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+
+from msgspec import Struct
+
+from situs.app import Setting
+from situs.config import build
+from situs.config.secrets import resolve
+from situs.core.fleet import LocusKind
+from situs.errors import SitusError
+from situs.rego.embedded import load as load_policy
+from situs.rego.library import shipped
+from situs.runtimes.llama_cpp import check_loadable, locate
+from situs.stores.layout import receipts_dir
+from situs.stores.verify import verify
+from situs.trust.keys import pinned_keys
+
+
+class Condition(StrEnum):
+    ACTIVE = "active"
+    OFF = "off"
+    PROBLEM = "problem"
+
+
+class Finding(Struct, frozen=True):
+    """One feature: whether it is active, and why; `do` says what to do about a problem."""
+
+    feature: str
+    condition: Condition
+    because: str
+    do: str = ""
+
+
+Check = Callable[[Setting], Iterator[Finding]]
+
+
+def examine(setting: Setting) -> list[Finding]:
+    """Every check in order. Reads only; a running gateway is not disturbed."""
+    found: list[Finding] = []
+    for check in (_data, _policy, _models, _deployments, _labels, _receipts, _listening):
+        try:
+            found.extend(check(setting))
+        except SitusError as error:
+            name = check.__name__.removeprefix("_")
+            found.append(Finding(name, Condition.PROBLEM, error.message, error.advice))
+    return found
+
+
+def _data(setting: Setting) -> Iterator[Finding]:
+    data = setting.data
+    nearest = next(p for p in (data, *data.parents) if p.exists())
+    if not os.access(nearest, os.W_OK):
+        yield Finding(
+            "data", Condition.PROBLEM, f"{nearest} cannot be written", "Choose another --data DIR."
+        )
+    elif holder := _holder(data):
+        yield Finding("data", Condition.ACTIVE, f"{data}, in use by the gateway {holder}")
+    else:
+        yield Finding("data", Condition.ACTIVE, f"{data}, no gateway is running on it")
+
+
+def _holder(data: Path) -> str | None:
+    """The pid of the gateway that holds the directory."""
+    with suppress(OSError), (data / "gateway.lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return lock.read(32).strip() or "unknown"
+    return None
+
+
+def _policy(setting: Setting) -> Iterator[Finding]:
+    paths = build.policy_paths(setting.config, setting.base)
+    policy = load_policy(paths or (shipped(),))
+    source = ", ".join(str(path) for path in paths) or "the one that ships with Situs"
+    yield Finding("policy", Condition.ACTIVE, f"{source}; digest {policy.digest[:16]}")
+    clouds = [n for n, x in setting.config.loci.items() if x.kind is LocusKind.SOVEREIGN_CLOUD]
+    if setting.config.home is None and clouds:
+        yield Finding(
+            "home jurisdiction",
+            Condition.PROBLEM,
+            f"not set, so confidential requests may not use {', '.join(clouds)}",
+            "Set home: CC in the configuration.",
+        )
+
+
+def _models(setting: Setting) -> Iterator[Finding]:
+    config = setting.config
+    owned = {n: d for n, d in config.deployments.items() if d.runtime is not None}
+    if not owned:
+        yield Finding("owned models", Condition.OFF, "no deployment has a runtime")
+        return
+    if importlib.util.find_spec("xllamacpp") is None:
+        yield Finding(
+            "llama.cpp",
+            Condition.PROBLEM,
+            "the package xllamacpp is not installed",
+            "Install situs[local].",
+        )
+    for name, deployment in owned.items():
+        model, runtime = config.models[deployment.model], deployment.runtime
+        if model.file is None or runtime is None:
+            continue
+        try:
+            located = locate(model.file, setting.data / "models")
+            context_tokens = runtime.context_tokens or model.context_tokens
+            check_loadable(located, context_tokens, runtime.parallel)
+        except SitusError as error:
+            yield Finding(f"model {name}", Condition.PROBLEM, error.message, error.advice)
+        else:
+            yield Finding(f"model {name}", Condition.ACTIVE, "weights verified; it fits in memory")
+
+
+def _deployments(setting: Setting) -> Iterator[Finding]:
+    for name, deployment in setting.config.deployments.items():
+        endpoint = deployment.endpoint
+        if endpoint is None:
+            continue
+        if endpoint.key is not None:
+            try:
+                resolve(endpoint.key, setting.base, at=f"deployments.{name}.endpoint.key")
+            except SitusError as error:
+                yield Finding(f"endpoint {name}", Condition.PROBLEM, error.message, error.advice)
+                continue
+        key = f"key from {endpoint.key}" if endpoint.key else "without a key"
+        yield Finding(f"endpoint {name}", Condition.ACTIVE, f"{endpoint.url}, {key}")
+
+
+def _labels(setting: Setting) -> Iterator[Finding]:
+    defaults = setting.config.defaults
+    yield Finding(
+        "detectors",
+        Condition.ACTIVE,
+        f"no finding: {defaults.label}; unreadable content: at least {defaults.unread_label}",
+    )
+    yield Finding("names and addresses", Condition.OFF, "no detector for them yet")
+    yield Finding(
+        "obligations", Condition.OFF, "none can be carried out yet; one that is owed excludes"
+    )
+
+
+def _receipts(setting: Setting) -> Iterator[Finding]:
+    folder = receipts_dir(setting.data)
+    if not folder.is_dir():
+        yield Finding("receipts", Condition.ACTIVE, "none written yet")
+        return
+    report = verify(folder, pinned_keys(setting.data / "keys"))
+    if report.problems:
+        yield Finding(
+            "receipts",
+            Condition.PROBLEM,
+            f"{len(report.problems)} problems in the chains",
+            "Run `situs receipts verify`.",
+        )
+    else:
+        yield Finding("receipts", Condition.ACTIVE, "every chain verifies")
+
+
+def _listening(setting: Setting) -> Iterator[Finding]:
+    server = setting.config.server
+    yield Finding("listener", Condition.ACTIVE, f"{server.host}:{server.port}, loopback only")
+    yield Finding("API keys", Condition.OFF, "not there yet; that is why only loopback is served")
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", Condition.ACTIVE, version)

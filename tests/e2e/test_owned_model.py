@@ -1,0 +1,118 @@
+"""`situs up` with the real llama.cpp and weights: it answers, streams, and outlives a kill."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from openai import OpenAI
+from tests.e2e import stage
+
+from situs.config.paths import data_dir
+
+HELLO = [{"role": "user", "content": "Say hello to the world."}]
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("owned")
+    models = Path(os.environ.get("SITUS_TEST_MODELS") or data_dir(None) / "models")
+    assert models.is_dir(), "the weights are missing: run `make test`, which pulls them first"
+    data = directory / "data"
+    data.mkdir()
+    (data / "models").symlink_to(models)
+    with stage.started(["up", "--home", "AU"], data, directory / "situs.log") as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def client(gateway):
+    with OpenAI(base_url=gateway.base_url, api_key="-", max_retries=0) as client:
+        yield client
+
+
+def test_it_answers_and_says_what_it_used(client, gateway):
+    answer = client.chat.completions.with_raw_response.create(
+        model="auto", messages=HELLO, max_tokens=16
+    )
+    assert answer.parse().choices[0].message.content
+    outcome = gateway.outcome(answer.headers["x-situs-request-id"])
+    attempt = outcome["attempts"][0]
+    assert (attempt["locus"], attempt["jurisdiction"]) == ("workstation", "AU")
+    assert len(attempt["weights"]) == 64
+    assert attempt["peer"]["address"] == "127.0.0.1"
+    assert outcome["usage"]["completion_tokens"] == 16
+
+
+def test_it_streams_with_usage(client):
+    pieces = list(
+        client.chat.completions.create(
+            model="auto",
+            messages=HELLO,
+            max_tokens=16,
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+    )
+    assert len(pieces) > 5
+    assert pieces[-1].usage.completion_tokens == 16
+
+
+def test_it_answers_to_a_schema(client):
+    schema = {
+        "type": "object",
+        "properties": {"colour": {"enum": ["red", "blue"]}},
+        "required": ["colour"],
+        "additionalProperties": False,
+    }
+    answer = client.chat.completions.create(
+        model="auto",
+        messages=[{"role": "user", "content": "Pick a colour."}],
+        response_format={"type": "json_schema", "json_schema": {"name": "c", "schema": schema}},
+        max_tokens=32,
+    )
+    assert json.loads(answer.choices[0].message.content)["colour"] in ("red", "blue")
+
+
+def test_what_is_confidential_stays_and_is_answered(gateway):
+    answer = gateway.chat("My card is 4111 1111 1111 1111. Say yes.", max_tokens=4)
+    assert answer.status == 200
+    assert answer.headers["x-situs-label"] == "confidential"
+    assert answer.headers["x-situs-locus"] == "workstation"
+
+
+def test_a_model_server_killed_mid_stream_ends_in_an_error_event_and_comes_back(gateway):
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=60)
+    body = {"model": "auto", "messages": HELLO, "stream": True, "max_tokens": 1500, "seed": 1}
+    body["ignore_eos"] = True
+    connection.request("POST", stage.CHAT, json.dumps(body), {"content-type": "application/json"})
+    answer = connection.getresponse()
+    request_id = answer.getheader("x-situs-request-id")
+    first = answer.read(200)
+    assert b"data: " in first
+    os.kill(model_server(gateway.process.pid), signal.SIGKILL)
+    rest = answer.read()
+    connection.close()
+    assert b"stream_broken" in rest
+    assert b"[DONE]" not in rest
+    assert gateway.outcome(request_id)["attempts"][0]["end"] == "cut"
+    deadline = time.monotonic() + 60
+    while (again := gateway.chat(max_tokens=2)).status != 200:
+        assert again.code in ("no_capacity", "all_deployments_failed")
+        assert time.monotonic() < deadline, "the model did not come back"
+        time.sleep(0.2)
+
+
+def model_server(parent: int) -> int:
+    """The gateway's one child that is a model server."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    servers = [
+        int(pid) for pid in children if b"llama_server" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    assert len(servers) == 1
+    return servers[0]
