@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-
-import aiohttp
 
 from situs.runtimes.spec import Facts, RuntimeSpec, facts_of
 
 HOST = "127.0.0.1"
 
-_MAX_BODY = 1 << 20
+_MAX_ANSWER = 1 << 20
 
 
 async def is_healthy(spec: RuntimeSpec, port: int) -> bool:
@@ -34,22 +33,26 @@ def free_port() -> int:
 
 async def _get(spec: RuntimeSpec, port: int, path: str) -> bytes | None:
     """The body of a 200 answer, up to a megabyte; None for anything else."""
-    headers = {"authorization": f"Bearer {spec.api_key}"} if spec.api_key else {}
-    timeout = aiohttp.ClientTimeout(total=spec.patience.probe_timeout_s)
     try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
-            session.get(
-                f"http://{HOST}:{port}{path}", headers=headers, allow_redirects=False
-            ) as reply,
-        ):
-            if reply.status != 200:
-                return None
-            body = bytearray()
-            async for piece in reply.content.iter_any():
-                body += piece
-                if len(body) > _MAX_BODY:
-                    return None
-            return bytes(body)
-    except (TimeoutError, aiohttp.ClientError, OSError):
+        async with asyncio.timeout(spec.patience.probe_timeout_s):
+            answer = await _exchange(spec, port, path)
+    except (TimeoutError, OSError):
         return None
+    head, _, body = answer.partition(b"\r\n\r\n")
+    words = head.split(b" ", 2)
+    is_whole = len(answer) <= _MAX_ANSWER
+    return body if is_whole and len(words) == 3 and words[1] == b"200" else None
+
+
+async def _exchange(spec: RuntimeSpec, port: int, path: str) -> bytes:
+    """All that a GET in HTTP/1.0 brings; such an answer is not chunked and ends by closing."""
+    reader, writer = await asyncio.open_connection(HOST, port)
+    try:
+        key = f"authorization: Bearer {spec.api_key}\r\n" if spec.api_key else ""
+        writer.write(f"GET {path} HTTP/1.0\r\nhost: {HOST}\r\n{key}\r\n".encode())
+        answer = bytearray()
+        while (piece := await reader.read(65536)) and len(answer) <= _MAX_ANSWER:
+            answer += piece
+        return bytes(answer)
+    finally:
+        writer.close()
