@@ -257,7 +257,8 @@ def _end(entry: Entry) -> str:
 
 def _label(entry: Entry) -> str:
     analysis = entry.decision["analysis"]
-    details = dict.fromkeys(r["detail"] for r in analysis["reasons"])
+    reasons = [r for r in analysis["reasons"] if r["source"] != "default"]
+    details = dict.fromkeys(r["detail"] for r in reasons)
     return f"{analysis['label']} ({', '.join(details)})" if details else str(analysis["label"])
 
 
@@ -297,7 +298,7 @@ def _tables(entry: Entry) -> list[Table]:
     ranked = _table("ranked", "score", "adequate", "cost", "ttft_s", "scores")
     for c in decision["placement"]["ranked"]:
         scores = " ".join(f"{name}={value:.2f}" for name, value in c["scores"].items())
-        cost = "-" if c["cost"] is None else f"{c['cost']:.6f}"
+        cost = "-" if c["cost"] is None else f"{c['cost']:.2g}"
         adequate = "yes" if c["adequate"] else "no"
         ranked.add_row(
             c["deployment"], f"{c['score']:.3f}", adequate, cost, f"{c['ttft_s']:.2f}", scores

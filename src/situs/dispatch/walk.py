@@ -50,15 +50,16 @@ class Walk:
         self._reply: Reply | None = None
         self._chunks: AsyncGenerator[Chunk] | None = None
         self._started = 0.0
-        self._last_chunk_at: float | None = None
+        self._latest_at: float | None = None
+        self._whole = False
         self._bytes_in = 0
 
     @property
     def waited_s(self) -> float:
-        """Seconds spent on upstreams so far: finished attempts, and this one to its first chunk."""
+        """Seconds spent on upstreams so far: finished attempts, and this one to its last chunk."""
         waited = sum(attempt.duration_s for attempt in self.attempts)
         if self._is_open:
-            waited += (self.first_chunk_at or self._clock()) - self._started
+            waited += (self._latest_at or self._clock()) - self._started
         return waited
 
     @property
@@ -124,8 +125,8 @@ class Walk:
             chunk = await anext(self._chunks)
         except StopAsyncIteration:
             raise BackendUnavailable("The answer was empty.", reason=End.CUT) from None
-        self.first_chunk_at = self._clock()
         self._saw(chunk)
+        self.first_chunk_at = self._latest_at
         return chunk
 
     def _start(self, step: Step) -> None:
@@ -136,8 +137,8 @@ class Walk:
 
     def _saw(self, chunk: Chunk) -> None:
         self._bytes_in += len(chunk.data)
-        if chunk.last:
-            self._last_chunk_at = self._clock()
+        self._latest_at = self._clock()
+        self._whole = self._whole or chunk.last
         self.usage = chunk.usage or self.usage
 
     async def _end(self, end: End) -> None:
@@ -145,7 +146,8 @@ class Walk:
         if not self._is_open:
             return
         step, end = self._steps[self._tried - 1], self._really(end)
-        self.attempts.append(self._attempt(step, end, self._last_chunk_at or self._clock()))
+        ended_at = self._latest_at if self._whole else None
+        self.attempts.append(self._attempt(step, end, ended_at or self._clock()))
         self._situation.ended(step.deployment.name, end, self._ttft_ratio(step))
         if self._chunks is not None:
             with suppress(RuntimeError):
@@ -162,8 +164,7 @@ class Walk:
         """An answer that was already whole is complete, even if the caller left before its end."""
         if self.status >= 400 and self.first_chunk_at is not None:
             return End.REFUSED
-        whole = end is End.CLIENT_GONE and self._last_chunk_at is not None
-        return End.COMPLETE if whole else end
+        return End.COMPLETE if end is End.CLIENT_GONE and self._whole else end
 
     def _attempt(self, step: Step, end: End, now: float) -> Attempt:
         deployment, reply = step.deployment, self._reply
