@@ -188,10 +188,22 @@ class System:
         return Supervisor(spec, data, self._supervised)
 
     def _supervised(self, name: str, state: State, detail: str) -> None:
-        self.core.registry.set_health(name, _HEALTH.get(state, Health.UNHEALTHY))
+        health = _HEALTH.get(state, Health.UNHEALTHY)
+        if state is State.READY and (short := self._short_of_context(name)):
+            health, detail = Health.UNHEALTHY, short
+        self.core.registry.set_health(name, health)
         _log.info("runtime %s is %s %s", name, state, detail)
         if self._on_state is not None:
             self._on_state(name, state, detail)
+
+    def _short_of_context(self, name: str) -> str | None:
+        """A backend's own limit is read, not assumed: less than configured would cut prompts."""
+        facts = self._supervisors[name].facts
+        fleet = self.core.situation.snapshot().fleet
+        promised = next(d.model.context_tokens for d in fleet.deployments if d.name == name)
+        if facts is None or facts.context_tokens >= promised:
+            return None
+        return f"not used: a context of {facts.context_tokens} tokens, configured are {promised}"
 
     def _endpoint(self, name: str, entry: Entry) -> Endpoint:
         defaults = self.setting.config.defaults

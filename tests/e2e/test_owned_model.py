@@ -46,7 +46,7 @@ def test_it_answers_and_says_what_it_used(client, gateway):
     assert (attempt["locus"], attempt["jurisdiction"]) == ("workstation", "AU")
     assert len(attempt["weights"]) == 64
     assert attempt["peer"]["address"] == "127.0.0.1"
-    assert outcome["usage"]["completion_tokens"] == 16
+    assert 0 < outcome["usage"]["completion_tokens"] <= 16
 
 
 def test_it_streams_with_usage(client):
@@ -59,8 +59,8 @@ def test_it_streams_with_usage(client):
             stream_options={"include_usage": True},
         )
     )
-    assert len(pieces) > 5
-    assert pieces[-1].usage.completion_tokens == 16
+    assert len(pieces) > 3
+    assert 0 < pieces[-1].usage.completion_tokens <= 16
 
 
 def test_it_answers_to_a_schema(client):

@@ -22,8 +22,13 @@ _port = click.option("--port", type=click.IntRange(0, 65535), help="Listen there
 def up(data: Path | None, port: int | None, home: str | None) -> None:
     """Start the gateway with one owned model on this machine; nothing to configure."""
     from situs.config.load import default_config
+    from situs.config.paths import data_dir
+    from situs.runtimes.weights import find, require
 
-    _run(default_config(home), Path.cwd(), data, port)
+    config = default_config(home)
+    for model in config.models.values():
+        require(find(model.file or ""), data_dir(data) / "models")
+    _run(config, Path.cwd(), data, port)
 
 
 @click.command()

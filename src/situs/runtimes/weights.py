@@ -137,6 +137,11 @@ def presence(weights: Weights, models_dir: Path) -> Presence:
     return Presence(weights, path, "verified" if verified else "unverified")
 
 
+def require(weights: Weights, models_dir: Path) -> None:
+    """WeightsError, with what to do, when the file is not there; it is not read."""
+    _stat(models_dir / weights.file, weights)
+
+
 def _stat(path: Path, weights: Weights) -> os.stat_result:
     try:
         return path.stat()
