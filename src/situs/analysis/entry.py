@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from situs.analysis import task, tokens
 from situs.analysis.labels import label
-from situs.analysis.sensitivity import scan, warm
+from situs.analysis.sensitivity import joined, scan, warm
 from situs.core.decision import Analysis
-from situs.core.request import Request
+from situs.core.request import Request, Text
 from situs.core.snapshot import Labels
 
 __all__ = ["analyse", "warm"]
@@ -18,9 +18,11 @@ def analyse(request: Request, labels: Labels) -> Analysis:
     The same request and labels give the same analysis. Call `warm()` once at start-up; otherwise
     the first call compiles the detectors (tens of milliseconds).
     """
-    found = scan([text.text for text in request.texts], labels.floors)
+    texts = [text.text for text in request.texts]
+    data = joined(texts)
+    found = scan(texts, labels.floors, data, _neighbours(request.texts))
     level, reasons = label(request, labels, found.counts)
-    prompt_tokens = tokens.prompt_tokens(request)
+    prompt_tokens = tokens.prompt_tokens(request, data)
     kind = task.classify(request)
     return Analysis(
         label=level,
@@ -32,3 +34,19 @@ def analyse(request: Request, labels: Labels) -> Analysis:
         needs=task.needs(kind, prompt_tokens),
         tier="baseline",
     )
+
+
+def _neighbours(texts: tuple[Text, ...]) -> list[int]:
+    """The parts in the order in which a model reads them: contents first, then everything else.
+
+    The model's name is left out: it is replaced on the way.
+    """
+    contents: list[int] = []
+    others: list[int] = []
+    for part, text in enumerate(texts):
+        path = text.path
+        if path.endswith((".content", ".text")):
+            contents.append(part)
+        elif path != "model":
+            others.append(part)
+    return contents + others

@@ -1,5 +1,5 @@
 """Which personal data and secrets does a text hold? Patterns propose, checksums dispose."""
 
-from situs.analysis.sensitivity.scan import Scan, scan, warm
+from situs.analysis.sensitivity.scan import Scan, joined, scan, warm
 
-__all__ = ["Scan", "scan", "warm"]
+__all__ = ["Scan", "joined", "scan", "warm"]

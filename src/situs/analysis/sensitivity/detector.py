@@ -21,8 +21,6 @@ class Detector(Struct, frozen=True):
     most `reach` bytes after it, or 30 before it. `again` looks for a further match inside a match
     of which nothing was kept. `gate` is a shorter pattern that every match of `pattern` contains:
     all gates run over every text at once, and counters and tails cost memory and time there.
-    `numeric` gates count digits; they run as a set of their own, so that their states do not
-    multiply with those of the words.
     """
 
     name: str
@@ -35,7 +33,6 @@ class Detector(Struct, frozen=True):
     reach: int = 60
     again: bool = False
     gate: str | None = None
-    numeric: bool = False
 
 
 CONFIRMED = 0.99

@@ -125,9 +125,20 @@ def _is_account(text: str) -> bool | None:
 _COUNTRY = "(?:" + "|".join(IBAN_LENGTHS) + ")"
 _LOOSE = "(?:" + "|".join(f"{c[0]}{GAP}{{0,3}}{c[1]}" for c in IBAN_LENGTHS) + ")"
 _CARD_RUN = rf"[0-9](?:{GAP}{{0,3}}[0-9]){{12,}}"
+_APART = r"[^0-9A-Za-z]{1,4}"
 
 DETECTORS = (
-    Detector("card_number", "card", _CARD_RUN, 0.5, is_card, card_spans, numeric=True),
+    Detector("card_number", "card", _CARD_RUN, 0.5, is_card, card_spans),
+    # Digits, or groups as on a card, with anything but letters between: lists, emoji, slashes. A
+    # longer list of numbers is none: the check wants the whole of it.
+    Detector(
+        "card_apart",
+        "card",
+        rf"(?:^|[^0-9])([0-9](?:{_APART}[0-9]){{12,40}}|[0-9]{{4}}(?:{_APART}[0-9]{{4}}){{3,9}}|"
+        rf"[0-9]{{4}}{_APART}[0-9]{{6}}{_APART}[0-9]{{5}})(?:$|[^0-9])",
+        0.5,
+        check=is_card,
+    ),
     Detector(
         "card_number_in_context",
         "card",
@@ -149,7 +160,6 @@ DETECTORS = (
         check=is_iban,
         split=iban_spans,
         again=True,
-        numeric=True,
     ),
     Detector(
         "us_routing_number",

@@ -129,7 +129,7 @@ def _near(
 
 
 def _shaped(name: str, pattern: str, check: Check, gate: str | None = None) -> Detector:
-    return Detector(name, "national_id", pattern, 0.6, check=check, gate=gate, numeric=True)
+    return Detector(name, "national_id", pattern, 0.6, check=check, gate=gate)
 
 
 _SHAPED = (

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from situs.analysis.sensitivity import contact, money, people, secrets, views
 from situs.analysis.sensitivity.detector import CONFIRMED, Detector
+from situs.analysis.sensitivity.seams import Seams
 from situs.core.label import Finding, Label
 
 DETECTORS: tuple[Detector, ...] = (
@@ -48,6 +49,7 @@ class _Hit(Struct, frozen=True):
     end: int
     detector: Detector
     checked: bool
+    more: bool = False
 
 
 class _Engine(Struct, frozen=True):
@@ -59,27 +61,65 @@ class _Engine(Struct, frozen=True):
     encoded: Any
 
 
-def scan(texts: Sequence[str], floors: dict[str, Label]) -> Scan:
-    """Finds what the table knows in each text. Of overlapping findings the one with the higher
-    floor stays, then the checked one, then the longer one."""
-    parts = [(part, text) for part, text in enumerate(texts) if len(text) >= _SHORTEST]
-    data = "\n".join([text for _, text in parts]).encode("utf-8", "replace")
-    matched = _gate(data)
-    if not matched:
+def joined(texts: Sequence[str]) -> bytes:
+    """All texts in UTF-8, a line each: what the gates run over, and tokens are counted in."""
+    return "\n".join(texts).encode("utf-8", "replace")
+
+
+def scan(
+    texts: Sequence[str],
+    floors: dict[str, Label],
+    data: bytes | None = None,
+    order: Sequence[int] | None = None,
+) -> Scan:
+    """Finds what the table knows in each text, and over the borders between them.
+
+    `data` is `joined(texts)`. `order` names the parts that are neighbours; without it all are, as
+    they come. Of overlapping findings the one with the higher floor stays, then the checked one,
+    then the longer one. What was cut is one finding in every part that holds a piece, counted once.
+    """
+    matched = _gate(joined(texts) if data is None else data)
+    order = range(len(texts)) if order is None else order
+    cut = _cut(texts, order, bool(matched), floors) if len(order) > 1 else {}
+    if not (matched or cut):
         return Scan((), {})
     findings: list[Finding] = []
     counts: Counter[str] = Counter()
-    for part, text in parts:
-        known = matched if len(parts) == 1 else None
-        for hit in _resolve(_hits(text, _DEPTH, known), floors):
+    for part, text in enumerate(texts):
+        known = matched if len(texts) == 1 else None
+        hits = _hits(text, _DEPTH, known) if matched and len(text) >= _SHORTEST else []
+        for hit in _resolve([*hits, *cut.get(part, ())], floors):
             row = hit.detector
-            counts[row.kind] += 1
+            counts[row.kind] += not hit.more
             if len(findings) < MAX_FINDINGS:
                 score = CONFIRMED if hit.checked else row.score
                 findings.append(
                     Finding(row.kind, part, hit.start, hit.end, score, row.name, hit.checked)
                 )
     return Scan(tuple(findings), dict(counts))
+
+
+def _cut(
+    texts: Sequence[str], order: Sequence[int], spaced: bool, floors: dict[str, Label]
+) -> dict[int, list[_Hit]]:
+    """What stands over the borders of texts, by part: glued together, and a line each.
+
+    With a line each only if `spaced`: the gates ran over the texts that way already. A look-alike
+    that no check confirmed counts only where the stakes are high.
+    """
+    found: dict[int, list[_Hit]] = {}
+    for glue in ("", "\n") if spaced else ("",):
+        seams = Seams(texts, order, glue)
+        for hit in _hits(seams.text, _DEPTH):
+            places = seams.places(hit.start, hit.end)
+            row = hit.detector
+            if len({part for part, _, _ in places}) > 1 and (
+                hit.checked or floors.get(row.kind, Label.RESTRICTED) > Label.INTERNAL
+            ):
+                for more, (part, start, end) in enumerate(places):
+                    piece = _Hit(start, end, row, hit.checked, more > 0)
+                    found.setdefault(part, []).append(piece)
+    return found
 
 
 def warm() -> None:
@@ -109,15 +149,11 @@ def _engine() -> _Engine:
     options = re2.Options()
     options.max_mem = _MEMORY
     options.log_errors = False
-    size = len(DETECTORS)
-    numeric = [index for index in range(size) if DETECTORS[index].numeric]
-    wordy = [index for index in range(size) if not DETECTORS[index].numeric]
     gates = [row.context or row.gate or row.pattern for row in DETECTORS]
-    gates += [views.SPECIAL, views.ENCODED]
     return _Engine(
-        tuple(
-            (_compiled_set([gates[index] for index in indices], options), tuple(indices))
-            for indices in ([*wordy, _SPECIAL], numeric, [_ENCODED])
+        (
+            (_compiled_set([*gates, views.SPECIAL], options), tuple(range(_ENCODED))),
+            (_compiled_set([views.ENCODED], options), (_ENCODED,)),
         ),
         tuple(re2.compile(row.pattern, options) for row in DETECTORS),
         tuple(row.context and re2.compile(row.context, options) for row in DETECTORS),

@@ -13,7 +13,10 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
-_ESCAPES = r"(?:%[0-9A-Fa-f]{2})+|\\u[0-9A-Fa-f]{4}|&#[xX]?[0-9A-Fa-f]{1,6};"
+_UNICODE = r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|u\{0{0,4}[0-9A-Fa-f]{1,4}\})"
+_ESCAPES = (
+    rf"(?:%[0-9A-Fa-f]{{2}})+|(?:=[0-9A-F]{{2}}){{3,}}|{_UNICODE}|&#[xX]?[0-9A-Fa-f]{{1,8}};?"
+)
 _INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u20e3\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e01ef"
@@ -40,7 +43,7 @@ _LOOKALIKES = {
 }
 
 SPECIAL = (
-    r"%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|&#[xX]?[0-9A-Fa-f]{1,6};|"
+    rf"%[0-9A-Fa-f]{{2}}|(?:=[0-9A-F]{{2}}){{3}}|{_UNICODE}|&#[xX]?[0-9A-Fa-f]|"
     f"[{_CONTROLS}{_FORMS}{_DECIMALS}]|[!-~ ][{_INVISIBLE}]|[0-9][{''.join(_LOOKALIKES)}]|"
     f"[0-9A-Za-z][{_JOINTS}][0-9]{{1,6}}[{_JOINTS}]|[0-9]{{5}}[{_JOINTS}][0-9A-Za-z]|"
     f"[0-9A-Za-z][{_JOINTS}][0-9]{{5}}|[A-Za-z][{_JOINTS}][A-Za-z]{{0,5}}[0-9]|"
@@ -50,8 +53,12 @@ SPECIAL = (
 """RE2: the text has something to fold. Most texts, in any script, do not: a dash or a hard space
 counts only beside digits (and not in a span of years), an invisible character only after ASCII."""
 
-ENCODED = r"[A-Za-z0-9+/_\-]{24,}"
-"""RE2: a run that may be base64. `decode` says what it holds."""
+ENCODED = r"[A-Za-z0-9+/_\-]{18,}"
+"""RE2: a run that may be base64 or hexadecimal. `decode` says what it holds; a card of 13 digits
+is the shortest that counts."""
+
+_LONGEST_MIXED = 16_384
+"""In a longer run, text after bytes that are none is not looked for: it is an image or the like."""
 
 _SPECIAL = re.compile(
     f"{_ESCAPES}|[{_CONTROLS}{_INVISIBLE}{_JOINTS}{_FORMS}{_DECIMALS}]+|"
@@ -59,6 +66,8 @@ _SPECIAL = re.compile(
 )
 _DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63")
 _KEPT = re.compile(f"[^{_CONTROLS}{_INVISIBLE}]")
+_HEX = re.compile("[0-9A-Fa-f]+")
+_PRINTABLE = re.compile(rb"(?:[\t\n\r -~]\0?){13,}")
 
 
 class Folded:
@@ -102,7 +111,10 @@ def _fold(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
     if found[0] == "%" and len(found) > 1:
         yield unquote_to_bytes(found).decode("utf-8", "replace"), start, match.end()
     elif found[0] == "\\":
-        yield chr(int(found.lstrip("\\u"), 16)), start, match.end()
+        yield chr(int(found.strip("\\ux{}"), 16)), start, match.end()
+    elif found[0] == "=":
+        octets = bytes.fromhex(found.replace("=", ""))
+        yield octets.decode("utf-8", "replace"), start, match.end()
     elif found[0] == "&" and len(found) > 2:
         yield html.unescape(found), start, match.end()
     else:
@@ -123,21 +135,30 @@ def fold(char: str) -> str:
 
 
 def decode(run: str) -> str | None:
-    """The text that a base64 run (either alphabet) holds, or None if it holds none.
+    """The text that a run of hexadecimal or base64 (either alphabet) holds, or None.
 
-    The run may begin with up to three characters of something else.
+    Base64 may begin anywhere in its first four characters. If it does not begin as text, printable
+    pieces of 13 bytes or more inside it are text.
     """
+    if _HEX.fullmatch(run):
+        octets = bytes.fromhex(run[: len(run) // 2 * 2])
+        if _is_text(octets[:15]):
+            return octets.decode("utf-8", "replace")
     run = run.replace("-", "+").replace("_", "/")
     for skip in range(4):
-        head = base64.b64decode(run[skip : skip + 20] + "====")
-        if _is_text(head[:15]):
-            usable = len(run) - (len(run) - skip) % 4
-            tail = run[usable:]
-            body = base64.b64decode(run[skip:usable])
-            if len(tail) > 1:
-                body += base64.b64decode(tail + "=" * (4 - len(tail)))
-            return body.decode("utf-8", "replace")
-    return None
+        if _is_text(_base64(run[: skip + 20], skip)[:15]):
+            return _base64(run, skip).decode("utf-8", "replace")
+    if len(run) > _LONGEST_MIXED:
+        return None
+    pieces = [piece for skip in range(4) for piece in _PRINTABLE.findall(_base64(run, skip))]
+    return b"\n\n\n\n".join(pieces).decode("ascii").replace("\0", "") if pieces else None
+
+
+def _base64(run: str, skip: int) -> bytes:
+    """What the run says from `skip` on; a last group of one character says nothing."""
+    size = len(run) - skip
+    usable = run[skip : len(run) - 1] if size % 4 == 1 else run[skip:]
+    return base64.b64decode(usable + "=" * (-len(usable) % 4))
 
 
 def _is_text(head: bytes) -> bool:
