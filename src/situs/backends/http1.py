@@ -12,7 +12,7 @@ import hashlib
 import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import cast
+from typing import ClassVar, cast
 
 import httptools
 
@@ -49,13 +49,14 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self.peer: Peer | None = None
         self.idle = True
+        self.idle_since = 0.0
         self.reused = False
         self._reset()
 
     def _reset(self) -> None:
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
-        self._head_size = 0
+        self._bare = 0  # bytes since the last of a body: a head, framing, trailers
         self._head_done = False
         self._complete = False
         self._keep_alive = False
@@ -64,12 +65,14 @@ class Connection(asyncio.Protocol):
     @property
     def untouched(self) -> bool:
         """Not one byte of an answer has come."""
-        return self._head_size == 0
+        return self._bare == 0 and not self._head_done
 
     @property
     def reusable(self) -> bool:
+        """The answer was whole and read, and no byte of the request is still to be sent."""
         whole = self._complete and self._keep_alive and self._end is None and not self._parts
-        return whole and not self.transport.is_closing()
+        transport = self.transport
+        return whole and not transport.is_closing() and transport.get_write_buffer_size() == 0
 
     async def send(self, head: bytes, body: bytes, timeout_s: float) -> None:
         """Writes the request and returns when the head of the answer is here.
@@ -78,7 +81,9 @@ class Connection(asyncio.Protocol):
         """
         self._reset()
         self.idle = False
-        self.transport.write(head + body)
+        if self.transport.is_closing():  # since it was made
+            raise broken(End.CUT)
+        self.transport.writelines((head, body))
         while not self._head_done:
             if self._end is not None:
                 raise broken(self._end)
@@ -104,7 +109,8 @@ class Connection(asyncio.Protocol):
         self._buffered = 0
         if self._paused:
             self._paused = False
-            self.transport.resume_reading()
+            if not self.transport.is_closing():
+                self.transport.resume_reading()
         return data
 
     async def _wait(self, seconds: float, end: End) -> None:
@@ -136,6 +142,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone(self)
+        del self._parser  # it holds this object: no cycle is left behind
         framed = b"content-length" in self.headers or b"transfer-encoding" in self.headers
         if self._head_done and not framed and exc is None:
             self._complete = True  # such a body ends with its connection
@@ -147,29 +154,43 @@ class Connection(asyncio.Protocol):
         if self.idle:  # nobody asked
             self.transport.abort()
             return
-        if not self._head_done:
-            self._head_size += len(data)
+        self._bare += len(data)
+        over = self._bare - _MAX_HEAD
+        if over > 0 and not self._head_done:  # the head has to end before the limit
+            self._feed(data[:-over])
+            data = data[-over:] if self._head_done and self._end is None else b""
+        self._feed(data)
+        if self._bare > _MAX_HEAD:
+            self._refuse()
+
+    def _feed(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._refuse()
-        if not self._head_done and self._head_size > _MAX_HEAD:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._refuse()
 
-    # Called by the parser.
+    # Called by the parser; what they raise is garbage.
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            raise ValueError("a second answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.lower()] = value
+        if not self._head_done:  # trailers say nothing
+            self.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         if status < 200:  # 1xx: the answer is still to come
+            if status < 100:
+                raise ValueError("no status")
             self.headers = {}
             return
         self.status, self._head_done = status, True
         self._wake()
 
     def on_body(self, body: bytes) -> None:
+        self._bare = 0
         self._parts.append(body)
         self._buffered += len(body)
         if self._buffered > _HIGH_WATER and not self._paused:
@@ -187,21 +208,28 @@ class Connection(asyncio.Protocol):
 class Pool:
     """Connections to one origin; the only place where they are made."""
 
+    idle_s: ClassVar[float] = 50.0
+    """Longer than this, a network may have forgotten a connection without telling."""
+
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         self._host, self._port, self._tls = host, port, tls
         self._idle: list[Connection] = []
+        self._closed = False
 
     async def take(self, connect_timeout_s: float, *, fresh: bool = False) -> Connection:
         """An idle connection or (always if `fresh`) a new one.
 
         Raises BackendUnavailable: `unreachable` or `timeout`.
         """
+        loop = asyncio.get_running_loop()
         while self._idle and not fresh:
             connection = self._idle.pop()
-            if not connection.transport.is_closing():
+            if connection.transport.is_closing():
+                continue
+            if loop.time() - connection.idle_since < self.idle_s:
                 connection.reused = True
                 return connection
-        loop = asyncio.get_running_loop()
+            connection.transport.abort()
         try:
             async with asyncio.timeout(connect_timeout_s):
                 _, connection = await loop.create_connection(
@@ -209,19 +237,25 @@ class Pool:
                 )
         except TimeoutError:
             raise broken(End.TIMEOUT) from None
-        except OSError:  # TLS failures too
+        except (OSError, UnicodeError):  # TLS failures too; a host that is no name
             raise broken(End.UNREACHABLE) from None
+        if connection.peer is None:  # already gone; nothing is sent to whom nobody knows
+            connection.transport.abort()
+            raise broken(End.CUT)
         return connection
 
     def give(self, connection: Connection) -> None:
         """Keeps a connection whose exchange ended well; drops any other at once."""
-        if connection.reusable and len(self._idle) < _MAX_IDLE:
+        if connection.reusable and not self._closed and len(self._idle) < _MAX_IDLE:
             connection.idle = True
+            connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
         else:
             connection.transport.abort()
 
     def close(self) -> None:
+        """Drops what is idle, and from now on whatever is given back."""
+        self._closed = True
         for connection in list(self._idle):
             connection.transport.abort()
 
@@ -230,8 +264,10 @@ class Pool:
             self._idle.remove(connection)
 
 
-def _peer(transport: asyncio.BaseTransport) -> Peer:
-    address = transport.get_extra_info("peername") or ("unknown", 0)
+def _peer(transport: asyncio.BaseTransport) -> Peer | None:
+    address = transport.get_extra_info("peername")
+    if not address:
+        return None
     encrypted: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
     digest = None
     if encrypted is not None:

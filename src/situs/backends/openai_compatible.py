@@ -130,6 +130,8 @@ class HTTPReply:
 
     def _head(self, host: str, path: str, length: int) -> bytes:
         key = self._endpoint.key()
+        if key and not (key.isascii() and key.isprintable()):
+            raise BackendUnavailable("Its key is no header value.", reason=End.UNREACHABLE)
         authorization = f"authorization: Bearer {key}\r\n" if key else ""
         return (
             f"POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
@@ -177,8 +179,7 @@ class HTTPReply:
         reader.close()
         # Only the end of the body is left; reading it frees the connection for the next request.
         with contextlib.suppress(BackendUnavailable):
-            while await connection.read(_AFTER_DONE_S):
-                pass
+            await connection.read(_AFTER_DONE_S)
 
     async def _whole(self, connection: Connection) -> Chunk:
         parts: list[bytes] = []
@@ -214,4 +215,4 @@ def _check_head(status: int, headers: Mapping[bytes, bytes], *, stream: bool) ->
 
 
 def _seconds(text: bytes) -> int | None:
-    return min(int(text), 3600) if text.isdigit() else None
+    return min(int(text), 3600) if text.isdigit() and len(text) < 10 else None

@@ -1,0 +1,280 @@
+import asyncio
+from contextlib import aclosing
+
+import pytest
+from tests import make
+from tests.unit.backends.upstream import LOOPS, answering, run, serving
+
+from situs.backends.openai_compatible import Endpoint, OpenAICompatible, outgoing
+from situs.errors import BackendUnavailable
+
+JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+EVENTS = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    b"e\r\ndata: [DONE]\n\n\r\n"
+)
+
+
+@pytest.fixture(params=LOOPS)
+def loop(request):
+    return request.param
+
+
+def backends(url, **endpoint):
+    known = {"local": Endpoint(lambda: url, "m", **{"connect_timeout_s": 2.0, **endpoint})}
+    return OpenAICompatible(known)
+
+
+def prepare(known, **fields):
+    return known.prepare(make.deployment("local"), make.request(**fields))
+
+
+async def answer(reply):
+    """The bytes of the body, or the reason why there are none."""
+    try:
+        await reply.open()
+        async with aclosing(reply.chunks()) as chunks:
+            return b"".join([chunk.data async for chunk in chunks])
+    except BackendUnavailable as error:
+        return str(error.reason)
+    finally:
+        await reply.close()
+
+
+LENGTH = len(outgoing(make.request(), "m"))
+
+
+def test_a_request_is_sent_as_one_message_with_nothing_of_the_callers_headers(loop):
+    heads = []
+
+    async def noting(peer):
+        heads.append(await peer.request())
+        await peer.write(JSON)
+
+    async def test():
+        async with serving(noting) as upstream:
+            known = backends(f"http://127.0.0.1:{upstream.port}/v1", key=lambda: "k-1")
+            reply = prepare(known)
+            assert await answer(reply) == b"{}"
+            assert (reply.status, reply.bytes_out) == (200, LENGTH)
+            assert (reply.peer.address, reply.peer.port) == ("127.0.0.1", upstream.port)
+            assert upstream.peers[0].requests == [outgoing(make.request(), "m")]
+            known.close()
+            assert heads[0].decode().split("\r\n") == [
+                "POST /v1/chat/completions HTTP/1.1",
+                f"host: 127.0.0.1:{upstream.port}",
+                "content-type: application/json",
+                "accept-encoding: identity",
+                "authorization: Bearer k-1",
+                f"content-length: {LENGTH}",
+                "",
+                "",
+            ]
+
+    run(loop, test())
+
+
+@pytest.mark.parametrize("key", ["a\r\nx: y", "a\nb", "a\rb", "a\0b", "a\x7fb", "kéy", "a\x85b"])
+def test_a_key_that_is_no_header_value_never_leaves(loop, key):
+    async def test():
+        async with serving(answering(JSON)) as upstream:
+            reply = prepare(backends(f"http://127.0.0.1:{upstream.port}/v1", key=lambda: key))
+            assert await answer(reply) == "unreachable"
+            assert (reply.peer, reply.bytes_out) == (None, 0)
+            assert upstream.peers == []
+
+    run(loop, test())
+
+
+def test_a_kept_connection_that_went_stale_is_tried_once_on_a_new_one(loop):
+    async def one_each(peer):
+        await peer.request()
+        await peer.write(JSON)
+        await peer.request()  # a second request on it is not answered
+
+    async def test():
+        async with serving(one_each) as upstream:
+            known = backends(f"http://127.0.0.1:{upstream.port}/v1")
+            assert await answer(prepare(known)) == b"{}"
+            again = prepare(known)
+            assert await answer(again) == b"{}"
+            assert len(upstream.peers) == 2
+            assert again.bytes_out == 2 * LENGTH  # they may have left twice, and say so
+            known.close()
+
+    run(loop, test())
+
+
+def test_a_stale_connection_is_not_tried_a_third_time(loop):
+    async def first_only(peer):
+        await peer.request()
+        if len(seen) == 0:
+            seen.append(peer)
+            await peer.write(JSON)
+            await peer.request()
+
+    seen = []
+
+    async def test():
+        async with serving(first_only) as upstream:
+            known = backends(f"http://127.0.0.1:{upstream.port}/v1")
+            assert await answer(prepare(known)) == b"{}"
+            again = prepare(known)
+            assert await answer(again) == "cut"
+            assert len(upstream.peers) == 2
+            assert again.bytes_out == 2 * LENGTH
+            assert again.peer.port == upstream.port
+            known.close()
+
+    run(loop, test())
+
+
+def test_a_new_connection_that_is_cut_is_not_tried_again(loop):
+    async def test():
+        async with serving(answering(then="close")) as upstream:
+            reply = prepare(backends(f"http://127.0.0.1:{upstream.port}/v1"))
+            assert await answer(reply) == "cut"
+            assert len(upstream.peers) == 1
+            assert (reply.peer.port, reply.bytes_out) == (upstream.port, LENGTH)
+
+    run(loop, test())
+
+
+def test_a_kept_connection_that_had_begun_to_answer_is_not_tried_again(loop):
+    async def halves(peer):
+        await peer.request()
+        await peer.write(JSON)
+        await peer.request()
+        await peer.write(JSON[:9])
+
+    async def test():
+        async with serving(halves) as upstream:
+            known = backends(f"http://127.0.0.1:{upstream.port}/v1")
+            assert await answer(prepare(known)) == b"{}"
+            assert await answer(prepare(known)) == "cut"
+            assert len(upstream.peers) == 1
+
+    run(loop, test())
+
+
+def test_a_kept_connection_that_stays_silent_is_not_tried_again(loop):
+    async def once(peer):
+        await peer.request()
+        await peer.write(JSON)
+        await peer.gone()
+
+    async def test():
+        async with serving(once) as upstream:
+            known = backends(f"http://127.0.0.1:{upstream.port}/v1", first_byte_timeout_s=0.1)
+            assert await answer(prepare(known)) == b"{}"
+            reply = prepare(known)
+            assert await answer(reply) == "timeout"
+            assert len(upstream.peers) == 1
+            assert (reply.peer.port, reply.bytes_out) == (upstream.port, LENGTH)
+
+    run(loop, test())
+
+
+def test_what_cannot_be_reached_got_nothing(loop):
+    async def test():
+        async with serving(answering()) as upstream:
+            port = upstream.port
+        reply = prepare(backends(f"http://127.0.0.1:{port}/v1"))
+        assert await answer(reply) == "unreachable"
+        assert (reply.peer, reply.bytes_out, reply.status) == (None, 0, 0)
+
+    run(loop, test())
+
+
+@pytest.mark.parametrize("url", [None, "http://a..b/v1", "http://[::1%25none]/v1"])
+def test_a_place_that_is_none_is_unreachable(loop, url):
+    async def test():
+        assert await answer(prepare(backends(url))) == "unreachable"
+
+    run(loop, test())
+
+
+def test_a_cancelled_open_is_closed_at_once_and_says_what_may_have_left(loop):
+    async def test():
+        async with serving(answering()) as upstream:
+            reply = prepare(backends(f"http://127.0.0.1:{upstream.port}/v1"))
+            task = asyncio.create_task(answer(reply))
+            await upstream.asked.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await upstream.peers[0].left.wait()
+            assert (reply.peer.port, reply.bytes_out) == (upstream.port, LENGTH)
+
+    run(loop, test())
+
+
+def test_what_follows_the_end_of_a_stream_is_not_waited_for(loop):
+    """A server that never stops after [DONE] holds neither the caller nor the connection."""
+
+    async def chatty(peer):
+        await peer.request()
+        await peer.write(EVENTS)
+        while True:
+            await peer.write(b"1\r\n\n\r\n")
+            await asyncio.sleep(0.02)
+
+    async def test():
+        async with serving(chatty) as upstream:
+            known = backends(f"http://127.0.0.1:{upstream.port}/v1")
+            reply = prepare(known, stream=True)
+            assert await answer(reply) == b"data: [DONE]\n\n"
+            assert len(upstream.peers) == 1
+            known.close()
+
+    run(loop, test())
+
+
+def test_a_stream_read_to_its_end_frees_the_connection(loop):
+    async def keeping(peer):
+        while True:
+            await peer.request()
+            await peer.write(EVENTS, b"0\r\n\r\n")
+
+    async def test():
+        async with serving(keeping) as upstream:
+            known = backends(f"http://127.0.0.1:{upstream.port}/v1")
+            for _ in range(3):
+                assert await answer(prepare(known, stream=True)) == b"data: [DONE]\n\n"
+            assert len(upstream.peers) == 1
+            known.close()
+
+    run(loop, test())
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("7", 7), ("99999", 3600), ("9" * 5000, None), ("-1", None), ("soon", None), ("", None)],
+)
+def test_retry_after_is_read_where_it_is_a_number(loop, value, seconds):
+    limited = f"HTTP/1.1 429 No\r\nretry-after: {value}\r\ncontent-length: 0\r\n\r\n".encode()
+
+    async def test():
+        async with serving(answering(limited)) as upstream:
+            reply = prepare(backends(f"http://127.0.0.1:{upstream.port}/v1"))
+            with pytest.raises(BackendUnavailable) as raised:
+                await reply.open()
+            await reply.close()
+            assert (raised.value.reason, raised.value.retry_after_s) == ("rate_limited", seconds)
+
+    run(loop, test())
+
+
+def test_after_close_nothing_is_kept(loop):
+    async def test():
+        async with serving(answering(JSON)) as upstream:
+            known = backends(f"http://127.0.0.1:{upstream.port}/v1")
+            reply = prepare(known)
+            await reply.open()
+            known.close()
+            async with aclosing(reply.chunks()) as chunks:
+                assert [chunk.data async for chunk in chunks] == [b"{}"]
+            await reply.close()
+            await upstream.peers[0].left.wait()
+
+    run(loop, test())
