@@ -146,7 +146,7 @@ def test_the_tour_of_the_readme_works(block, three_loci):
 
 def test_every_block_of_the_readme_is_run():
     assert {b.section for b in README} == {"First call", "Five-minute tour"}
-    assert [b.language for b in README] == ["sh", "python", "sh", "sh", "sh", "sh"]
+    assert [b.language for b in README] == ["sh", "python", "sh", "sh", "sh", "sh", "sh"]
 
 
 @pytest.mark.parametrize("page", ["docs/how-to/curl.md", "docs/how-to/openai-client.md"])
