@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from situs.core.request import Text
 from situs.errors import InvalidRequest
@@ -27,6 +29,13 @@ _KEYS_OF_THE_WIRE = frozenset(
     """.split()  # noqa: SIM905 - a hundred quotes would hide the words
 )
 _LONG_NUMBER = 10**9
+_TELLING = re.compile(
+    "(?i)pass|pwd|secret|token|key|pin|cv[vc]|auth|credential|ssn|social|tax|birth|dob|account"
+    "|licen[cs]e|medicare|nhs|mrn|phone|mobile|fax"
+)
+_SHORT = 256
+_DEEPEST = 128
+"""Levels of nesting; what comes after the parser walks a document too, and must not run out."""
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -46,32 +55,82 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def texts_of(document: dict[str, Any]) -> tuple[Text, ...]:
-    """Every string that would leave: values, unusual keys, and numbers of ten digits or more.
+    """Every string that would leave: values, unusual keys, and numbers.
 
-    Words that the wire itself uses (roles, types, known keys) are left out.
+    Left out are the words that the wire itself uses (roles, types, known keys) and numbers of up to
+    nine digits under its own keys at the top. The numbers of one list, or of one object, are one
+    text, so that a card cannot leave digit by digit; its path is the list's or the object's. The
+    keys are one text too; a key such as `password` stands there with its value, for which it is the
+    context. Raises InvalidRequest for a document nested too deeply.
     """
-    texts: list[Text] = []
-    keys: list[str] = []
-    _walk(document, "", texts, keys)
-    if keys:
-        texts.append(Text("(keys)", "\n".join(keys)))
-    return tuple(texts)
+    found = _Found([], [])
+    _object(document, "", found, _DEEPEST)
+    if found.keys:
+        found.texts.append(Text("(keys)", "\n".join(found.keys)))
+    return tuple(found.texts)
 
 
-def _walk(value: Any, path: str, texts: list[Text], keys: list[str]) -> None:
-    if isinstance(value, str):
+class _Found(Struct):
+    texts: list[Text]
+    keys: list[str]
+
+
+def _object(value: dict[str, Any], path: str, found: _Found, depth: int) -> None:
+    """`depth` is how many levels there may still be. What a parser gave has the exact types."""
+    numbers: list[str] = []
+    for key, inner in value.items():
+        kind = type(inner)
+        usual = key in _KEYS_OF_THE_WIRE
+        if not usual:
+            found.keys.append(key if kind is dict or kind is list else _with_value(key, inner))
+        if kind is int or kind is float:
+            if path or not usual or abs(inner) >= _LONG_NUMBER:
+                numbers.append(_digits(inner))
+        else:
+            _inside(inner, f"{path}.{key}" if path else key, found, depth)
+    if numbers:
+        found.texts.append(Text(path or "(numbers)", " ".join(numbers)))
+
+
+def _array(value: list[Any], path: str, found: _Found, depth: int) -> None:
+    numbers: list[str] = []
+    for index, inner in enumerate(value):
+        kind = type(inner)
+        if kind is int or kind is float:
+            numbers.append(_digits(inner))
+        else:
+            _inside(inner, f"{path}[{index}]", found, depth)
+    if numbers:
+        found.texts.append(Text(path, " ".join(numbers)))
+
+
+def _inside(value: Any, path: str, found: _Found, depth: int) -> None:
+    kind = type(value)
+    if kind is str:
         if value and value not in _WORDS_OF_THE_WIRE:
-            texts.append(Text(path, value))
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            if key not in _KEYS_OF_THE_WIRE:
-                keys.append(key)
-            _walk(inner, f"{path}.{key}" if path else key, texts, keys)
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            _walk(inner, f"{path}[{index}]", texts, keys)
-    elif isinstance(value, (int, float)) and abs(value) >= _LONG_NUMBER:
-        texts.append(Text(path, f"{value:.0f}" if isinstance(value, float) else str(value)))
+            found.texts.append(Text(path, value))
+    elif kind is dict or kind is list:
+        if depth == 0:
+            raise InvalidRequest("The body is nested too deeply.")
+        (_object if kind is dict else _array)(value, path, found, depth - 1)
+
+
+def _digits(number: float) -> str:
+    """As it is written out; a long fraction also without what follows the point."""
+    if isinstance(number, int):
+        return str(number)
+    if number.is_integer():
+        return f"{number:.0f}"
+    return f"{int(number)} {number!r}" if abs(number) >= _LONG_NUMBER else repr(number)
+
+
+def _with_value(key: str, value: Any) -> str:
+    """The key, with a short value behind it where the key says what the value is."""
+    if isinstance(value, (str, int)) and _TELLING.search(key):
+        text = str(value)
+        if len(text) <= _SHORT:
+            return f"{key}: {text}"
+    return key
 
 
 def _where(error: msgspec.DecodeError) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from situs.core.ports import Chunk
-from situs.core.request import Ask, Modality, Principal, Request, Wire
+from situs.core.request import Ask, Modality, Principal, Request, Text, Wire
 from situs.errors import InvalidRequest
 from situs.http.document import parse_object, texts_of
 
@@ -26,6 +26,9 @@ _PARTS = {
 }
 
 
+_MEDIA = {"image": Modality.IMAGE, "audio": Modality.AUDIO}
+
+
 class _Part(Struct):
     type: str
 
@@ -34,6 +37,7 @@ class _Message(Struct):
     role: Annotated[str, Meta(min_length=1)]
     content: str | list[_Part] | None = None
     tool_calls: list[dict[str, Any]] | None = None
+    audio: dict[str, Any] | None = None
 
 
 class _StreamOptions(Struct):
@@ -59,17 +63,18 @@ def parse(body: bytes, request_id: str, ask: Ask, principal: Principal) -> Reque
         chat = msgspec.convert(document, _Chat)
     except msgspec.ValidationError as error:
         raise _invalid(error) from None
+    texts = texts_of(document)
     return Request(
         id=request_id,
         wire=Wire.OPENAI_CHAT,
         model=chat.model,
         document=document,
-        texts=texts_of(document),
+        texts=texts,
         size=len(body),
         body=body,
         stream=bool(chat.stream),
         max_completion_tokens=chat.max_completion_tokens or chat.max_tokens,
-        modalities=_modalities(chat.messages),
+        modalities=_modalities(chat.messages, texts),
         tools=bool(chat.tools or chat.functions),
         structured_output=bool(
             chat.response_format and chat.response_format.get("type", "text") != "text"
@@ -105,12 +110,20 @@ def error_event(envelope: dict[str, Any]) -> bytes:
 _TEXT_ONLY = frozenset({Modality.TEXT})
 
 
-def _modalities(messages: list[_Message]) -> frozenset[Modality]:
-    """What the messages hold; a part of an unknown type counts as a file: it cannot be read."""
+def _modalities(messages: list[_Message], texts: tuple[Text, ...]) -> frozenset[Modality]:
+    """What the request holds, by the types of parts, and by data URLs wherever they stand.
+
+    A part of an unknown type counts as a file: it cannot be read.
+    """
     found = _TEXT_ONLY
     for message in messages:
         if isinstance(message.content, list):
             found = found | {_PARTS.get(part.type, Modality.FILE) for part in message.content}
+        if message.audio is not None:
+            found = found | {Modality.AUDIO}
+    for text in texts:
+        if text.text[:5].lower() == "data:":
+            found = found | {_MEDIA.get(text.text[5:10].lower(), Modality.FILE)}
     return found
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
+from situs.analysis.sensitivity.views import BREAK
+
 WINDOW = 64
 """Characters at either end of a text that are looked at; a text of twice as many is taken whole."""
-
-BREAK = "\n\n\n\n|\n\n\n\n"
-"""Stands for the middle of a longer text: no number and no key reaches over it."""
 
 
 class Seams:

@@ -57,12 +57,15 @@ ENCODED = r"[A-Za-z0-9+/_\-]{18,}"
 """RE2: a run that may be base64 or hexadecimal. `decode` says what it holds; a card of 13 digits
 is the shortest that counts."""
 
+BREAK = "\n\n\n\n|\n\n\n\n"
+"""Stands between texts that do not touch: no number and no key reaches over it."""
+
 _LONGEST_MIXED = 16_384
 """In a longer run, text after bytes that are none is not looked for: it is an image or the like."""
 
 _SPECIAL = re.compile(
     f"{_ESCAPES}|[{_CONTROLS}{_INVISIBLE}{_JOINTS}{_FORMS}{_DECIMALS}]+|"
-    f"(?<=[0-9])[{''.join(_LOOKALIKES)}]+"
+    f"(?<=[0-9])[{''.join(_LOOKALIKES)}]+(?:[ -][{''.join(_LOOKALIKES)}]+)*"
 )
 _DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63")
 _KEPT = re.compile(f"[^{_CONTROLS}{_INVISIBLE}]")
@@ -137,21 +140,22 @@ def fold(char: str) -> str:
 def decode(run: str) -> str | None:
     """The text that a run of hexadecimal or base64 (either alphabet) holds, or None.
 
-    Base64 may begin anywhere in its first four characters. If it does not begin as text, printable
-    pieces of 13 bytes or more inside it are text.
+    Base64 may begin with any of the first four characters. Where it does not begin as text, its
+    printable pieces of 13 bytes or more are text.
     """
+    found: list[str] = []
     if _HEX.fullmatch(run):
         octets = bytes.fromhex(run[: len(run) // 2 * 2])
         if _is_text(octets[:15]):
-            return octets.decode("utf-8", "replace")
+            found.append(octets.decode("utf-8", "replace"))
     run = run.replace("-", "+").replace("_", "/")
     for skip in range(4):
         if _is_text(_base64(run[: skip + 20], skip)[:15]):
-            return _base64(run, skip).decode("utf-8", "replace")
-    if len(run) > _LONGEST_MIXED:
-        return None
-    pieces = [piece for skip in range(4) for piece in _PRINTABLE.findall(_base64(run, skip))]
-    return b"\n\n\n\n".join(pieces).decode("ascii").replace("\0", "") if pieces else None
+            found.append(_base64(run, skip).decode("utf-8", "replace"))
+        elif len(run) <= _LONGEST_MIXED:
+            pieces = _PRINTABLE.findall(_base64(run, skip))
+            found.extend(piece.replace(b"\0", b"").decode("ascii") for piece in pieces)
+    return BREAK.join(found) if found else None
 
 
 def _base64(run: str, skip: int) -> bytes:

@@ -1,0 +1,315 @@
+"""Ways to get what is confidential past the analysis, as data, and prompts that only look like it.
+
+`STAYS` and `GAPS` map a name to the fields of a request. Of a gap it is known that it leaves; its
+name and its reason stand in docs/reference/detectors.md.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from typing import Any
+from urllib.parse import quote
+
+CARD = "4111111111111111"
+GROUPS = ["4111", "1111", "1111", "1111"]
+SPACED = " ".join(GROUPS)
+AMEX = "3782 822463 10005"
+IBAN = "DE89370400440532013000"
+_NAME = "PRIVATE KEY"
+KEY = f"-----BEGIN {_NAME}-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END {_NAME}-----"
+TOKEN = "AKIA" + "QWERTYUIOPASDF23"
+PASSWORD = "Tr0ub4dor" + "&3xyz"
+
+Fields = dict[str, Any]
+
+
+def says(*texts: str) -> Fields:
+    """A message for each text."""
+    return {"messages": [{"role": "user", "content": text} for text in texts]}
+
+
+def parts(*texts: str) -> Fields:
+    content = [{"type": "text", "text": text} for text in texts]
+    return {"messages": [{"role": "user", "content": content}]}
+
+
+def b64(text: str | bytes) -> str:
+    return base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
+
+
+def each(form: str, text: str = CARD) -> str:
+    """Every character in a form: `{c}` is the character, `{n}` its code point."""
+    return "".join(form.format(c=char, n=ord(char)) for char in text)
+
+
+def moved(first: int) -> str:
+    """The card in other digits, of which `first` is the zero."""
+    return "".join(chr(first + int(digit)) for digit in CARD)
+
+
+def called(arguments: Any) -> Fields:
+    """An answer of the model that calls a tool, and the tool's result."""
+    call = {"id": "c1", "type": "function", "function": {"name": "pay", "arguments": arguments}}
+    return {
+        "messages": [
+            {"role": "user", "content": "pay"},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "ok"},
+        ]
+    }
+
+
+def tool(**function: Any) -> Fields:
+    return {"tools": [{"type": "function", "function": {"name": "f", **function}}]}
+
+
+def schema(**inner: Any) -> Fields:
+    shape = {"name": "s", "schema": {"type": "object", **inner}}
+    return {"response_format": {"type": "json_schema", "json_schema": shape}}
+
+
+def image(url: str) -> Fields:
+    content = [{"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": url}}]
+    return {"messages": [{"role": "user", "content": content}]}
+
+
+PADDING = "The quick brown fox jumps over the lazy dog. " * 22_000
+EMOJI, COMBINING, MARK = "\N{GRINNING FACE}", "\N{COMBINING LONG STROKE OVERLAY}", "\u200f"
+
+_ENCODED = {
+    "percent": says(each("%{n:02X}")),
+    "percent twice": says(each("%25{n:02X}")),
+    "percent in a query": says(f"https://x.example/?card={quote(SPACED)}"),
+    "base64 of the digits": says(b64(CARD)),
+    "base64 of groups": says(b64(SPACED)),
+    "base64 without padding": says(b64(CARD).rstrip("=")),
+    "base64, URL alphabet": says(base64.urlsafe_b64encode(f"??>>{SPACED}".encode()).decode()),
+    "base64 twice": says(b64(b64(SPACED))),
+    "base64 after bytes": says(b64(bytes(range(200, 250)) + SPACED.encode())),
+    "base64 glued to a word": says(f"ab{b64('card ' + SPACED)}"),
+    "base64 of UTF-16": says(b64(SPACED.encode("utf-16-le"))),
+    "base64 of percent": says(b64(each("%{n:02X}"))),
+    "base64 in parts": parts(b64(SPACED)[:12], b64(SPACED)[12:]),
+    "hexadecimal": says(CARD.encode().hex()),
+    "hexadecimal in capitals": says(SPACED.encode().hex().upper()),
+    "HTML decimal": says(each("&#{n};")),
+    "HTML hexadecimal": says(each("&#x{n:x};")),
+    "HTML without semicolon": says(each("&#{n} ")),
+    "HTML with zeros": says(each("&#00000{n};")),
+    "backslash u": says(each("\\u{n:04x}")),
+    "backslash u in braces": says(each("\\u{{{n:x}}}")),
+    "backslash x": says(each("\\x{n:02x}")),
+    "backslash u, escaped again": says(each("\\\\u{n:04x}")),
+    "quoted-printable": says(each("={n:02X}")),
+    "base64 of a private key": says(b64(KEY)),
+    "base64 of an IBAN": says(b64(IBAN)),
+    "percent IBAN": says(each("%{n:02X}", IBAN)),
+}
+
+_WRITTEN = {
+    "digits": says(CARD),
+    "spaces": says(SPACED),
+    "dashes": says("-".join(GROUPS)),
+    "dots": says(".".join(GROUPS)),
+    "underscores": says("_".join(GROUPS)),
+    "lines": says("\n".join(GROUPS)),
+    "tabs": says("\t".join(GROUPS)),
+    "a space after each digit": says(" ".join(CARD)),
+    "a comma after each digit": says(", ".join(CARD)),
+    "slashes": says("/".join(GROUPS)),
+    "bars": says(" | ".join(GROUPS)),
+    "commas between groups": says(", ".join(GROUPS)),
+    "stars": says("*".join(GROUPS)),
+    "emoji between groups": says(EMOJI.join(GROUPS)),
+    "emoji between digits": says(EMOJI.join(CARD)),
+    "quotes around digits": says(str(list(CARD))),
+    "a list in the text": says(str([int(digit) for digit in CARD])),
+    "American Express": says(AMEX),
+    "American Express, slashes": says(AMEX.replace(" ", "/")),
+    "zero width": says("\u200b".join(CARD)),
+    "soft hyphens": says("\u00ad".join(GROUPS)),
+    "word joiners": says("\u2060".join(CARD)),
+    "right to left marks": says(MARK.join(GROUPS)),
+    "right to left override": says(f"\u202e{SPACED}\u202c"),
+    "combining marks": says(COMBINING.join(CARD)),
+    "keycaps": says("".join(f"{digit}\ufe0f\u20e3" for digit in CARD)),
+    "full width": says(moved(0xFF10)),
+    "mathematical": says(moved(0x1D7CE)),
+    "Arabic": says(moved(0x660)),
+    "Devanagari": says(moved(0x966)),
+    "superscript and plain": says("\u2074" + CARD[1:]),
+    "hard spaces": says("\u00a0".join(GROUPS)),
+    "thin spaces": says("\u2009".join(GROUPS)),
+    "en dashes": says("\u2013".join(GROUPS)),
+    "control characters": says("\x01".join(GROUPS)),
+    "Cyrillic O for 0": says("4000 0000 0000 0002".replace("0", "\u041e")),
+    "letters around": says(f"x{CARD}x"),
+    "in markup": says(f"<b>{CARD}</b>"),
+    "in a URL": says(f"https://x.example/{CARD}/pay.png"),
+    "in a path": says(f"/home/me/{CARD}.txt"),
+    "in code": says(f'card = "{SPACED}"'),
+    "grouped IBAN": says("DE89 3704 0044 0532 0130 00"),
+    "lower IBAN": says(IBAN.lower()),
+    "IBAN, a space after each": says(" ".join(IBAN)),
+    "IBAN, zero width": says("\u200b".join(IBAN)),
+    "IBAN, full width": says("".join(chr(ord(char) + 0xFEE0) for char in IBAN)),
+    "private key": says(KEY),
+    "private key, lines escaped": says(KEY.replace("\n", "\\n")),
+    "private key, header alone": says(KEY[:27] + " MIIEvQ"),
+    "credential": says(f"use {TOKEN} for it"),
+    "credential, zero width": says("\u200b".join(TOKEN)),
+    "password in a URL": says(f"postgres://admin:{PASSWORD}@db.example/x"),
+    "password assigned": says(f"DB_PASSWORD={PASSWORD}"),
+    "bearer": says("Authorization: Bearer " + "aZ4kP9qLx7" * 3),
+}
+
+_SPLIT = {
+    "two parts": parts("4111 1111", "1111 1111"),
+    "two parts, glued": parts("My card is 41111111", "11111111 thanks"),
+    "four parts": parts(*GROUPS),
+    "a part for each digit": parts(*CARD),
+    "long parts": parts("word " * 100 + "4111 1111", "1111 1111" + " word" * 100),
+    "two messages": says("4111 1111", "1111 1111"),
+    "four messages": says(*GROUPS),
+    "a message for each digit": says(*CARD),
+    "IBAN in two parts": parts(IBAN[:9], IBAN[9:]),
+    "IBAN in messages": says(IBAN[:4], IBAN[4:12], IBAN[12:]),
+    "credential in two parts": parts("use " + TOKEN[:7], TOKEN[7:]),
+    "credential in messages": says(TOKEN[:4], TOKEN[4:]),
+    "private key header in parts": parts(KEY[:14], KEY[14:]),
+    "keys": {"metadata": {"4111 1111": "a", "1111 1111": "b"}},
+    "keys at two levels": {"metadata": {"4111 1111": {"1111 1111": "b"}}},
+    "array of groups": {"x": GROUPS},
+    "array of digits": {"x": list(CARD)},
+    "array of numbers": {"x": [4111, 1111, 1111, 1111]},
+    "array of one-digit numbers": {"x": [int(digit) for digit in CARD]},
+    "arrays in an array": {"x": [[4, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1]]},
+    "numbers under keys": {"x": {"a": 4111, "b": 1111, "c": 1111, "d": 1111}},
+    "numbers in objects": {"x": [{"a": 4111}, {"a": 1111}, {"a": 1111}, {"a": 1111}]},
+    "numbers under usual keys": {"metadata": {"id": 4111, "n": 1111, "seed": 1111, "type": 1111}},
+    "strings and numbers": {"x": ["4111", 1111, "1111", 1111]},
+    "strings under keys": {"x": {"a": "4111", "b": "1111", "c": "1111", "d": "1111"}},
+}
+
+_PLACES = {
+    "system": {
+        "messages": [{"role": "system", "content": SPACED}, {"role": "user", "content": "x"}]
+    },
+    "developer": {
+        "messages": [{"role": "developer", "content": SPACED}, {"role": "user", "content": "x"}]
+    },
+    "assistant": {
+        "messages": [{"role": "assistant", "content": SPACED}, {"role": "user", "content": "x"}]
+    },
+    "refusal": {
+        "messages": [{"role": "assistant", "refusal": SPACED}, {"role": "user", "content": "x"}]
+    },
+    "a role of its own": {"messages": [{"role": SPACED, "content": "x"}]},
+    "name": {"messages": [{"role": "user", "name": CARD, "content": "x"}]},
+    "tool arguments": called(json.dumps({"card": SPACED})),
+    "tool arguments, escaped": called('{"card": "' + each("\\u{n:04x}") + '"}'),
+    "tool arguments, encoded twice": called(json.dumps(json.dumps({"card": each("\\u{n:04x}")}))),
+    "tool arguments, a number": called(json.dumps({"card": int(CARD)})),
+    "tool arguments, digits": called(json.dumps({"card": [int(digit) for digit in CARD]})),
+    "tool arguments, an object": called({"card": SPACED}),
+    "tool arguments, a password": called(json.dumps({"password": PASSWORD})),
+    "tool result": {
+        "messages": [
+            {"role": "user", "content": "x"},
+            {"role": "tool", "tool_call_id": "1", "content": json.dumps({"iban": IBAN})},
+        ]
+    },
+    "tool call id": {
+        "messages": [
+            {"role": "user", "content": "x"},
+            {"role": "tool", "tool_call_id": CARD, "content": "x"},
+        ]
+    },
+    "tool name": {"tools": [{"type": "function", "function": {"name": f"f_{CARD}"}}]},
+    "tool description": tool(description=f"pays with {SPACED}"),
+    "tool parameter's key": tool(parameters={"type": "object", "properties": {CARD: {}}}),
+    "tool parameter's default": tool(parameters={"properties": {"a": {"default": int(CARD)}}}),
+    "functions": {"functions": [{"name": "f", "description": IBAN}]},
+    "tool choice": {"tool_choice": {"type": "function", "function": {"name": CARD}}},
+    "user": {"user": SPACED},
+    "metadata": {"metadata": {"note": IBAN}},
+    "metadata key": {"metadata": {SPACED: "x"}},
+    "metadata password": {"metadata": {"password": PASSWORD}},
+    "metadata PIN": {"metadata": {"pin": 482_913}},
+    "metadata tax number": {"metadata": {"ssn": "536-90-4399"}},
+    "schema name": {
+        "response_format": {"type": "json_schema", "json_schema": {"name": CARD, "schema": {}}}
+    },
+    "schema enum": schema(enum=[SPACED]),
+    "schema enum of digits": schema(enum=[int(digit) for digit in CARD]),
+    "schema description": schema(description=TOKEN),
+    "schema constant": schema(const=int(CARD)),
+    "schema property": schema(properties={IBAN: {"type": "string"}}),
+    "stop": {"stop": [SPACED]},
+    "stop in pieces": {"stop": GROUPS},
+    "logit bias": {"logit_bias": {CARD: -100}},
+    "logit bias in pieces": {"logit_bias": {"41111111": 1, "11111111": 1}},
+    "seed": {"seed": int(CARD)},
+    "unknown field": {"x_future": {"a": [{"b": SPACED}]}},
+    "stream options": {"stream": True, "stream_options": {"note": SPACED}},
+    "deep": {"x": json.loads("[" * 100 + f'"{CARD}"' + "]" * 100)},
+    "too deep": {"x": json.loads("[" * 400 + f'"{CARD}"' + "]" * 400)},
+    "1 MB before": says(PADDING + SPACED),
+    "1 MB after": says(SPACED + PADDING),
+    "1 MB of digits before": says("7 " * 500_000 + ". " + SPACED),
+    "1 MB of base64 before": says(b64(PADDING) + " " + SPACED),
+    "as an integer": {"x": int(CARD)},
+    "as a float": {"x": float(CARD)},
+    "as a float with a fraction": {"x": float(CARD) + 0.5},
+    "negative": {"x": -int(CARD)},
+    "data URL of text": image(f"data:text/plain;base64,{b64(CARD)}"),
+    "data URL, percent": image(f"data:text/plain,{quote(SPACED)}"),
+    "image URL": image(f"https://x.example/{CARD}.png"),
+    "file name": {
+        "messages": [
+            {"role": "user", "content": [{"type": "file", "file": {"filename": f"{CARD}.pdf"}}]}
+        ]
+    },
+    "file of text": {
+        "messages": [
+            {
+                "role": "user",
+                "content": [{"type": "file", "file": {"file_data": b64(f"card {SPACED}")}}],
+            }
+        ]
+    },
+    "a part of an unknown type": {
+        "messages": [{"role": "user", "content": [{"type": "note", "note": SPACED}]}]
+    },
+}
+
+STAYS: dict[str, Fields] = {**_ENCODED, **_WRITTEN, **_SPLIT, **_PLACES}
+
+GAPS: dict[str, Fields] = {
+    "numbers in words": says("four " + "one " * 15),
+    "reversed": says(CARD[::-1]),
+    "rotated alphabet": says("QR89370400440532013000"),
+    "letters for digits": says("4lll llll llll llll"),
+    "letters between digits": says("a".join(CARD)),
+    "gzip": says(b64(gzip.compress(SPACED.encode(), mtime=0))),
+    "base32": says(base64.b32encode(SPACED.encode()).decode()),
+    "base85": says(base64.b85encode(SPACED.encode()).decode()),
+    "base64 in short pieces": says(" ".join(b64(CARD)[i : i + 4] for i in range(0, 24, 4))),
+    "base64 three times": says(b64(b64(b64(CARD)))),
+    "character codes": says(" ".join(str(ord(digit)) for digit in CARD)),
+    "binary": says(" ".join(f"{int(digit):04b}" for digit in CARD)),
+    "octal escapes": says(each("\\{n:03o}")),
+    "a decimal fraction": {"x": 0.4111111111111111},
+    "inside a longer number": {"x": int(CARD + "0" * 20)},
+    "text between the halves": says("4111 1111 and then the other half: 1111 1111"),
+    "a long text between the halves": says("4111 1111", "word " * 50, "1111 1111"),
+    "a password apart from its word": parts("the password=", PASSWORD),
+    "key and value": {"metadata": {"41111111": "11111111"}},
+    "parameters of the wire": {"seed": 41111111, "n": 1, "top_logprobs": 11111111},
+    "IBAN with emoji": says(EMOJI.join([IBAN[:4], IBAN[4:8], IBAN[8:12], IBAN[12:]])),
+    "IBAN with Cyrillic letters": says(IBAN.replace("E", "\u0415")),
+    "credential with spaces": says(" ".join(TOKEN)),
+    "private key without its header": says(KEY.split("\n")[1] * 4),
+}
