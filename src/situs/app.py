@@ -34,6 +34,7 @@ from situs.gateway import Gateway
 from situs.http.admin import Admin
 from situs.http.app import App, Handler
 from situs.http.guard import Guard
+from situs.http.guarded import GuardedProtocol
 from situs.http.inference import Chat
 from situs.rego.embedded import load as load_policy
 from situs.rego.library import shipped
@@ -287,7 +288,7 @@ async def serve(
         server = _Server(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=GuardedProtocol,
                 loop="uvloop",
                 ws="none",
                 lifespan="off",
