@@ -78,18 +78,19 @@ class _Found(Struct):
 def _object(value: dict[str, Any], path: str, found: _Found, depth: int) -> None:
     """`depth` is how many levels there may still be. What a parser gave has the exact types."""
     numbers: list[str] = []
+    top = depth == _DEEPEST
     for key, inner in value.items():
         kind = type(inner)
         usual = key in _KEYS_OF_THE_WIRE
         if not usual:
             found.keys.append(key if kind is dict or kind is list else _with_value(key, inner))
         if kind is int or kind is float:
-            if path or not usual or abs(inner) >= _LONG_NUMBER:
+            if not (top and usual) or abs(inner) >= _LONG_NUMBER:
                 numbers.append(_digits(inner))
         else:
-            _inside(inner, f"{path}.{key}" if path else key, found, depth)
+            _inside(inner, key if top else f"{path}.{key}", found, depth)
     if numbers:
-        found.texts.append(Text(path or "(numbers)", " ".join(numbers)))
+        found.texts.append(Text("(numbers)" if top else path, " ".join(numbers)))
 
 
 def _array(value: list[Any], path: str, found: _Found, depth: int) -> None:
