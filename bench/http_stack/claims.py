@@ -31,7 +31,8 @@ from typing import Any
 from tests.fakes.openai_server import FakeOpenAI
 
 from bench import processes
-from bench.http_stack.own_client import Broken, Pool
+from situs.backends.http1 import Connection, Pool
+from situs.errors import BackendUnavailable
 
 BODY = json.dumps({"model": "m", "stream": True, "messages": []}).encode()
 
@@ -74,9 +75,9 @@ def certificate(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext, str, Path
     return server, client, digest, pem
 
 
-def request(port: int) -> bytes:
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: model.test:{port}\r\n"
-    return (head + f"content-length: {len(BODY)}\r\n\r\n").encode() + BODY
+def head(port: int) -> bytes:
+    start = f"POST /v1/chat/completions HTTP/1.1\r\nhost: model.test:{port}\r\n"
+    return (start + f"content-length: {len(BODY)}\r\n\r\n").encode()
 
 
 async def aiohttp_claims(folder: Path) -> None:
@@ -147,30 +148,36 @@ async def pyreqwest_flow() -> None:
 async def own_flow(folder: Path) -> None:
     server, client, digest, _ = certificate(folder)
     async with FakeOpenAI(tls=server) as fake:
-        pool = Pool(lambda: ("127.0.0.1", fake.port), tls=client, server_name="model.test")
-        exchange = await pool.take()
-        await exchange.send(request(fake.port), 5)
-        got = b"".join([data async for data in exchange.body(5)])
-        say("own: TLS to a pinned address, peer", exchange.peer)
-        say("own: certificate SHA-256 is the server's", exchange.tls_sha256 == digest)
+        pool = Pool("127.0.0.1", fake.port, client)
+        connection = await pool.take(5)
+        await connection.send(head(fake.port), BODY, 5)
+        got = await own_body(connection)
+        peer = connection.peer
+        say("own: peer", peer)
+        say("own: certificate SHA-256 is the server's", peer and peer.tls_sha256 == digest)
         say("own: whole stream", got.endswith(b"[DONE]\n\n"))
-        pool.give(exchange)
-        say("own: the next exchange uses the connection again", (await pool.take()).reused)
-        wrong = Pool(lambda: ("127.0.0.1", fake.port), tls=client, server_name="other.test")
+        pool.give(connection)
+        say("own: the next exchange uses the connection again", (await pool.take(5)).reused)
         try:
-            await wrong.take()
-        except Broken as broken:
-            say("own: another name in the certificate", broken)
+            await Pool("localhost", fake.port, client).take(5)
+        except BackendUnavailable as broken:
+            say("own: another name in the certificate", broken.reason)
     await own_ends()
 
     async def post(url: str) -> Any:
         port = int(url.split(":")[2].split("/", maxsplit=1)[0])
-        pool = Pool(lambda: ("127.0.0.1", port))
-        exchange = await pool.take()
-        await exchange.send(request(port), 5)
-        return exchange
+        connection = await Pool("127.0.0.1", port, None).take(5)
+        await connection.send(head(port), BODY, 5)
+        return connection
 
     await flow("own", post)
+
+
+async def own_body(connection: Connection) -> bytes:
+    got = b""
+    while data := await connection.read(0.2):
+        got += data
+    return got
 
 
 async def own_ends() -> None:
@@ -181,15 +188,15 @@ async def own_ends() -> None:
     for mode in modes:
         async with FakeOpenAI() as fake:
             fake.set(mode=mode)
-            exchange = await Pool(lambda port=fake.port: ("127.0.0.1", port)).take()  # type: ignore[misc]
+            connection = await Pool("127.0.0.1", fake.port, None).take(5)
             try:
-                await exchange.send(request(fake.port), 0.2)
-                async for _ in exchange.body(0.2):
-                    pass
+                await connection.send(head(fake.port), BODY, 0.2)
+                await own_body(connection)
                 found[mode] = "complete"
-            except Broken as broken:
-                found[mode] = f"{broken}{' (fresh)' if broken.fresh else ''}"
-            exchange.transport.abort()
+            except BackendUnavailable as broken:
+                untouched = " (untouched)" if connection.untouched else ""
+                found[mode] = f"{broken.reason}{untouched}"
+            connection.transport.abort()
     say("own: ends", found)
 
 
@@ -264,9 +271,9 @@ async def gone(receive):
 
 http = "httptools"
 if sys.argv[3:] == ["guarded"]:
-    from bench.http_stack import guarded
-    guarded.HEAD_SECONDS = 1.0
-    http = guarded.GuardedProtocol
+    from situs.http.guarded import GuardedProtocol
+    class http(GuardedProtocol):
+        head_s = 1.0
 if sys.argv[1] == "reuse":
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -393,7 +400,7 @@ def uvicorn_drain(port: int, workers: list[subprocess.Popen[bytes]]) -> None:
         time.sleep(0.2)
         for worker in workers:
             os.kill(worker.pid, signal.SIGTERM)
-        answer = client.recv(65536)
+        answer = client.makefile("rb").read()
     say("uvicorn: the open request is finished after SIGTERM", b"slow done" in answer)
     codes = [worker.wait(10) for worker in workers]
     say("uvicorn: exit codes after SIGTERM", codes)

@@ -187,26 +187,26 @@ def raw_client(url: str) -> Send:
 
 
 def own_client(url: str) -> Send:
-    from bench.http_stack.own_client import Exchange, Pool
+    """The product's own, `situs.backends.http1`."""
+    from situs.backends.http1 import Connection, Pool
 
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 80
-    pool = Pool(lambda: (host, port))
-    head = f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n"
-    head += "content-type: application/json\r\ncontent-length: "
-    start = head.encode()
+    pool = Pool(parts.hostname or "", parts.port or 80, None)
+    start = f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n"
+    start += "content-type: application/json\r\ncontent-length: "
 
-    async def pieces(exchange: Exchange) -> AsyncIterator[bytes]:
+    async def pieces(connection: Connection) -> AsyncIterator[bytes]:
         try:
-            async for data in exchange.body(30.0):
+            while data := await connection.read(30.0):
                 yield data
         finally:
-            pool.give(exchange)
+            pool.give(connection)
 
     async def send(body: bytes) -> Sent:
-        exchange = await pool.take()
-        await exchange.send(b"%b%d\r\n\r\n%b" % (start, len(body), body), 60.0)
-        return exchange.status, exchange.headers.get(b"content-type", b""), pieces(exchange)
+        connection = await pool.take(5.0)
+        await connection.send(f"{start}{len(body)}\r\n\r\n".encode(), body, 60.0)
+        kind = connection.headers.get(b"content-type", b"")
+        return connection.status, kind, pieces(connection)
 
     return send
 

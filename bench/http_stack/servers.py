@@ -84,7 +84,7 @@ def run_uvicorn(port: int) -> None:
     loop = os.environ.get("STACK_LOOP", "uvloop")
     http: Any = os.environ.get("STACK_HTTP", "httptools")
     if http == "guarded":
-        from bench.http_stack.guarded import GuardedProtocol
+        from situs.http.guarded import GuardedProtocol
 
         http = GuardedProtocol
     uvicorn.run(
