@@ -12,6 +12,7 @@ from tests.e2e import stage
 from tests.e2e.clean_prompts import ARRAYS, CLEAN
 from tests.e2e.leak_attempts import CARD, GAPS, SPACED, STAYS, Fields, each, parts, says
 
+REFUSED = (400, 403, 415, 422, 503)
 REFERENCE = stage.ROOT / "docs" / "reference" / "detectors.md"
 
 
@@ -44,8 +45,8 @@ def test_it_stays(scene, fields):
     before = [fake.traffic() for fake in outside]
     pinned, free = (chat(gateway, fields, model) for model in ("us-llm", "auto"))
     assert [fake.traffic() for fake in outside] == before
-    assert pinned.status in (400, 503)
-    assert free.status in (400, 503) or free.headers["x-situs-locus"] == "office"
+    assert pinned.status in REFUSED
+    assert free.status in REFUSED or free.headers["x-situs-locus"] == "office"
 
 
 def test_the_known_gaps_are_exactly_these(scene):
@@ -107,7 +108,7 @@ def test_a_body_written_in_an_odd_way_stays(scene, text):
     gateway, fakes = scene
     before = fakes["us"].traffic()
     answer = gateway.call("POST", stage.CHAT, text.encode())
-    assert answer.status in (400, 503)
+    assert answer.status in REFUSED
     assert fakes["us"].traffic() == before
 
 
@@ -145,7 +146,7 @@ def test_no_header_and_no_charset_helps(scene, sent, headers):
     gateway, fakes = scene
     before = fakes["us"].traffic()
     answer = gateway.call("POST", stage.CHAT, sent, **headers)
-    assert answer.status in (400, 415, 503)
+    assert answer.status in REFUSED
     assert fakes["us"].traffic() == before
 
 

@@ -90,7 +90,7 @@ def _object(value: dict[str, Any], path: str, found: _Found, depth: int) -> None
         else:
             _inside(inner, key if top else f"{path}.{key}", found, depth)
     if numbers:
-        found.texts.append(Text("(numbers)" if top else path, " ".join(numbers)))
+        found.texts.append(Text("(numbers)" if top else path, ", ".join(numbers)))
 
 
 def _array(value: list[Any], path: str, found: _Found, depth: int) -> None:
@@ -102,7 +102,7 @@ def _array(value: list[Any], path: str, found: _Found, depth: int) -> None:
         else:
             _inside(inner, f"{path}[{index}]", found, depth)
     if numbers:
-        found.texts.append(Text(path, " ".join(numbers)))
+        found.texts.append(Text(path, ", ".join(numbers)))
 
 
 def _inside(value: Any, path: str, found: _Found, depth: int) -> None:
@@ -122,7 +122,7 @@ def _digits(number: float) -> str:
         return str(number)
     if number.is_integer():
         return f"{number:.0f}"
-    return f"{int(number)} {number!r}" if abs(number) >= _LONG_NUMBER else repr(number)
+    return f"{int(number)}, {number!r}" if abs(number) >= _LONG_NUMBER else repr(number)
 
 
 def _with_value(key: str, value: Any) -> str:

@@ -75,7 +75,7 @@ def test_every_string_is_shown_but_the_words_of_the_wire(made):
 @settings(max_examples=120, deadline=None)
 @given(DOCUMENTS)
 def test_every_number_is_shown_but_short_parameters(made):
-    words = shown(texts_of(made)).split()
+    words = shown(texts_of(made)).replace(",", " ").split()
     for key, value in made.items():
         for number in numbers(value, parameter=key in KEYS):
             whole = isinstance(number, float) and number.is_integer()
@@ -112,9 +112,9 @@ def test_the_words_of_the_wire_can_carry_nothing():
         ({"max_tokens": 200, "temperature": 0.5, "n": None, "stream": True}, []),
         ({"seed": 4_111_111_111}, [("(numbers)", "4111111111")]),
         ({"metadata": {"n": 12}}, [("metadata", "12")]),
-        ({"enum": [4, 1, True, 1.5, "a"]}, [("enum[4]", "a"), ("enum", "4 1 1.5")]),
+        ({"enum": [4, 1, True, 1.5, "a"]}, [("enum[4]", "a"), ("enum", "4, 1, 1.5")]),
         ({"enum": [4.1e15]}, [("enum", "4100000000000000")]),
-        ({"enum": [4111111111111111.5]}, [("enum", "4111111111111111 4111111111111111.5")]),
+        ({"enum": [4111111111111111.5]}, [("enum", "4111111111111111, 4111111111111111.5")]),
         ({"metadata": {"pin": 12}}, [("metadata", "12"), ("(keys)", "pin: 12")]),
         (
             {"metadata": {"password": "x"}},

@@ -72,14 +72,19 @@ def card_spans(run: str) -> Iterator[tuple[int, int]]:
     A decimal fraction is none of these.
     """
     groups = [match.span() for match in _DIGITS.finditer(run)]
-    if len(groups) == 2 and run[groups[0][1] : groups[1][0]] == ".":
+
+    def is_fraction(place: int) -> bool:
+        return place > 0 and run[groups[place - 1][1] : groups[place][0]] == "."
+
+    if len(groups) == 2 and is_fraction(1):
         return
     sizes = [end - start for start, end in groups]
     if len(groups) > 1 and 13 <= sum(sizes) <= 19:
         yield groups[0][0], groups[-1][1]
     for first, size in enumerate(sizes):
         if 13 <= size <= 19:
-            yield groups[first]
+            if not is_fraction(first):
+                yield groups[first]
         elif size == 4:
             for count in (5, 4, 3):
                 if tuple(sizes[first : first + count]) in _GROUPINGS[count]:

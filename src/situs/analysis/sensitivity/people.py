@@ -13,7 +13,6 @@ from stdnum.br import cpf
 from stdnum.ca import sin
 from stdnum.ch import ssn as ahv
 from stdnum.cl import rut
-from stdnum.cn import ric
 from stdnum.cz import rc
 from stdnum.de import idnr
 from stdnum.ee import ik
@@ -85,6 +84,15 @@ def is_rrn(text: str) -> bool | None:
     return True if (11 - total % 11) % 10 == int(digits[12]) else None
 
 
+def is_ric(text: str) -> bool:
+    """China (GB 11643): a possible date, then a check digit (ISO 7064, MOD 11-2)."""
+    year, month, day = int(text[6:10]), int(text[10:12]), int(text[12:14])
+    if not (1900 <= year < 2100 and 1 <= month <= 12 and 1 <= day <= 31):
+        return False
+    total = sum(int(digit) * pow(2, 17 - place, 11) for place, digit in enumerate(text[:17]))
+    return "10X98765432"[total % 11] == text[17].upper()
+
+
 def is_insz(text: str) -> bool:
     """Belgium: 97 minus the first nine digits modulo 97, with a 2 in front from the year 2000."""
     digits = _digits(text)
@@ -148,7 +156,7 @@ _SHAPED = (
     _shaped("fi_hetu", r"\b[0-9]{6}[\-+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]\b", hetu.is_valid),
     _shaped("ch_ahv", r"\b756[. ]?[0-9]{4}[. ]?[0-9]{4}[. ]?[0-9]{2}\b", ahv.is_valid),
     _shaped("br_cpf", r"\b[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}\b", cpf.is_valid),
-    _shaped("cn_ric", r"(?i)\b[1-9][0-9]{16}[0-9X]\b", ric.is_valid),
+    _shaped("cn_ric", r"(?i)\b[1-9][0-9]{16}[0-9X]\b", is_ric),
     _shaped("kr_rrn", r"\b[0-9]{6}-[1-8][0-9]{6}\b", is_rrn),
     _shaped(
         "mx_curp",

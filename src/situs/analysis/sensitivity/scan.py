@@ -237,10 +237,18 @@ def _accepted(row: Detector, candidate: str) -> Iterator[tuple[int, int, bool]]:
     for start, end in spans:
         if start < done:
             continue
-        verdict = None if row.check is None else row.check(candidate[start:end])
+        verdict = _judged(row, candidate[start:end])
         if verdict is not False:
             yield start, end, verdict is True
             done = end
+
+
+def _judged(row: Detector, text: str) -> bool | None:
+    """What the check says; one that fails (many are not ours) cannot say."""
+    try:
+        return None if row.check is None else row.check(text)
+    except Exception:
+        return None
 
 
 def _matches(pattern: Any, data: bytes) -> Iterator[tuple[int, int]]:
