@@ -215,6 +215,7 @@ class System:
             key=key,
             connect_timeout_s=defaults.connect_timeout_s,
             first_byte_timeout_s=defaults.first_byte_timeout_s,
+            answer_timeout_s=defaults.answer_timeout_s,
             stall_timeout_s=defaults.stall_timeout_s,
         )
 

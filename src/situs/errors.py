@@ -10,7 +10,8 @@
     ├─ Unauthenticated         401
     ├─ OriginRefused           403  a web page, or a Host that is not ours
     ├─ PlacementDenied         403  policy left nothing
-    ├─ NoCapacity              503  policy left something, filters removed it
+    ├─ NoDeploymentFits        422  policy left something; what is asked fits none of it
+    ├─ NoCapacity              503  policy left something; it is down or busy
     ├─ Draining                503  this process is about to stop
     ├─ CannotRecord            503  the receipt segment is not writable: nothing leaves
     ├─ UpstreamError           502  a backend did wrong
@@ -96,6 +97,11 @@ class OriginRefused(SitusError):
 class PlacementDenied(SitusError):
     code, status = "placement_denied", 403
     do = "See `situs decisions show ID`; change the request, the fleet or the policy."
+
+
+class NoDeploymentFits(SitusError):
+    code, status = "no_deployment_fits", 422
+    do = "Ask for less, or add a deployment; `situs decisions show ID` lists what each lacked."
 
 
 class NoCapacity(SitusError):

@@ -18,8 +18,15 @@ from situs.core.request import Request
 from situs.core.snapshot import Labels, Snapshot
 from situs.decide import decide
 from situs.dispatch.walk import Step, Walk
-from situs.errors import NoCapacity, PlacementDenied, SitusError, StreamBroken
+from situs.errors import (
+    NoCapacity,
+    NoDeploymentFits,
+    PlacementDenied,
+    SitusError,
+    StreamBroken,
+)
 from situs.placement.estimates import Bill, bill
+from situs.placement.filters import PASSING, names
 
 LONG = 32 * 1024
 """Bytes of a request from which on its analysis leaves the event loop."""
@@ -64,7 +71,7 @@ class Gateway:
         answer = Answer(self, request, snapshot, decision, receipt, walk, started)
         try:
             if not steps:
-                raise refusal(decision)
+                raise refusal(request, decision, snapshot)
             answer.first = await walk.begin()
         except SitusError as error:
             answer.error = error
@@ -149,20 +156,29 @@ class Answer:
         )
 
 
-def refusal(decision: Decision) -> SitusError:
-    """Why nothing is left: policy's doing (403), or the filters' (503)."""
-    label = decision.analysis.label
-    if decision.policy.allowed:
-        lacks: dict[str, list[str]] = {}
-        for exclusion in decision.placement.exclusions:
+def refusal(request: Request, decision: Decision, snapshot: Snapshot) -> SitusError:
+    """Why nothing is left.
+
+    1. Policy allows nothing of what was asked for: 403, with its reasons.
+    2. Something of it is down or busy: 503, worth a retry.
+    3. What is asked fits nothing: 422, the same again tomorrow.
+    """
+    label, exclusions = decision.analysis.label, decision.placement.exclusions
+    asked = {d.name for d in snapshot.fleet.deployments if names(request, d)}
+    if asked.isdisjoint(decision.policy.allowed):
+        denied = {e.code for e in decision.policy.exclusions if e.deployment in asked}
+        cause = decision.policy.error or ", ".join(sorted(denied)) or "nothing is allowed"
+        return PlacementDenied(f"The request is {label} and policy allows it nowhere: {cause}.")
+    lacks: dict[str, list[str]] = {}
+    for exclusion in exclusions:
+        if exclusion.deployment in asked:
             lacks.setdefault(exclusion.deployment, []).append(exclusion.code)
-        told = "; ".join(f"{name}: {', '.join(codes)}" for name, codes in lacks.items())
-        full = NoCapacity(f"The request is {label}; no allowed deployment can take it ({told}).")
-        full.retry_after_s = 5
-        return full
-    reasons = sorted({e.code for e in decision.policy.exclusions})
-    cause = decision.policy.error or ", ".join(reasons) or "the policy allowed nothing"
-    return PlacementDenied(f"The request is {label} and policy allows it nowhere: {cause}.")
+    told = "; ".join(f"{name}: {', '.join(codes)}" for name, codes in lacks.items())
+    if any(e.rule in PASSING for e in exclusions if e.deployment in asked):
+        busy = NoCapacity(f"The request is {label}; no allowed deployment can take it ({told}).")
+        busy.retry_after_s = 5
+        return busy
+    return NoDeploymentFits(f"The request is {label}; it fits no allowed deployment ({told}).")
 
 
 def _steps(decision: Decision, snapshot: Snapshot) -> list[Step]:

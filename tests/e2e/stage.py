@@ -37,7 +37,12 @@ def fleet(fakes: dict[str, FakeProcess], **changes: Any) -> dict[str, Any]:
     config: dict[str, Any] = {
         "version": 1,
         "home": "AU",
-        "defaults": {"first_byte_timeout_s": 1.0, "stall_timeout_s": 1.0, "connect_timeout_s": 1.0},
+        "defaults": {
+            "first_byte_timeout_s": 1.0,
+            "answer_timeout_s": 1.0,
+            "stall_timeout_s": 1.0,
+            "connect_timeout_s": 1.0,
+        },
         "loci": {},
         "models": {},
         "deployments": {},

@@ -139,7 +139,7 @@ def read(raw):
 def test_a_large_body_within_the_limit_is_judged(gateway):
     """20 MB of text: found too long for every context window, not an error of the gateway."""
     answer = gateway.chat("word " * 3_900_000)
-    assert (answer.status, answer.code) == (503, "no_capacity")
+    assert (answer.status, answer.code) == (422, "no_deployment_fits")
     assert "context_too_small" in envelope(answer)["message"]
 
 

@@ -68,6 +68,7 @@ REFUSED = {
     "a hexadecimal content-length": chat(f"content-length: {len(BODY):#x}"),
     "a negative content-length": chat("content-length: -1"),
     "an endless content-length": chat("content-length: " + "9" * 40),
+    "a padded content-length": chat("content-length: " + "0" * 5000 + str(len(BODY))),
     "an empty content-length": chat("content-length:"),
     "a space before the colon": chat(f"content-length : {len(BODY)}"),
     "a space before transfer-encoding": chat(LENGTH, f" {CHUNKED}", body=IN_CHUNKS),
@@ -89,6 +90,8 @@ REFUSED = {
     "a zero byte in a header": chat(LENGTH, "x: a\0b"),
     "a zero byte in a name": chat(LENGTH, "x\0y: a"),
     "a zero byte in the path": message(CHAT.replace("v1", "v1\0"), HOST, JSON, LENGTH),
+    "an encoded zero byte in the path": message(CHAT.replace("v1", "v1%00"), HOST, JSON, LENGTH),
+    "a byte beyond ASCII in the path": message(CHAT.replace("v1", "v\xe9"), HOST, JSON, LENGTH),
     "zero bytes": b"\0" * 100,
     "a name with a space": chat(LENGTH, "x y: a"),
     "no name": chat(LENGTH, ": a"),
@@ -191,6 +194,15 @@ def test_what_is_whole_and_plain_is_served(scene):
         message("GET /livez HTTP/1.0", HOST, body=b""),
     ):
         assert tell(gateway.port, data, finish=False).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_body_that_waits_for_leave_gets_it(scene):
+    gateway, _ = scene
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as raw:
+        raw.sendall(chat(LENGTH, "expect: 100-continue", body=b""))
+        assert raw.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        raw.sendall(BODY)
+        assert raw.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
 def test_requests_follow_each_other_on_one_connection(scene):

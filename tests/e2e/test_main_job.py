@@ -132,7 +132,7 @@ def test_a_card_or_an_iban_never_reaches_the_public_cloud(scene, secret, stream,
     if model == "auto":
         assert answer.headers["x-situs-locus"] == "office"
     else:
-        assert (answer.status, answer.code) == (503, "no_capacity")
+        assert (answer.status, answer.code) == (403, "placement_denied")
     assert fakes["us"].traffic() == before
 
 
@@ -173,7 +173,7 @@ def test_wherever_it_stands_it_is_found(scene, place):
     before = fakes["us"].traffic()
     answer = gateway.chat(model="us-llm", **place)
     assert answer.headers["x-situs-label"] == "confidential"
-    assert answer.status == 503
+    assert answer.status == 403
     assert fakes["us"].traffic() == before
 
 
@@ -196,9 +196,10 @@ def test_a_declared_label_rises_and_never_falls(gateway):
     assert lowered.headers["x-situs-label"] == "confidential"
 
 
-def test_a_policy_that_leaves_nothing_is_a_403(gateway):
+def test_what_fits_no_deployment_is_a_422(gateway):
     answer = gateway.chat(model="us-llm", headers={"x_situs_objective": "private"})
-    assert (answer.status, answer.code) == (503, "no_capacity")
+    assert (answer.status, answer.code) == (422, "no_deployment_fits")
+    assert "retry-after" not in answer.headers
     assert "not_owned" in answer.json["error"]["message"]
 
 

@@ -31,8 +31,9 @@ def loop(request):
     return request.param
 
 
-def client(base_url, **endpoint):
-    limits = {"first_byte_timeout_s": 0.3, "stall_timeout_s": 0.3, **endpoint}
+def client(base_url, *, wait_s=0.3, stall_s=0.3):
+    limits = dict.fromkeys(("first_byte_timeout_s", "answer_timeout_s"), wait_s)
+    limits["stall_timeout_s"] = stall_s
     return OpenAICompatible({"local": Endpoint(lambda: base_url, "m", **limits)})
 
 
@@ -202,7 +203,7 @@ async def uvicorn_server():
 def test_other_servers_are_understood(loop, server):
     async def test():
         async with server() as port:
-            known = client(f"http://127.0.0.1:{port}/v1", first_byte_timeout_s=5.0)
+            known = client(f"http://127.0.0.1:{port}/v1", wait_s=5.0)
             for _ in range(3):
                 end, got, reply = await ask(known)
                 assert (end, json.loads(got)) == ("whole", ANSWER)
@@ -237,7 +238,7 @@ def test_many_exchanges_of_every_kind_leave_nothing_behind(loop):
 
     async def test():
         async with FakeOpenAI() as fake:
-            known = client(fake.base_url, stall_timeout_s=0.02, first_byte_timeout_s=0.02)
+            known = client(fake.base_url, stall_s=0.02, wait_s=0.02)
             for mode in ["ok", "cut_mid_stream", "html_200", "garbage_sse", "hang_after_head"] * 8:
                 fake.set(mode=mode, delay_s=0.0)
                 both = (ask(known), ask(known, stream=True))

@@ -113,12 +113,12 @@ def test_every_header_is_in_the_http_reference_and_no_other_is():
     rows = [
         set(re.findall(r"^\| `(x-situs-[a-z-]+)`", part, re.MULTILINE)) for part in (asked, told)
     ]
-    assert rows[0] == {name.decode() for name in headers._REQUEST}
+    assert rows[0] == {name.decode() for name in headers.REQUEST_HEADERS}
     assert rows[1] == {name.decode() for name in headers._RESPONSE_ONLY} | {"x-situs-label"}
 
 
 def test_no_page_names_a_header_that_does_not_exist():
-    known = {name.decode() for name in [*headers._REQUEST, *headers._RESPONSE_ONLY]}
+    known = {name.decode() for name in [*headers.REQUEST_HEADERS, *headers._RESPONSE_ONLY]}
     for page in PAGES:
         said = set(re.findall(r"x-situs-[a-z]+(?:-[a-z]+)*", page.read_text("utf-8")))
         assert said <= known, named(page)

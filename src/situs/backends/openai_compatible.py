@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,13 +32,18 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Endpoint(Struct, frozen=True):
-    """Where a deployment answers. `base_url` ends in /v1; a supervised one may not have one yet."""
+    """Where a deployment answers. `base_url` ends in /v1; a supervised one may not have one yet.
+
+    A stream's first byte is waited for as long as `first_byte_timeout_s`; an answer that is not
+    streamed is generated whole before it comes, so all of it has `answer_timeout_s`.
+    """
 
     base_url: Callable[[], str | None]
     model: str
     key: Callable[[], str | None] = lambda: None
     connect_timeout_s: float = 5.0
     first_byte_timeout_s: float = 60.0
+    answer_timeout_s: float = 600.0
     stall_timeout_s: float = 30.0
 
 
@@ -109,6 +115,7 @@ class HTTPReply:
         self._request = request
         self._pool: Pool | None = None
         self._connection: Connection | None = None
+        self._deadline = 0.0
 
     async def open(self) -> None:
         base = self._endpoint.base_url()
@@ -146,7 +153,10 @@ class HTTPReply:
         self._connection = await self._pool.take(endpoint.connect_timeout_s, fresh=fresh)
         self.peer = self._connection.peer
         self.bytes_out += len(body)
-        await self._connection.send(head, body, endpoint.first_byte_timeout_s)
+        stream = self._request.stream
+        wait_s = endpoint.first_byte_timeout_s if stream else endpoint.answer_timeout_s
+        self._deadline = time.monotonic() + wait_s
+        await self._connection.send(head, body, wait_s)
         return self._connection
 
     def _was_stale(self) -> bool:
@@ -189,6 +199,8 @@ class HTTPReply:
             size += len(data)
             if size > _MAX_BODY:
                 raise BackendUnavailable("The answer is too large.", reason=End.GARBAGE)
+            if time.monotonic() > self._deadline:
+                raise BackendUnavailable("The answer takes too long.", reason=End.TIMEOUT)
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         try:
             said = _decode_body(str(body, "utf-8"))

@@ -78,7 +78,9 @@ Situs listens on {url}; receipts go to {system.setting.data / "receipts"}
   curl -s {url}/v1/chat/completions -H 'content-type: application/json' -i \\
     -d '{{"model": "auto", "messages": [{{"role": "user", "content": "Say hello."}}]}}'
 
-  python -c "from openai import OpenAI; print(OpenAI(base_url='{url}/v1', api_key='-')\\
+or, where `pip install openai` has been done,
+
+  python3 -c "from openai import OpenAI; print(OpenAI(base_url='{url}/v1', api_key='-')\\
     .chat.completions.create(model='auto', messages=[{{'role': 'user', 'content': 'Say hello.'}}]))"
 
 Stop with Ctrl-C.

@@ -130,8 +130,11 @@ class Defaults(_Section, frozen=True, kw_only=True):
         ),
     ] = Label.INTERNAL
     first_byte_timeout_s: Annotated[
-        float, Meta(gt=0, description="Wait this long for the first byte, then fail over.")
+        float, Meta(gt=0, description="Wait this long for a stream to begin, then fail over.")
     ] = 60.0
+    answer_timeout_s: Annotated[
+        float, Meta(gt=0, description="Wait this long for a whole answer that is not streamed.")
+    ] = 600.0
     stall_timeout_s: Annotated[
         float, Meta(gt=0, description="A stream silent for this long has stalled.")
     ] = 30.0

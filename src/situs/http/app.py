@@ -20,6 +20,7 @@ from situs.errors import (
 )
 from situs.http.errors import log_unexpected, public
 from situs.http.guard import Guard, require_json
+from situs.http.headers import REQUEST_HEADERS
 from situs.http.respond import Send, send_error, send_json
 
 Scope = MutableMapping[str, Any]
@@ -153,11 +154,14 @@ class HangUp:
             self._task.cancel()
 
 
+_ALLOWED = b", ".join((b"authorization", b"content-type", *REQUEST_HEADERS))
+
+
 def _with_origin(send: Send, origin: str) -> Send:
     """Lets the allowed page read the answer (Fetch standard, CORS protocol)."""
     extra = [
         (b"access-control-allow-origin", origin.encode("latin-1")),
-        (b"access-control-allow-headers", b"authorization, content-type, x-situs-label"),
+        (b"access-control-allow-headers", _ALLOWED),
         (b"access-control-expose-headers", b"*"),
         (b"vary", b"origin"),
     ]

@@ -18,6 +18,7 @@ _REFUSED = (
     b"connection: close\r\n\r\n%b"
 ) % (len(_REFUSAL), _REFUSAL)
 
+_MAX_DIGITS = 19
 _ONCE = frozenset({b"host", b"origin", b"authorization", b"content-type", b"expect"})
 _WITHOUT_BODY = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
@@ -104,8 +105,11 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if not self.url.startswith(b"/"):
             raise ValueError("no path")
-        if len(dict(self.headers)) != len(self.headers):
+        headers = dict(self.headers)
+        if len(headers) != len(self.headers):
             _check_repeated(self.headers)
+        if len(headers.get(b"content-length", b"")) > _MAX_DIGITS:
+            raise ValueError("a length padded with zeros")
         old = self.parser.get_http_version() != "1.1"
         if old and self.parser.get_method() not in _WITHOUT_BODY:
             raise ValueError("HTTP/1.0 with a body")

@@ -37,7 +37,7 @@ def _criticality(value: str) -> str:
     return value
 
 
-_REQUEST: dict[bytes, tuple[str, Callable[[str], Any]]] = {
+REQUEST_HEADERS: dict[bytes, tuple[str, Callable[[str], Any]]] = {
     b"x-situs-label": ("label", Label.parse),
     b"x-situs-objective": ("objective", Objective),
     b"x-situs-session": ("session", _text),
@@ -67,9 +67,9 @@ def ask_of(headers: Mapping[bytes, bytes]) -> Ask:
     for name, value in headers.items():
         if not name.startswith(_PREFIX) or name in _RESPONSE_ONLY:
             continue
-        if name not in _REQUEST:
+        if name not in REQUEST_HEADERS:
             raise _unknown(name)
-        field, read = _REQUEST[name]
+        field, read = REQUEST_HEADERS[name]
         try:
             if len(value) > _MAX_LENGTH:
                 raise ValueError("too long")
@@ -86,7 +86,7 @@ _NOTHING_ASKED = Ask()
 
 def _unknown(name: bytes) -> InvalidRequest:
     text = name.decode("ascii", "replace")
-    near = difflib.get_close_matches(text, [known.decode() for known in _REQUEST], n=1)
+    near = difflib.get_close_matches(text, [known.decode() for known in REQUEST_HEADERS], n=1)
     hint = f"Did you mean {near[0]}?" if near else "Leave it out."
     return InvalidRequest(f"The header {text} means nothing to Situs.", param=text, do=hint)
 

@@ -8,7 +8,7 @@ import time
 from contextlib import aclosing
 
 from situs.core.fleet import FleetView
-from situs.core.request import AUTO, Principal, Request
+from situs.core.request import Principal, Request
 from situs.errors import UnknownModel
 from situs.gateway import Answer, Gateway
 from situs.http import openai_chat
@@ -16,6 +16,7 @@ from situs.http.app import Call, HangUp
 from situs.http.errors import envelope, log_unexpected, public
 from situs.http.headers import ask_of, finals, response_headers
 from situs.http.respond import Send, send_body, send_error
+from situs.placement.filters import names
 
 _EVENTS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
 
@@ -23,9 +24,7 @@ _EVENTS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-stor
 def request_of(call: Call, fleet: FleetView) -> Request:
     """The request in a call. Raises InvalidRequest; UnknownModel for a name nobody serves."""
     request = openai_chat.parse(call.body, new_id(), ask_of(call.headers), Principal())
-    if request.model != AUTO and not any(
-        request.model in (d.name, d.model.name) for d in fleet.deployments
-    ):
+    if not any(names(request, deployment) for deployment in fleet.deployments):
         raise UnknownModel("No deployment and no model has this name.", param="model")
     return request
 

@@ -34,10 +34,12 @@ Filter = Callable[[Option, Context], str | None]
 
 def asked_model(option: Option, context: Context) -> str | None:
     """A concrete name pins: the deployment's own, or its model's."""
-    name = context.request.model
-    if name in (AUTO, option.deployment.name, option.deployment.model.name):
-        return None
-    return "not_asked_for"
+    return None if names(context.request, option.deployment) else "not_asked_for"
+
+
+def names(request: Request, deployment: Deployment) -> bool:
+    """Whether the model name in the request means this deployment."""
+    return request.model in (AUTO, deployment.name, deployment.model.name)
 
 
 def healthy(option: Option, context: Context) -> str | None:
@@ -106,3 +108,6 @@ FILTERS: dict[str, Filter] = {
     "slo": within_slo,
     "private": owned_if_private,
 }
+
+PASSING = frozenset({"health", "capacity"})
+"""Filters whose refusal passes with time; the others refuse the same request again."""

@@ -21,9 +21,9 @@ def place(
 
     1. Every filter is asked about every allowed deployment; one reason is enough to be out.
     2. The rest is scored on all axes and weighted by the objective.
-    3. Adequate models (capability class at least what the request needs) come before the others,
-       then higher scores, then lower load, then a hash of request id and name: spread over equals,
-       and yet the same again when replayed.
+    3. Adequate models (capability class at least what the request needs) come first, the others
+       after them by class; then higher scores, then lower load, then a hash of request id and
+       name: spread over equals, and yet the same again when replayed.
     """
     objective = request.ask.objective or snapshot.objective
     context = Context(request, analysis, objective)
@@ -64,13 +64,19 @@ def _rank(options: Sequence[Option], context: Context) -> tuple[Candidate, ...]:
         for name, weight in weights.items():
             score += weight * scores[name]
         score = round(score, 6)
-        adequate = deployment.model.capability >= needs
+        missing = max(0, needs.rank - deployment.model.capability.rank)
         candidate = Candidate(
-            deployment.name, score, scores, adequate, estimate.cost, estimate.ttft_s, estimate.e2e_s
+            deployment=deployment.name,
+            score=score,
+            scores=scores,
+            adequate=missing == 0,
+            cost=estimate.cost,
+            ttft_s=estimate.ttft_s,
+            e2e_s=estimate.e2e_s,
         )
         load = option.state.in_flight / deployment.max_in_flight
         tie_break = crc32(deployment.name.encode(), seed)
-        ranked.append((not adequate, -score, load, tie_break, candidate))
+        ranked.append((missing, -score, load, tie_break, candidate))
     ranked.sort(key=_ORDER)
     return tuple(entry[4] for entry in ranked)
 

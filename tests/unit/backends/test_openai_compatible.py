@@ -165,7 +165,7 @@ def test_a_kept_connection_that_stays_silent_is_not_tried_again(loop):
 
     async def test():
         async with serving(once) as upstream:
-            known = backends(f"http://127.0.0.1:{upstream.port}/v1", first_byte_timeout_s=0.1)
+            known = backends(f"http://127.0.0.1:{upstream.port}/v1", answer_timeout_s=0.1)
             assert await answer(prepare(known)) == b"{}"
             reply = prepare(known)
             assert await answer(reply) == "timeout"

@@ -106,6 +106,13 @@ def test_cheapest_adequate_takes_the_cheapest_that_is_able():
     assert names(placed(weak, able, dear, analysis=analysis)) == ["able", "dear", "weak"]
 
 
+def test_when_nothing_is_adequate_the_more_able_comes_first():
+    tiny = make.deployment("tiny", capability=CapabilityClass.TINY, price=(0.1, 0.1))
+    medium = make.deployment("medium", capability=CapabilityClass.MEDIUM, price=(5, 5))
+    analysis = make.analysis(needs=CapabilityClass.FRONTIER)
+    assert names(placed(tiny, medium, analysis=analysis)) == ["medium", "tiny"]
+
+
 @pytest.mark.parametrize(
     ("objective", "winner"),
     [
