@@ -31,6 +31,9 @@ class _Part(Enum):
     NOTHING = auto()
 
 
+_HEAD, _BODY, _NOTHING = _Part
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """Closes a connection whose request is too large or too slow, or can be read in two ways.
 
@@ -51,7 +54,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._part = _Part.HEAD
+        self._part = _HEAD
         self._arrived = 0  # bytes of this part
         self._untaken = 0  # bytes of the answer
         self._arriving: asyncio.TimerHandle | None = None
@@ -74,15 +77,15 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._part is _Part.NOTHING:
-            self._part, self._arrived = _Part.HEAD, 0
+        if self._part is _NOTHING:
+            self._part, self._arrived = _HEAD, 0
         self._arrived += len(data)
         over = self._arrived - self.head_bytes
-        if self._part is _Part.HEAD and over > 0:
+        if self._part is _HEAD and over > 0:
             self._end_head(data[:-over], data[-over:])
             return
         super().data_received(data)
-        if self._part is not _Part.NOTHING and self._arriving is None:
+        if self._part is not _NOTHING and self._arriving is None:
             self._expect()
 
     def pause_writing(self) -> None:
@@ -99,7 +102,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         if self._busy:
             raise ValueError("a request before the last answer is over")
-        self._part = _Part.HEAD
+        self._part = _HEAD
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -114,17 +117,17 @@ class GuardedProtocol(HttpToolsProtocol):
         if old and self.parser.get_method() not in _WITHOUT_BODY:
             raise ValueError("HTTP/1.0 with a body")
         self._arrives()
-        self._part, self._arrived = _Part.BODY, 0
+        self._part, self._arrived = _BODY, 0
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._arrives()
-        self._part = _Part.NOTHING
+        self._part = _NOTHING
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """In the gateway's own shape; never in the middle of another answer."""
-        if self._busy and (self._part is not _Part.BODY or self.cycle.response_started):
+        if self._busy and (self._part is not _BODY or self.cycle.response_started):
             self.transport.abort()
             return
         self.transport.write(_REFUSED)
@@ -137,13 +140,13 @@ class GuardedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self.transport.is_closing():
             return
-        if self._part is _Part.HEAD:
+        if self._part is _HEAD:
             self.transport.abort()
         else:
             self.data_received(rest)
 
     def _expect(self) -> None:
-        seconds = self.head_s if self._part is _Part.HEAD else self.body_s
+        seconds = self.head_s if self._part is _HEAD else self.body_s
         self._arriving = self.loop.call_later(seconds, self._look_at_request)
 
     def _arrives(self) -> None:
@@ -157,7 +160,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._leaving = None
 
     def _look_at_request(self) -> None:
-        if self._part is _Part.HEAD:
+        if self._part is _HEAD:
             waits = self._busy  # empty lines after a request that is being answered
         else:
             waits = self._arrived >= self.least_rate * self.body_s
