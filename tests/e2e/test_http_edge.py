@@ -196,6 +196,14 @@ def test_what_is_whole_and_plain_is_served(scene):
         assert tell(gateway.port, data, finish=False).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize("trailer", [b"host: evil.example", b"x-situs-label: nonsense", b"x: y"])
+def test_trailers_are_no_headers(scene, trailer):
+    gateway, _ = scene
+    body = IN_CHUNKS[:-2] + trailer + b"\r\n\r\n"
+    got = tell(gateway.port, chat(CHUNKED, "connection: close", body=body), finish=False)
+    assert got.startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_body_that_waits_for_leave_gets_it(scene):
     gateway, _ = scene
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as raw:

@@ -119,6 +119,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._arrives()
         self._part, self._arrived = _BODY, 0
         super().on_headers_complete()
+        self.headers = []  # the request has its own; trailers are not added to them
 
     def on_message_complete(self) -> None:
         self._arrives()
