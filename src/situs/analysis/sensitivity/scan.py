@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from situs.analysis.sensitivity import contact, money, people, secrets, views
 from situs.analysis.sensitivity.detector import CONFIRMED, Detector
-from situs.analysis.sensitivity.seams import Seams
+from situs.analysis.sensitivity.seams import Seams, ends
 from situs.core.label import Finding, Label
 
 DETECTORS: tuple[Detector, ...] = (
@@ -108,9 +108,14 @@ def _cut(
     that no check confirmed counts only where the stakes are high.
     """
     found: dict[int, list[_Hit]] = {}
+    pieces = ends(texts, order)
     for glue in ("", "\n") if spaced else ("",):
+        text = glue.join(pieces)
+        matched = _gate(text.encode("utf-8", "replace"))
+        if not matched:
+            continue
         seams = Seams(texts, order, glue)
-        for hit in _hits(seams.text, _DEPTH):
+        for hit in _hits(text, _DEPTH, matched):
             places = seams.places(hit.start, hit.end)
             row = hit.detector
             if len({part for part, _, _ in places}) > 1 and (

@@ -10,30 +10,34 @@ from situs.analysis.sensitivity.views import BREAK
 WINDOW = 64
 """Characters at either end of a text that are looked at; a text of twice as many is taken whole."""
 
+_WHOLE = 2 * WINDOW
+
+
+def ends(texts: Sequence[str], order: Iterable[int]) -> list[str]:
+    """The beginning and the end of each text, with a break for what is between them."""
+    chosen = [texts[part] for part in order]
+    return [
+        text if len(text) <= _WHOLE else f"{text[:WINDOW]}{BREAK}{text[-WINDOW:]}"
+        for text in chosen
+    ]
+
 
 class Seams:
-    """Neighbouring texts in one, with `glue` between them, and the way back to the parts."""
+    """The way back from `glue.join(ends(texts, order))` to the texts."""
 
     def __init__(self, texts: Sequence[str], order: Iterable[int], glue: str) -> None:
-        pieces: list[str] = []
         self._at: list[int] = []
         self._source: list[tuple[int, int, int]] = []
-        length = 0
+        place = 0
         for part in order:
-            text = texts[part]
-            cut = max(WINDOW, len(text) - WINDOW)
-            head, tail = text[:WINDOW], text[cut:]
-            for piece, start in ((head, 0), (tail, cut)):
-                if start == cut and cut > WINDOW:
-                    pieces.append(BREAK)
-                    length += len(BREAK)
-                self._at.append(length)
-                self._source.append((part, start, start + len(piece)))
-                pieces.append(piece)
-                length += len(piece)
-            pieces.append(glue)
-            length += len(glue)
-        self.text = "".join(pieces)
+            size = len(texts[part])
+            spans = [(0, size)] if size <= _WHOLE else [(0, WINDOW), (size - WINDOW, size)]
+            for start, end in spans:
+                place += len(BREAK) if start else 0
+                self._at.append(place)
+                self._source.append((part, start, end))
+                place += end - start
+            place += len(glue)
 
     def places(self, start: int, end: int) -> list[tuple[int, int, int]]:
         """Part, start and end of every piece of a text that `start:end` covers, in order."""
@@ -44,9 +48,6 @@ class Seams:
             shift = first - self._at[index]
             begin, stop = max(first, start + shift), min(last, end + shift)
             if begin < stop:
-                if found and found[-1][0] == part and found[-1][2] == begin:
-                    found[-1] = (part, found[-1][1], stop)
-                else:
-                    found.append((part, begin, stop))
+                found.append((part, begin, stop))
             index += 1
         return found
