@@ -45,6 +45,10 @@ class Scan(Struct, frozen=True):
 
 
 class _Hit(Struct, frozen=True):
+    """`begin` is where the whole match begins, of which `start:end` is the entity; `more` marks
+    the further pieces of one that was cut."""
+
+    begin: int
     start: int
     end: int
     detector: Detector
@@ -116,13 +120,13 @@ def _cut(
             continue
         seams = Seams(texts, order, glue)
         for hit in _hits(text, _DEPTH, matched):
-            places = seams.places(hit.start, hit.end)
             row = hit.detector
-            if len({part for part, _, _ in places}) > 1 and (
+            crossed = {part for part, _, _ in seams.places(hit.begin, hit.end)}
+            if len(crossed) > 1 and (
                 hit.checked or floors.get(row.kind, Label.RESTRICTED) > Label.INTERNAL
             ):
-                for more, (part, start, end) in enumerate(places):
-                    piece = _Hit(start, end, row, hit.checked, more > 0)
+                for more, (part, start, end) in enumerate(seams.places(hit.start, hit.end)):
+                    piece = _Hit(start, start, end, row, hit.checked, more > 0)
                     found.setdefault(part, []).append(piece)
     return found
 
@@ -192,7 +196,7 @@ def _folded(text: str, depth: int) -> Iterator[_Hit]:
     if folded.text != text:
         for hit in _hits(folded.text, depth - 1):
             start, end = folded.span(hit.start, hit.end)
-            yield _Hit(start, end, hit.detector, hit.checked)
+            yield _Hit(start, start, end, hit.detector, hit.checked)
 
 
 def _decoded(text: str, data: bytes, depth: int) -> Iterator[_Hit]:
@@ -204,7 +208,7 @@ def _decoded(text: str, data: bytes, depth: int) -> Iterator[_Hit]:
             seen = {hit.detector: hit.checked for hit in _hits(decoded, depth - 1)}
             first = to_chars(start)
             for detector, checked in seen.items():
-                yield _Hit(first, first + end - start, detector, checked)
+                yield _Hit(first, first, first + end - start, detector, checked)
 
 
 def _find(index: int, text: str, data: bytes) -> Iterator[_Hit]:
@@ -219,14 +223,16 @@ def _find(index: int, text: str, data: bytes) -> Iterator[_Hit]:
         place = max(match.end(), place + 1)
         tried += 1
         if tried > MAX_CANDIDATES:
-            yield _Hit(to_chars(start), len(text), row, False)
+            first = to_chars(start)
+            yield _Hit(first, first, len(text), row, False)
             return
         if near is not None and not near.covers(start, end):
             continue
         candidate = data[start:end].decode("utf-8")
-        first, last = to_chars(start), 0
+        whole, first, last = to_chars(match.start()), to_chars(start), 0
         for begin, stop, checked in _accepted(row, candidate):
-            yield _Hit(first + begin, first + stop, row, checked)
+            at = first + begin if row.split else whole
+            yield _Hit(at, first + begin, first + stop, row, checked)
             last = max(last, stop)
         if row.again:
             # The candidate is ASCII here, so characters are bytes.
