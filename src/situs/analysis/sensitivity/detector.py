@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 
 from msgspec import Struct
 
@@ -37,6 +38,15 @@ class Detector(Struct, frozen=True):
 
 CONFIRMED = 0.99
 """The score of a finding that a check confirmed."""
+
+
+def stdnum(module: str) -> Callable[[str], bool]:
+    """`is_valid` of a module of python-stdnum, which is imported at the first use."""
+
+    def check(text: str) -> bool:
+        return bool(import_module(f"stdnum.{module}").is_valid(text))
+
+    return check
 
 
 def words(*alternatives: str) -> str:

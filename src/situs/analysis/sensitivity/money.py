@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from stdnum.us import rtn
-
-from situs.analysis.sensitivity.detector import Detector, words
+from situs.analysis.sensitivity.detector import Detector, stdnum, words
 
 GAP = r"[ \t\r\n.\-_]"
 """What may stand between the digits of one number."""
@@ -171,7 +169,7 @@ DETECTORS = (
         "bank_account",
         r"\b[0-9]{9}\b",
         0.5,
-        check=rtn.is_valid,
+        check=stdnum("us.rtn"),
         context=words("routing", "aba", "rtn"),
     ),
     Detector(

@@ -5,37 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from stdnum import luhn
-from stdnum.at import vnr
-from stdnum.au import tfn
-from stdnum.bg import egn
-from stdnum.br import cpf
-from stdnum.ca import sin
-from stdnum.ch import ssn as ahv
-from stdnum.cl import rut
-from stdnum.cz import rc
-from stdnum.de import idnr
-from stdnum.ee import ik
-from stdnum.es import dni, nie
-from stdnum.fi import hetu
-from stdnum.fr import nif, nir
-from stdnum.gb import nhs
-from stdnum.hr import oib
-from stdnum.ie import pps
-from stdnum.il import idnr as teudat
-from stdnum.in_ import aadhaar
-from stdnum.in_ import pan as income_tax_pan
-from stdnum.it import codicefiscale
-from stdnum.lt import asmens
-from stdnum.mx import curp
-from stdnum.nl import bsn
-from stdnum.pl import pesel
-from stdnum.pt import nif as contribuinte
-from stdnum.ro import cnp
-from stdnum.tr import tckimlik
-from stdnum.us import itin, ssn
-
-from situs.analysis.sensitivity.detector import Check, Detector, words
+from situs.analysis.sensitivity.detector import Check, Detector, stdnum, words
+from situs.analysis.sensitivity.money import luhn
 
 _GAPS = dict.fromkeys(map(ord, " ./-"))
 _MEDICARE = (1, 3, 7, 9, 1, 3, 7, 9)
@@ -56,7 +27,7 @@ def is_personnummer(text: str) -> bool:
     """Sweden: month and day (the day may be 60 more), then a Luhn digit."""
     digits = _digits(text)[-10:]
     month, day = int(digits[2:4]), int(digits[4:6]) % 60
-    return 1 <= month <= 12 and 1 <= day <= 31 and luhn.is_valid(digits)
+    return 1 <= month <= 12 and 1 <= day <= 31 and luhn(digits)
 
 
 def is_cpr(text: str) -> bool | None:
@@ -102,7 +73,7 @@ def is_insz(text: str) -> bool:
 
 def is_south_african(text: str) -> bool:
     digits = _digits(text)
-    return 1 <= int(digits[2:4]) <= 12 and 1 <= int(digits[4:6]) <= 31 and luhn.is_valid(digits)
+    return 1 <= int(digits[2:4]) <= 12 and 1 <= int(digits[4:6]) <= 31 and luhn(digits)
 
 
 def is_nino(text: str) -> bool | None:
@@ -141,7 +112,9 @@ def _shaped(name: str, pattern: str, check: Check, gate: str | None = None) -> D
 
 
 _SHAPED = (
-    _shaped("us_ssn", r"\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b", _either(ssn.is_valid, itin.is_valid)),
+    _shaped(
+        "us_ssn", r"\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b", _either(stdnum("us.ssn"), stdnum("us.itin"))
+    ),
     _shaped(
         "gb_nino",
         r"\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]\b",
@@ -150,24 +123,24 @@ _SHAPED = (
     _shaped(
         "it_codice_fiscale",
         r"(?i)\b[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]\b",
-        codicefiscale.is_valid,
+        stdnum("it.codicefiscale"),
         gate=r"[A-Za-z][0-9]{2}[A-Za-z][0-9]{2}[A-Za-z][0-9]{3}[A-Za-z]",
     ),
-    _shaped("fi_hetu", r"\b[0-9]{6}[\-+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]\b", hetu.is_valid),
-    _shaped("ch_ahv", r"\b756[. ]?[0-9]{4}[. ]?[0-9]{4}[. ]?[0-9]{2}\b", ahv.is_valid),
-    _shaped("br_cpf", r"\b[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}\b", cpf.is_valid),
+    _shaped("fi_hetu", r"\b[0-9]{6}[\-+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]\b", stdnum("fi.hetu")),
+    _shaped("ch_ahv", r"\b756[. ]?[0-9]{4}[. ]?[0-9]{4}[. ]?[0-9]{2}\b", stdnum("ch.ssn")),
+    _shaped("br_cpf", r"\b[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}\b", stdnum("br.cpf")),
     _shaped("cn_ric", r"(?i)\b[1-9][0-9]{16}[0-9X]\b", is_ric),
     _shaped("kr_rrn", r"\b[0-9]{6}-[1-8][0-9]{6}\b", is_rrn),
     _shaped(
         "mx_curp",
         r"\b[A-Z]{4}[0-9]{6}[HMX][A-Z]{5}[0-9A-Z][0-9]\b",
-        curp.is_valid,
+        stdnum("mx.curp"),
         gate=r"[A-Z][0-9]{6}[HMX][A-Z]",
     ),
     _shaped(
         "fr_nir",
         r"\b[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9]\d) ?[0-9][0-9AB](?: ?[0-9]{3}){2} ?[0-9]{2}\b",
-        nir.is_valid,
+        stdnum("fr.nir"),
     ),
     _shaped("be_insz", r"\b[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}\b", is_insz),
 )
@@ -176,20 +149,20 @@ _NEAR = (
     _near(
         "us_ssn_in_context",
         r"\b[0-9]{3}[ .]?[0-9]{2}[ .]?[0-9]{4}\b",
-        _either(ssn.is_valid, itin.is_valid),
+        _either(stdnum("us.ssn"), stdnum("us.itin")),
         *("ssn", "social security", "itin", "taxpayer"),
     ),
-    _near("au_tfn", _number("7,8"), tfn.is_valid, "tfn", "tax file"),
+    _near("au_tfn", _number("7,8"), stdnum("au.tfn"), "tfn", "tax file"),
     _near("au_medicare", _number("9,10"), is_medicare, "medicare", kind="health_id"),
-    _near("gb_nhs", _number("9"), nhs.is_valid, "nhs", "national health", kind="health_id"),
-    _near("ca_sin", _number("8"), sin.is_valid, "sin", "social insurance"),
-    _near("de_idnr", _number("10"), idnr.is_valid, r"steuer\S*", "idnr"),
-    _near("fr_spi", _number("12"), nif.is_valid, "num[eé]ro fiscal", "spi"),
-    _near("es_dni", r"(?i)\b[0-9]{8}-?[A-Z]\b", dni.is_valid, "dni", "nif", "documento"),
-    _near("es_nie", r"(?i)\b[XYZ]-?[0-9]{7}-?[A-Z]\b", nie.is_valid, "nie", "extranjero"),
-    _near("nl_bsn", _number("7,8"), bsn.is_valid, "bsn", r"burgerservice\S*", "sofi"),
+    _near("gb_nhs", _number("9"), stdnum("gb.nhs"), "nhs", "national health", kind="health_id"),
+    _near("ca_sin", _number("8"), stdnum("ca.sin"), "sin", "social insurance"),
+    _near("de_idnr", _number("10"), stdnum("de.idnr"), r"steuer\S*", "idnr"),
+    _near("fr_spi", _number("12"), stdnum("fr.nif"), "num[eé]ro fiscal", "spi"),
+    _near("es_dni", r"(?i)\b[0-9]{8}-?[A-Z]\b", stdnum("es.dni"), "dni", "nif", "documento"),
+    _near("es_nie", r"(?i)\b[XYZ]-?[0-9]{7}-?[A-Z]\b", stdnum("es.nie"), "nie", "extranjero"),
+    _near("nl_bsn", _number("7,8"), stdnum("nl.bsn"), "bsn", r"burgerservice\S*", "sofi"),
     _near("be_insz_in_context", _number("10"), is_insz, r"rijksregister\S*", "insz", "niss"),
-    _near("pl_pesel", _number("10"), pesel.is_valid, "pesel"),
+    _near("pl_pesel", _number("10"), stdnum("pl.pesel"), "pesel"),
     _near(
         "se_personnummer",
         r"\b(?:19|20)?[0-9]{6}[\-+ ]?[0-9]{4}\b",
@@ -200,28 +173,28 @@ _NEAR = (
     _near(
         "no_fodselsnummer", r"\b[0-9]{6}[ \-]?[0-9]{5}\b", is_fodselsnummer, r"f(?:ø|o|oe)dselsn\S*"
     ),
-    _near("br_cpf_in_context", r"\b[0-9]{11}\b", cpf.is_valid, "cpf"),
-    _near("in_aadhaar", _number("11"), aadhaar.is_valid, r"aadh?aar", "uidai"),
+    _near("br_cpf_in_context", r"\b[0-9]{11}\b", stdnum("br.cpf"), "cpf"),
+    _near("in_aadhaar", _number("11"), stdnum("in_.aadhaar"), r"aadh?aar", "uidai"),
     _near(
         "in_pan",
         r"\b[A-Z]{5}[0-9]{4}[A-Z]\b",
-        income_tax_pan.is_valid,
+        stdnum("in_.pan"),
         "pan (?:card|number|no)",
         "permanent account",
     ),
     _near("za_id", r"\b[0-9]{13}\b", is_south_african, "id number", "identity number"),
-    _near("cl_rut", r"\b[0-9]{1,2}\.?[0-9]{3}\.?[0-9]{3}-[0-9Kk]\b", rut.is_valid, "rut"),
-    _near("tr_kimlik", r"\b[1-9][0-9]{10}\b", tckimlik.is_valid, "kimlik", "tckn", "tc"),
-    _near("ie_pps", r"(?i)\b[0-9]{7}[A-W][A-IW]?\b", pps.is_valid, "ppsn?"),
-    _near("pt_nif", _number("8"), contribuinte.is_valid, "nif", "contribuinte"),
-    _near("il_id", r"\b[0-9]{9}\b", teudat.is_valid, "teudat", "israeli id"),
-    _near("at_svnr", _number("9"), vnr.is_valid, "svnr", r"sozialversicherung\S*"),
-    _near("cz_rc", r"\b[0-9]{6}/?[0-9]{3,4}\b", rc.is_valid, r"rodn[eé] \S*o"),
-    _near("ro_cnp", r"\b[1-9][0-9]{12}\b", cnp.is_valid, "cnp"),
-    _near("bg_egn", r"\b[0-9]{10}\b", egn.is_valid, "egn"),
-    _near("hr_oib", r"\b[0-9]{11}\b", oib.is_valid, "oib"),
-    _near("lt_asmens", r"\b[3-6][0-9]{10}\b", asmens.is_valid, "asmens"),
-    _near("ee_isikukood", r"\b[1-8][0-9]{10}\b", ik.is_valid, "isikukood"),
+    _near("cl_rut", r"\b[0-9]{1,2}\.?[0-9]{3}\.?[0-9]{3}-[0-9Kk]\b", stdnum("cl.rut"), "rut"),
+    _near("tr_kimlik", r"\b[1-9][0-9]{10}\b", stdnum("tr.tckimlik"), "kimlik", "tckn", "tc"),
+    _near("ie_pps", r"(?i)\b[0-9]{7}[A-W][A-IW]?\b", stdnum("ie.pps"), "ppsn?"),
+    _near("pt_nif", _number("8"), stdnum("pt.nif"), "nif", "contribuinte"),
+    _near("il_id", r"\b[0-9]{9}\b", stdnum("il.idnr"), "teudat", "israeli id"),
+    _near("at_svnr", _number("9"), stdnum("at.vnr"), "svnr", r"sozialversicherung\S*"),
+    _near("cz_rc", r"\b[0-9]{6}/?[0-9]{3,4}\b", stdnum("cz.rc"), r"rodn[eé] \S*o"),
+    _near("ro_cnp", r"\b[1-9][0-9]{12}\b", stdnum("ro.cnp"), "cnp"),
+    _near("bg_egn", r"\b[0-9]{10}\b", stdnum("bg.egn"), "egn"),
+    _near("hr_oib", r"\b[0-9]{11}\b", stdnum("hr.oib"), "oib"),
+    _near("lt_asmens", r"\b[3-6][0-9]{10}\b", stdnum("lt.asmens"), "asmens"),
+    _near("ee_isikukood", r"\b[1-8][0-9]{10}\b", stdnum("ee.ik"), "isikukood"),
     _near(
         "driving_licence",
         r"\b[A-Za-z]{0,2}[0-9]{5,15}[A-Za-z]?\b",
