@@ -372,6 +372,29 @@ def test_a_cancelled_connect_leaves_no_socket(loop):
         run(loop, test(port))
 
 
+@pytest.mark.parametrize("leave", [False, True])
+def test_a_handshake_that_hangs_ends_and_leaves_no_socket(loop, leave):
+    async def silent(peer):
+        await peer.gone()
+
+    async def test():
+        async with serving(silent) as upstream:
+            pool = Pool("127.0.0.1", upstream.port, ssl.create_default_context())
+            task = asyncio.create_task(exchange(pool) if leave else pool.take(0.1))
+            if leave:
+                await asyncio.sleep(0.05)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            else:
+                with pytest.raises(BackendUnavailable) as raised:
+                    await task
+                assert raised.value.reason == "timeout"
+            await upstream.peers[0].left.wait()
+
+    run(loop, test())
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "a..b", "x" * 70 + ".test", "nowhere.invalid"])
 def test_what_cannot_be_connected_to_is_unreachable(loop, host):
     with socket.socket() as unused:
