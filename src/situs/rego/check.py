@@ -6,6 +6,7 @@ The engine alone would let pass what silently never denies: a misspelt field or 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Final
@@ -14,8 +15,12 @@ from msgspec import Struct
 
 from situs.policy.input import FIELDS, unknown_field
 from situs.rego.builtins import ALLOWED, INSTEAD, NAMESPACES, OUTSIDE
+from situs.rego.compare import Literals
+from situs.rego.follow import called, follow_parameters
 from situs.rego.modules import Problem
-from situs.rego.syntax import ANY, Call, Names, Place, Reference, Rule, Syntax, expand
+from situs.rego.syntax import Call, Reference, Rule, Syntax, expand, expand_imports
+from situs.rego.traps import comparison_traps, lone_trap
+from situs.rego.tree import ANY, Names, Place
 
 PACKAGE: Final = ("situs",)
 _SETS: Final = {
@@ -41,6 +46,7 @@ def check(
 
     `partial`: some modules could not be parsed, so nothing is said to be missing.
     """
+    modules = follow_parameters(modules)
     look = _Look([*modules, *tests], partial)
     for module in modules:
         look.package(module)
@@ -98,8 +104,20 @@ class _Look:
                 uses.update(self._reference(module, rule, one, test))
             if rule.locals & {"input", "data"}:
                 self._problem(module, rule.at, "a variable may not be named input or data")
-            for at in rule.replaces if not test else ():
-                self._problem(module, at, "`with` is for tests", "move it to a *_test.rego file")
+            for lone in rule.lone:
+                if lone.declared or self._free(module, lone.use.name):
+                    trap = lone_trap(lone)
+                    self._problem(module, trap.at, trap.what, trap.do)
+            if not test:
+                self._not_a_test(module, rule)
+
+    def _not_a_test(self, module: Syntax, rule: Rule) -> None:
+        for at in rule.replaces:
+            self._problem(module, at, "`with` is for tests", "move it to a *_test.rego file")
+        named = functools.partial(self._literals, module)
+        free = functools.partial(self._free, module)
+        for trap in comparison_traps(rule, module.imports, named, free):
+            self._problem(module, trap.at, trap.what, trap.do)
 
     def recursion(self) -> None:
         done: set[Names] = set()
@@ -134,13 +152,12 @@ class _Look:
         path = call.path
         if path[0] in module.imports:
             path = module.imports[path[0]].path + path[1:]
-        own = module.package + path
-        name = path[1:] if path[0] == "data" else own if len(path) == 1 else None
+        name = called(module, call)
         clauses = self._rules.get(name, []) if name else []
         if name and clauses:
-            wanted = {rule.parameters for _, rule in clauses}
-            if call.arguments not in wanted:
-                what = f"{_said(path)} takes {_listed(wanted)} arguments, not {call.arguments}"
+            wanted, count = {len(rule.parameters) for _, rule in clauses}, len(call.arguments)
+            if count not in wanted:
+                what = f"{_said(path)} takes {_listed(wanted)} arguments, not {count}"
                 self._problem(module, call.at, what)
             yield name
         elif (said := _said(path)) in ALLOWED:
@@ -173,6 +190,9 @@ class _Look:
             name = self._defined(module.package + path)
             if name:
                 yield name
+                if not test and all(rule.kind == "function" for _, rule in self._rules[name]):
+                    what = f"{_said(path)} is a function, and stands here without being called"
+                    self._problem(module, one.at, what, f"write {_said(path)}(…)")
 
     def _field(self, module: Syntax, path: Names, at: Place) -> None:
         if len(path) < 2 or path[1] == ANY:
@@ -190,6 +210,22 @@ class _Look:
             if path[:length] in self._rules:
                 return path[:length]
         return None
+
+    def _free(self, module: Syntax, name: str) -> bool:
+        """Whether a name is no rule and no import here; not while some rules are unknown."""
+        full = (*module.package, name)
+        taken = name in module.imports or any(rule[: len(full)] == full for rule in self._rules)
+        return not (taken or self._partial)
+
+    def _literals(self, module: Syntax, path: Names) -> Literals | None:
+        """What a rule is where it holds, as far as it is literal."""
+        path = expand_imports(path, module.imports)
+        name = path[1:] if path[0] == "data" else module.package + path
+        clauses = [rule for _, rule in self._rules.get(name, ())]
+        known = [rule.value for rule in clauses if rule.value is not None]
+        if known and all(rule.kind == "set" for rule in clauses):
+            return Literals("set", tuple(one for said in known for one in said.members))
+        return known[0] if len(clauses) == 1 and known else None
 
     def _near(self, path: Names) -> str:
         inside = [_said(name) for name in self._rules if name[: len(path) - 1] == path[1:]]

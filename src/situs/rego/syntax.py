@@ -6,21 +6,28 @@ not understood here is looked through, so a reference or a call cannot hide in a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 from msgspec import Struct
 
-Names = tuple[str, ...]
-"""A path such as `("input", "principal", "tenant")`; `*` stands for a computed member."""
+from situs.rego.compare import Comparison, Literals, comparisons, literals, named_literals
+from situs.rego.scope import Lone, lone_variables
+from situs.rego.tree import (
+    ANY,
+    Names,
+    Place,
+    constant,
+    path_of,
+    path_or_any,
+    place_of,
+    root_of,
+    root_or_none,
+    static,
+    text_of,
+    variable,
+)
 
-ANY: Final = "*"
 _KEYWORDS: Final = {("rego",), ("future",)}
-
-
-class Place(Struct, frozen=True, order=True):
-    line: int
-    column: int
 
 
 class Reference(Struct, frozen=True):
@@ -29,10 +36,10 @@ class Reference(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """`path` is None when the function is computed."""
+    """`path` is None when the function is computed; an argument that is no name is `*`."""
 
     path: Names | None
-    arguments: int
+    arguments: tuple[Names, ...]
     at: Place
 
 
@@ -40,18 +47,23 @@ class Rule(Struct, frozen=True):
     """One clause. `kind` is `set`, `value`, `function` or `default`; `name` is below the package.
 
     `locals` are the variables it declares, `items` those that run over a collection of `input`,
-    with the path of what they are bound to.
+    with the path of what they are bound to. `parameters` are names too, `*` for a pattern.
+    `literals` are the local names of some, `value` what the clause is where it holds.
     """
 
     name: Names
     kind: str
-    parameters: int
+    parameters: Names
     at: Place
     references: tuple[Reference, ...]
     calls: tuple[Call, ...]
     replaces: tuple[Place, ...]
     locals: frozenset[str]
     items: dict[str, Names]
+    lone: tuple[Lone, ...]
+    comparisons: tuple[Comparison, ...]
+    literals: dict[str, Literals]
+    value: Literals | None
 
 
 class Syntax(Struct, frozen=True):
@@ -66,18 +78,18 @@ class Syntax(Struct, frozen=True):
 
 def read_syntax(file: str, text: str, tree: dict[str, Any]) -> Syntax:
     source = text.encode()
-    package = _path(tree["package"]["refr"])
+    package = path_of(tree["package"]["refr"])
     imports: dict[str, Reference] = {}
     for one in tree["imports"]:
-        path = _path(one["refr"])
+        path = path_of(one["refr"])
         if path[:1] in _KEYWORDS:
             continue
-        alias = _text(source, one["as"]) if one.get("as") else path[-1]
-        imports[alias] = Reference(path, _place(one["span"]))
+        alias = text_of(source, one["as"]) if one.get("as") else path[-1]
+        imports[alias] = Reference(path, place_of(one["span"]))
     return Syntax(
         file=file,
         package=package,
-        at=_place(tree["package"]["span"]),
+        at=place_of(tree["package"]["span"]),
         imports=imports,
         rules=tuple(_rule(source, imports, rule) for rule in tree["rules"]),
     )
@@ -93,28 +105,48 @@ def _rule(source: bytes, imports: dict[str, Reference], node: dict[str, Any]) ->
     walk = _Walk(source)
     for argument in head.get("args") or ():
         walk.bind(argument)
-    for part in (head.get("key"), head.get("assign"), head.get("value"), rule.get("bodies")):
-        walk.look(part)
+    bodies = rule.get("bodies") or []
+    said = [head.get("key"), head.get("assign"), head.get("value"), bodies]
+    walk.look(said)
     walk.look_into_brackets(name)
-    known = {alias: one.path for alias, one in imports.items()}
-    items = {
-        variable: path
-        for variable, paths in walk.bound.items()
-        if len(bound := {_expand(path, known) for path in paths}) == 1
-        for path in bound
-        if path[0] == "input"
-    }
     return Rule(
-        name=_static(_path(name)),
+        name=static(path_of(name)),
         kind={"Set": "set", "Func": "function", "Default": "default"}.get(kind, "value"),
-        parameters=len(head.get("args") or ()),
-        at=_place(_root(name)["span"]),
+        parameters=tuple(variable(one) or ANY for one in head.get("args") or ()),
+        at=place_of(root_of(name)["span"]),
         references=tuple(walk.references),
         calls=tuple(walk.calls),
         replaces=tuple(walk.replaces),
         locals=frozenset(walk.locals),
-        items=items,
+        items=_items(walk.bound, {alias: one.path for alias, one in imports.items()}),
+        lone=lone_variables(source, head, bodies),
+        comparisons=tuple(comparisons(said)),
+        literals=named_literals(source, said),
+        value=_value(kind, head, bodies),
     )
+
+
+def _value(kind: str, head: dict[str, Any], bodies: list[Any]) -> Literals | None:
+    """What the clause is wherever it holds; of a set, the members that are literals."""
+    if kind == "Set":
+        member = literals(head["key"])
+        return Literals("set", member.members) if member and member.form == "one" else None
+    if kind != "Compr":
+        return None
+    if head["assign"] is None:
+        return literals({"Bool": {"value": True, "span": head["span"]}})
+    return None if any(body["is_else"] for body in bodies) else literals(head["assign"]["value"])
+
+
+def _items(bound: dict[str, set[Names]], imports: dict[str, Names]) -> dict[str, Names]:
+    """The variables that stand for one path of `input`, also by way of each other."""
+    items: dict[str, Names] = {}
+    for _ in bound:
+        for name, paths in bound.items():
+            followed = {_expand(_expand(path, imports), items) for path in paths}
+            if len(followed) == 1 and (path := followed.pop())[0] == "input":
+                items[name] = path
+    return items
 
 
 class _Walk:
@@ -138,28 +170,29 @@ class _Walk:
 
     def _look(self, kind: str, inside: Any, node: dict[str, Any]) -> None:
         if kind == "Call":
-            root = _root_or_none(inside["fcn"])
-            place = _place((root or inside)["span"])
-            path = _path(inside["fcn"]) if root else None
+            root = root_or_none(inside["fcn"])
+            place = place_of((root or inside)["span"])
+            path = path_of(inside["fcn"]) if root else None
             computed = path is None or ANY in path
-            self.calls.append(Call(None if computed else path, len(inside["params"]), place))
+            given = tuple(path_or_any(one) for one in inside["params"])
+            self.calls.append(Call(None if computed else path, given, place))
             self.look_into_brackets(inside["fcn"])
             self.look(inside["params"])
         elif kind in {"Var", "RefDot", "RefBrack"} and isinstance(inside, dict):
             self._refer(node)
         elif kind == "with_mods":
-            self.replaces += [_place(one["span"]) for one in inside]
+            self.replaces += [place_of(one["span"]) for one in inside]
             self.look(inside)
         else:
             self._declare(kind, inside)
             self.look(inside)
 
     def _refer(self, node: dict[str, Any]) -> None:
-        root = _root_or_none(node)
+        root = root_or_none(node)
         if root is None:  # a member of something that is no name, such as f(x).y
             self.look_into_brackets(node)
         elif root["value"] != "_":
-            self.references.append(Reference(_path(node), _place(root["span"])))
+            self.references.append(Reference(path_of(node), place_of(root["span"])))
             self.look_into_brackets(node)
 
     def look_into_brackets(self, node: dict[str, Any]) -> None:
@@ -169,7 +202,7 @@ class _Walk:
             self.look_into_brackets(inside["refr"])
         elif kind == "RefBrack":
             self.look_into_brackets(inside["refr"])
-            if _constant(inside["index"]) is None:
+            if constant(inside["index"]) is None:
                 self.look(inside["index"])
         elif kind != "Var":
             self.look(node)
@@ -190,19 +223,19 @@ class _Walk:
     def _declare(self, kind: str, inside: Any) -> None:
         if kind == "SomeIn":
             self.bind(inside["key"])
-            self.bind(inside["value"], _path_or_any(inside["collection"], ANY))
+            self.bind(inside["value"], path_or_any(inside["collection"], ANY))
         elif kind == "SomeVars":
             for span in inside["vars"]:
                 self.bind(self._variable(span))
         elif kind == "Every":
             if inside["key"]:
                 self.bind(self._variable(inside["key"]))
-            self.bind(self._variable(inside["value"]), _path_or_any(inside["domain"], ANY))
+            self.bind(self._variable(inside["value"]), path_or_any(inside["domain"], ANY))
         elif kind == "AssignExpr" and inside["op"] == "ColEq":
-            self.bind(inside["lhs"], _path_or_any(inside["rhs"]))
+            self.bind(inside["lhs"], path_or_any(inside["rhs"]))
 
     def _variable(self, span: dict[str, int]) -> dict[str, Any]:
-        return {"Var": {"value": _text(self._source, span)}}
+        return {"Var": {"value": text_of(self._source, span)}}
 
 
 def expand(path: Names, rule: Rule, imports: dict[str, Reference]) -> Names:
@@ -212,63 +245,12 @@ def expand(path: Names, rule: Rule, imports: dict[str, Reference]) -> Names:
         return rule.items[root] + path[1:]
     if root in rule.locals and root not in {"input", "data"}:
         return (ANY,)
+    return expand_imports(path, imports)
+
+
+def expand_imports(path: Names, imports: dict[str, Reference]) -> Names:
     return _expand(path, {alias: one.path for alias, one in imports.items()})
 
 
 def _expand(path: Names, imports: dict[str, Names]) -> Names:
     return imports[path[0]] + path[1:] if path[0] in imports else path
-
-
-def _path(node: dict[str, Any]) -> Names:
-    return tuple(_segments(node))
-
-
-def _segments(node: dict[str, Any]) -> Iterator[str]:
-    [(kind, inside)] = node.items()
-    if kind == "Var":
-        yield inside["value"]
-    elif kind == "RefDot":
-        yield from _segments(inside["refr"])
-        yield inside["field"][1]
-    elif kind == "RefBrack":
-        yield from _segments(inside["refr"])
-        yield _constant(inside["index"]) or ANY
-    else:
-        yield ANY
-
-
-def _path_or_any(node: dict[str, Any], *more: str) -> Names:
-    return (*_path(node), *more) if _root_or_none(node) else (ANY,)
-
-
-def _static(path: Names) -> Names:
-    return path[: path.index(ANY)] if ANY in path else path
-
-
-def _constant(node: dict[str, Any]) -> str | None:
-    [(kind, inside)] = node.items()
-    return str(inside["value"]) if kind in {"String", "RawString"} else None
-
-
-def _root(node: dict[str, Any]) -> dict[str, Any]:
-    root = _root_or_none(node)
-    if root is None:
-        raise ValueError("a name was expected")
-    return root
-
-
-def _root_or_none(node: Any) -> dict[str, Any] | None:
-    if not isinstance(node, dict) or len(node) != 1:
-        return None
-    [(kind, inside)] = node.items()
-    if kind == "Var":
-        return dict(inside)
-    return _root_or_none(inside["refr"]) if kind in {"RefDot", "RefBrack"} else None
-
-
-def _place(span: dict[str, int]) -> Place:
-    return Place(span["line"], span["col"])
-
-
-def _text(source: bytes, span: dict[str, int]) -> str:
-    return source[span["start"] : span["end"]].decode()

@@ -1,0 +1,141 @@
+"""What a rule compares: fields with literals, with named sets of literals, with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from situs.rego.tree import Names, Place, path_of, place_of, root_or_none, text_of, variable
+
+_KINDS: Final = {
+    "String": "string",
+    "RawString": "string",
+    "Number": "number",
+    "Bool": "boolean",
+    "Null": "null",
+}
+_OPERATORS: Final = {"Eq": "==", "Ne": "!=", "Lt": "<", "Le": "<=", "Gt": ">", "Ge": ">="}
+_TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+class Literal(Struct, frozen=True):
+    """`kind` is `string`, `number`, `boolean` or `null`."""
+
+    kind: str
+    text: str
+    at: Place
+
+
+class Literals(Struct, frozen=True):
+    """`form` is `one` (any of `members`), `set`, `array` or `object` (then `members` are keys)."""
+
+    form: str
+    members: tuple[Literal, ...]
+
+
+class Comparison(Struct, frozen=True):
+    """`path operator other`. `operator` is `==` … `>=`, `=`, `in`, `has`, or `key` of what follows.
+
+    `other` is literals or a path; `at` is where `other` stands.
+    """
+
+    path: Names
+    operator: str
+    other: Literals | Names
+    at: Place
+
+
+def comparisons(node: Any) -> Iterator[Comparison]:
+    """All of a tree, both ways round."""
+    if isinstance(node, list):
+        for one in node:
+            yield from comparisons(one)
+    elif isinstance(node, dict):
+        for kind, inside in node.items():
+            if isinstance(inside, dict):
+                yield from _compared(kind, inside)
+            yield from comparisons(inside)
+
+
+def _compared(kind: str, inside: dict[str, Any]) -> Iterator[Comparison]:
+    if kind == "BoolExpr" or (kind == "AssignExpr" and inside["op"] == "Eq"):
+        operator = _OPERATORS.get(inside["op"], "") if kind == "BoolExpr" else "="
+        turned = _TURNED.get(operator, operator)
+        yield from _one(inside["lhs"], operator, inside["rhs"])
+        yield from _one(inside["rhs"], turned, inside["lhs"])
+    elif kind == "Membership":
+        yield from _one(inside["value"], "in", inside["collection"])
+        yield from _one(inside["collection"], "has", inside["value"])
+    elif kind == "RefBrack":
+        yield from _one(inside["index"], "key", inside["refr"])
+
+
+def _one(node: Any, operator: str, other: Any) -> Iterator[Comparison]:
+    found = literals(other)
+    root = root_or_none(other)
+    if operator and root_or_none(node) is not None:
+        if found is not None:
+            at = found.members[0].at if found.members else Place(0, 0)
+            yield Comparison(path_of(node), operator, found, at)
+        elif root is not None:
+            yield Comparison(path_of(node), operator, path_of(other), place_of(root["span"]))
+
+
+def named_literals(source: bytes, node: Any) -> dict[str, Literals]:
+    """Local names of literals: `kinds := {…}`, `some kind in {…}`, `every kind in {…}`."""
+    found: dict[str, list[Literals | None]] = {}
+    for name, said in _named(source, node):
+        found.setdefault(name, []).append(said)
+    return {name: one for name, [one, *more] in found.items() if one is not None and not more}
+
+
+def _named(source: bytes, node: Any) -> Iterator[tuple[str, Literals | None]]:
+    if isinstance(node, list):
+        for one in node:
+            yield from _named(source, one)
+    elif isinstance(node, dict):
+        for kind, inside in node.items():
+            name: str | None = None
+            said: Literals | None = None
+            if kind == "AssignExpr" and inside["op"] == "ColEq":
+                name, said = variable(inside["lhs"]), literals(inside["rhs"])
+            elif kind == "SomeIn":
+                name, said = variable(inside["value"]), _member(inside["collection"])
+            elif kind == "Every":
+                name, said = text_of(source, inside["value"]), _member(inside["domain"])
+            if name is not None:
+                yield name, said
+            yield from _named(source, inside)
+
+
+def _member(node: Any) -> Literals | None:
+    said = literals(node)
+    return Literals("one", said.members) if said and said.form in {"set", "array"} else None
+
+
+def literals(node: Any) -> Literals | None:
+    """A literal, or the literals in a set, in an array or among the keys of an object."""
+    if not isinstance(node, dict) or len(node) != 1:
+        return None
+    [(kind, inside)] = node.items()
+    if kind in _KINDS:
+        return Literals("one", tuple(_read([node])))
+    if kind in {"Set", "Array"}:
+        return Literals(kind.lower(), tuple(_read(inside["items"])))
+    if kind == "Object":
+        return Literals("object", tuple(_read(key for _, key, _ in inside["fields"])))
+    return None
+
+
+def _read(nodes: Iterable[Any]) -> Iterator[Literal]:
+    for node in nodes:
+        [(kind, inside)] = node.items()
+        if kind in _KINDS:
+            value, at = inside["value"], place_of(inside["span"])
+            text = msgspec.json.encode(value).decode()
+            if _KINDS[kind] == "string":  # its place begins after the quotation mark
+                text, at = f'"{value}"', Place(at.line, at.column - 1)
+            yield Literal(_KINDS[kind], text, at)

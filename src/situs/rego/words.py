@@ -1,0 +1,133 @@
+"""Which values a field of `input` can have, and what a comparison with another one should say."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Final
+
+from msgspec import Struct, inspect
+
+from situs.core.ordered import Ordered
+from situs.policy.input import InputDocument
+from situs.rego.compare import Literal
+from situs.rego.tree import ANY, Names
+
+_SAID: Final[dict[Names, Names]] = {
+    ("criticality",): ("advisory", "operational"),
+    ("label_reasons", ANY, "source"): ("finding", "declared", "default", "unread"),
+}
+_SCALARS: Final[tuple[tuple[type[inspect.Type], str], ...]] = (
+    (inspect.StrType, "string"),
+    (inspect.BoolType, "boolean"),
+    (inspect.IntType, "number"),
+    (inspect.FloatType, "number"),
+)
+ORDERINGS: Final = frozenset({"<", "<=", ">", ">="})
+
+
+class Field(Struct, frozen=True):
+    """What a field holds: a `kind` of scalar, or a collection; `words` if it is one of a few.
+
+    The words are in order where they have one (`ordered`).
+    """
+
+    kind: str
+    words: Names = ()
+    ordered: bool = False
+    nullable: bool = False
+
+
+class Misfit(Struct, frozen=True):
+    what: str
+    do: str
+
+
+def field(path: Names) -> Field | None:
+    """The field at a path below `input` (`*` for any member); None if it is not known."""
+    reached = _type(path)
+    if reached is None:
+        return None
+    found, nullable = reached
+    if path in _SAID:
+        return Field("string", _SAID[path], nullable=nullable)
+    if isinstance(found, inspect.EnumType):
+        words = tuple(str(one.value) for one in found.cls)
+        return Field("string", words, issubclass(found.cls, Ordered), nullable)
+    for kind, name in _SCALARS:
+        if isinstance(found, kind):
+            return Field(name, nullable=nullable)
+    if isinstance(found, inspect.LiteralType):
+        return Field("number")
+    is_object = isinstance(found, inspect.StructType | inspect.DictType)
+    return Field("object" if is_object else "array", nullable=nullable)
+
+
+def _type(path: Names) -> tuple[inspect.Type, bool] | None:
+    kind: inspect.Type = inspect.type_info(InputDocument)
+    nullable = False
+    for name in (*path, ""):
+        nullable = isinstance(kind, inspect.UnionType)
+        if isinstance(kind, inspect.UnionType):
+            kind = next(one for one in kind.types if not isinstance(one, inspect.NoneType))
+        if not name:
+            break
+        if isinstance(kind, inspect.StructType):
+            members = {field.encode_name: field.type for field in kind.fields}
+            if name not in members:
+                return None
+            kind = members[name]
+        elif isinstance(kind, inspect.ListType | inspect.VarTupleType):
+            kind = kind.item_type
+        elif isinstance(kind, inspect.DictType):
+            kind = kind.value_type
+        else:
+            return None
+    return kind, nullable
+
+
+def never(name: str, one: Field, literal: Literal) -> Misfit | None:
+    """What is wrong with comparing a field called `name` with a literal; None if nothing is."""
+    if literal.kind == "null" and one.nullable:
+        return None
+    if literal.kind != one.kind:
+        what = f"{name} is {_article(one.kind)} {one.kind}, never {literal.text}"
+        return Misfit(what, _one_of(one.words))
+    word = literal.text[1:-1]
+    if not one.words or word in one.words:
+        return None
+    close = nearest(word, one.words)
+    do = f"the nearest word is {close}" if close else _one_of(one.words)
+    return Misfit(f"{name} is never {literal.text}", do)
+
+
+def unordered(name: str, one: Field, operator: str, literal: Literal | None) -> Misfit:
+    """Words are compared as text: "confidential" < "public"."""
+    do = "compare with ==, or with `in` and a set of words"
+    word = literal.text[1:-1] if literal else ""
+    if one.ordered and word in one.words:
+        place = one.words.index(word)
+        meant = {
+            "<": one.words[:place],
+            "<=": one.words[: place + 1],
+            ">": one.words[place + 1 :],
+            ">=": one.words[place:],
+        }[operator]
+        if meant:
+            do = f"write {name} in {{" + ", ".join(f'"{word}"' for word in meant) + "}"
+    return Misfit(f"{name} has words, and {operator} goes by the alphabet", do)
+
+
+def nearest(word: str, words: Names) -> str | None:
+    """The word that was meant, apart from case, blanks and dashes; or one like it."""
+    plain = word.strip().lower().replace("-", "_").replace(" ", "_")
+    if plain in words:
+        return plain
+    return next(iter(get_close_matches(plain, words, n=1, cutoff=0.5)), None)
+
+
+def _one_of(words: Names) -> str:
+    return f"it is one of {', '.join(words)}" if words else ""
+
+
+def _article(kind: str) -> str:
+    return "an" if kind[0] in "ao" else "a"
