@@ -14,7 +14,6 @@ import msgspec
 from situs.errors import OperatorError
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
     from situs.stores.decisions import Entry
@@ -74,25 +73,25 @@ def verify(data: Path | None, key_files: tuple[Path, ...], as_json: bool) -> Non
 
 
 def _print_report(report: Report, keys: list[str]) -> None:
-    console = _console()
     table = _table("chain", "lines", "checkpoints", "unsigned", "end")
     for chain in report.chains:
         end = "closed" if chain.closed else "torn last line" if chain.torn else "open or killed"
         numbers = (chain.lines, chain.checkpoints, chain.unsigned)
         table.add_row(chain.chain, *map(str, numbers), end)
     if report.chains:
-        console.print(table)
-    console.print(f"trusted keys: {', '.join(keys) or 'none'}")
-    console.print(
-        f"{report.lines} lines, {report.decisions} decisions, {report.outcomes} outcomes, "
-        f"{report.open_decisions} decisions without an outcome"
+        _show(table)
+    click.echo(f"trusted keys: {', '.join(keys) or 'none'}")
+    click.echo(
+        f"{_count(report.lines, 'line')}, {_count(report.decisions, 'decision')}, "
+        f"{_count(report.outcomes, 'outcome')}, "
+        f"{_count(report.open_decisions, 'decision')} without an outcome"
     )
     for problem in report.problems:
         where = f"{problem.file}:{problem.line}"
         seq = "" if problem.seq is None else f" seq {problem.seq}"
-        console.print(f"{where}{seq}: {problem.code}: {problem.what}")
+        click.echo(f"{where}{seq}: {problem.code}: {problem.what}")
     count = len(report.problems) + report.more_problems
-    console.print(f"NOT SOUND: {count} problems" if count else "sound")
+    click.echo(f"NOT SOUND: {_count(count, 'problem')}" if count else "sound")
 
 
 @receipts.command()
@@ -139,7 +138,7 @@ def export(target: Path, data: Path | None, since: datetime | None) -> None:
     keys.mkdir(parents=True, exist_ok=True)
     for path in (directory / "keys").glob("*.pub"):
         shutil.copy2(path, keys / path.name)
-    click.echo(f"{copied} chains copied to {target}")
+    click.echo(f"{_count(copied, 'chain')} copied to {target}")
 
 
 @click.group()
@@ -153,31 +152,40 @@ def decisions() -> None:
     "-n", "count", default=20, show_default=True, type=click.IntRange(0), help="How many."
 )
 @click.option("-f", "--follow", "follows", is_flag=True, help="Go on with new ones as they end.")
+@click.option(
+    "-w",
+    "--wide",
+    is_flag=True,
+    help="With year, findings, locus, objective and reason, as on a terminal of 160 columns.",
+)
 @_json
-def tail(data: Path | None, count: int, follows: bool, as_json: bool) -> None:
+def tail(data: Path | None, count: int, follows: bool, wide: bool, as_json: bool) -> None:
     """List the newest decisions."""
     from situs.stores.decisions import follow
     from situs.stores.decisions import tail as newest
 
     directory = _directory(data)
-    console = _console()
+    wide = wide or (sys.stdout.isatty() and shutil.get_terminal_size().columns >= _WIDE)
+    row = _row if wide else _short_row
     coming = follow(directory)
     entries = newest(directory, count)
     if as_json:
         for entry in entries:
             _print_json(entry)
-    elif entries or not follows:
-        table = _table(*_COLUMNS)
+    elif entries:
+        table = _table(*(_COLUMNS if wide else _SHORT_COLUMNS))
         for entry in entries:
-            table.add_row(*_row(entry))
-        console.print(table if entries else "no decisions yet")
+            table.add_row(*row(entry))
+        _show(table)
+    elif not follows:
+        click.echo("no decisions yet")
     if not follows:
         return
     for entry in coming:
         if as_json:
             _print_json(entry)
         else:
-            console.print("  ".join(_row(entry)))
+            click.echo("  ".join(row(entry)))
 
 
 @decisions.command("show")
@@ -194,27 +202,41 @@ def show_decision(wanted: str, data: Path | None, as_json: bool) -> None:
     if as_json:
         _print_json(entry)
         return
-    console = _console()
-    for table in _tables(entry):
-        console.print(table)
+    _show(*_tables(entry), between="\n")
 
 
 _COLUMNS = ("time", "id", "label", "objective", "went to", "end", "reason")
+_SHORT_COLUMNS = ("time", "id", "label", "went to", "end")
+_WIDE = 160
 
 
-def _console() -> Console:
-    """Plain text; as wide as it needs to be where no terminal sets a width."""
+def _show(*tables: Table, between: str = "") -> None:
+    """As wide as the terminal; elsewhere as wide as needed, and no blanks at the ends of lines."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else 240
-    return Console(width=width, markup=False, highlight=False, emoji=False)
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else 240, markup=False, highlight=False, emoji=False)
+    for number, table in enumerate(tables):
+        click.echo(between if number else "", nl=False)
+        if terminal:
+            console.print(table)
+            continue
+        with console.capture() as capture:
+            console.print(table)
+        for line in capture.get().splitlines():
+            click.echo(line.rstrip())
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _table(*columns: str, title: str | None = None) -> Table:
-    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(*columns, title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table = Table(
+        *columns, title=title, box=None, title_justify="left", pad_edge=False, header_style="dim"
+    )
     for column in table.columns:
         column.overflow = "fold"
     return table
@@ -234,18 +256,27 @@ def _row(entry: Entry) -> tuple[str, ...]:
     )
 
 
-def _destination(entry: Entry) -> str:
-    """The last deployment tried, or the one ranked first while nothing is known."""
+def _short_row(entry: Entry) -> tuple[str, ...]:
+    """What fits into a hundred columns."""
+    at = datetime.fromtimestamp(entry.decision["at"], UTC).strftime("%m-%d %H:%M:%S")
+    label = str(entry.decision["analysis"]["label"])
+    return at, entry.id, label, _destination(entry, locus=False), _end(entry)
+
+
+def _destination(entry: Entry, *, locus: bool = True) -> str:
+    """The last deployment tried, or with ? the one ranked first while nothing is known."""
     attempts = (entry.outcome or {}).get("attempts") or []
-    if attempts:
-        last = attempts[-1]
-        return f"{last['deployment']} @ {last['locus']} ({last['jurisdiction']})"
     ranked = entry.decision["placement"]["ranked"]
-    if entry.outcome is not None or not ranked:
+    if attempts:
+        last, ending = attempts[-1], ""
+        name, at, law = last["deployment"], last["locus"], last["jurisdiction"]
+    elif entry.outcome is not None or not ranked:
         return "-"
-    name = ranked[0]["deployment"]
-    locus = entry.deployment(name).get("locus", {})
-    return f"{name} @ {locus.get('name', '?')} ({locus.get('jurisdiction', '?')})?"
+    else:
+        name, ending = ranked[0]["deployment"], "?"
+        facts = entry.deployment(name).get("locus", {})
+        at, law = facts.get("name", "?"), facts.get("jurisdiction", "?")
+    return f"{name} @ {at} ({law}){ending}" if locus else f"{name} ({law}){ending}"
 
 
 def _end(entry: Entry) -> str:
@@ -284,6 +315,7 @@ def _tables(entry: Entry) -> list[Table]:
     request, analysis, policy = decision["request"], decision["analysis"], decision["policy"]
     for name, value in zip(_COLUMNS, _row(entry), strict=True):
         facts.add_row(name, value)
+    owed = ", ".join(f"{o['kind']} {o['deployment']}" for o in policy["obligations"])
     for name, value in (
         ("receipt", entry.ref),
         ("request", f"{request['wire']} {request['model']}, {request['size']} bytes"),
@@ -291,7 +323,7 @@ def _tables(entry: Entry) -> list[Table]:
         ("task", f"{analysis['task']}, needs {analysis['needs']} ({analysis['tier']})"),
         ("findings", ", ".join(f["kind"] for f in analysis["findings"]) or "-"),
         ("policy", policy["policy"] + (f": {policy['error']}" if policy["error"] else "")),
-        ("obligations", ", ".join(f"{o['kind']} {o['deployment']}" for o in policy["obligations"])),
+        ("obligations", owed or "-"),
         ("fleet", decision["fleet"]["digest"]),
     ):
         facts.add_row(name, value)

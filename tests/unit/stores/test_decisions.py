@@ -1,9 +1,13 @@
+import asyncio
 import json
+import re
 import threading
 from itertools import islice
 
 import pytest
+from bench.receipts import decided
 from click.testing import CliRunner
+from msgspec.structs import replace
 from tests.unit.stores.test_verify import edit, rewrite
 from tests.unit.stores.writing import decide, files, serve, several_segments, writing
 
@@ -77,6 +81,30 @@ def test_the_table_says_where_a_request_went(kept):
     data, count, _ = kept
     shown = run(decisions, "tail", "-n", 2, "--data", data)
     assert shown.exit_code == 0
+    head, ended, running = shown.output.splitlines()
+    assert head.split("  ")[0] == "time"
+    assert re.fullmatch(
+        rf"\d\d-\d\d \d\d:\d\d:\d\d  req-{count - 1:09d}  confidential  d0 \(DE\)   complete 200",
+        ended,
+    )
+    assert running.endswith("d0 (DE)?  no outcome")
+    assert "objective" not in head
+
+
+def test_the_table_fits_into_a_hundred_columns_with_ids_of_the_gateway(tmp_path):
+    with writing(tmp_path) as writer:
+        long = "req_" + "0" * 27
+        one = decided(1, b"x")
+        renamed = replace(one, decision=replace(one.decision, id=long))
+        asyncio.run(writer.decided(renamed))
+    lines = run(decisions, "tail", "--data", tmp_path).output.splitlines()
+    assert long in lines[-1]
+    assert max(map(len, lines)) <= 100
+
+
+def test_the_wide_table_says_why(kept):
+    data, count, _ = kept
+    shown = run(decisions, "tail", "-n", 2, "--wide", "--data", data)
     ended, running = (line for line in shown.output.splitlines() if "req-" in line)
     assert f"req-{count - 1:09d}" in ended
     for word in ("confidential (iban)", "cheapest_adequate", "d0 @ rack-1 (DE)", "complete 200"):
@@ -106,6 +134,26 @@ def test_verify_exits_with_one_only_when_something_is_wrong(kept, tmp_path):
     bad = run(receipts, "verify", "--data", tmp_path / "copy", "--json")
     assert bad.exit_code == 1
     assert json.loads(bad.output)["problems"]
+
+
+def test_no_line_ends_in_blanks(kept):
+    data, _, _ = kept
+    for command in ((decisions, "tail"), (decisions, "tail", "-w"), (receipts, "verify")):
+        lines = run(*command, "--data", data).output.splitlines()
+        assert lines
+        assert [line for line in lines if line != line.rstrip()] == []
+    shown = run(decisions, "show", "req-000000003", "--data", data).output.splitlines()
+    assert [line for line in shown if line != line.rstrip()] == []
+
+
+def test_one_is_not_many(tmp_path):
+    data = tmp_path / "data"
+    with writing(data) as writer:
+        decide(writer, 1)
+    verified = run(receipts, "verify", "--data", data).output
+    assert "1 decision, 0 outcomes, 1 decision without an outcome" in verified
+    exported = run(receipts, "export", tmp_path / "copy", "--data", data).output
+    assert exported.startswith("1 chain copied to ")
 
 
 def test_export_since_leaves_older_chains_out(kept, tmp_path):
