@@ -56,19 +56,23 @@ class EventReader:
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._tail = b""
         self.finished = False
         self.done = False
 
     def feed(self, data: bytes) -> Iterator[Chunk]:
         """The chunks that `data` completes. Raises BackendUnavailable (`garbage`)."""
-        buffer = self._rest + data if self._rest else data
+        border = self._tail + data
+        self._hold(data)
+        if b"\n\n" not in border and b"\n\r\n" not in border:
+            return
+        buffer = b"".join(self._parts)
         if b"\r" in buffer:
             buffer = buffer.replace(b"\r\n", b"\n")
         cut = buffer.rfind(b"\n\n")
-        if cut < 0:
-            self._hold(buffer)
-            return
+        self._parts, self._size, self._tail = [], 0, b""
         self._hold(buffer[cut + 2 :])
         plain: list[bytes] = []
         for event in buffer[:cut].split(b"\n\n"):
@@ -85,13 +89,16 @@ class EventReader:
 
     def close(self) -> None:
         """The upstream closed its side. Raises BackendUnavailable (`cut`) if that was too early."""
-        if not (self.done or self.finished) or self._rest.strip():
+        if not (self.done or self.finished) or b"".join(self._parts).strip():
             raise BackendUnavailable("The stream was cut off.", reason=End.CUT)
 
-    def _hold(self, rest: bytes) -> None:
-        if len(rest) > _MAX_EVENT:
+    def _hold(self, piece: bytes) -> None:
+        """Keeps what is no whole event yet, and the bytes in which an end may have begun."""
+        self._parts.append(piece)
+        self._size += len(piece)
+        self._tail = (self._tail + piece)[-2:]
+        if self._size > _MAX_EVENT:
             raise BackendUnavailable("An event is longer than 8 MiB.", reason=End.GARBAGE)
-        self._rest = rest
 
     def _read(self, event: bytes) -> Chunk | None:
         """None for an event to pass on as it is; a Chunk for one that means something."""

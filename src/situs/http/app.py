@@ -94,8 +94,8 @@ class App:
 
     async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """The whole body. Raises RequestTooLarge as soon as that is known."""
-        declared = headers.get(b"content-length")
-        if declared is not None and int(declared) > self._max_body:
+        declared = headers.get(b"content-length", b"")
+        if declared.isdigit() and int(declared[:20]) > self._max_body:
             raise self._too_large()
         parts: list[bytes] = []
         size = 0

@@ -49,8 +49,19 @@ def test_any_cut_gives_the_same_bytes_and_usage(cuts):
     assert [c.last for c in chunks][-1] is True
 
 
-def test_carriage_returns_are_line_ends():
-    assert b"".join(c.data for c in read(WHOLE.replace(b"\n", b"\r\n"))) == WHOLE
+@given(st.lists(st.integers(0, len(WHOLE) + 20), max_size=12))
+def test_carriage_returns_are_line_ends_wherever_it_is_cut(cuts):
+    whole = WHOLE.replace(b"\n", b"\r\n")
+    places = [0, *sorted(cuts), len(whole)]
+    pieces = [whole[a:b] for a, b in itertools.pairwise(places)]
+    assert b"".join(c.data for c in read(*pieces)) == WHOLE
+
+
+def test_a_long_event_in_many_small_pieces_is_read_once():
+    """Byte by byte: what is held is not scanned again and again."""
+    long = event(choices=[{"delta": {"content": "x" * 300_000}, "finish_reason": None}])
+    chunks = read(*(long[i : i + 1] for i in range(len(long))), STOP, DONE)
+    assert b"".join(c.data for c in chunks) == long + STOP + DONE
 
 
 def test_comments_and_other_fields_pass():
