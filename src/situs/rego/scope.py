@@ -14,7 +14,10 @@ from situs.rego.tree import Place, place_of, text_of, variable
 
 
 class Use(Struct, frozen=True):
-    """`how` it stands there: `=` beside it, in a `pattern`, as an `index`, `declared`, or other."""
+    """`how` it stands there: `=` beside it, in a `pattern`, as an `index`, or `other`.
+
+    Of a declaration: `assigned`, `declared`, or `key`, which need not be used (`some i, d in …`).
+    """
 
     name: str
     how: str
@@ -65,7 +68,7 @@ class _Scope:
         for name in sorted(here):
             mine = [use for use in uses if use.name == name]
             declared = self._declared.get(name)
-            if declared and not mine:
+            if declared and not mine and declared.how != "key":
                 found.append(Lone(declared, declared=True))
             elif len(mine) == 1 and _binds(mine[0], declared is not None, name in self._named):
                 found.append(Lone(mine[0], declared is not None))
@@ -119,8 +122,8 @@ class _Scope:
         for span in inside.get("vars", ()):
             self._declare_named(span)
             self._named.add(text_of(self._source, span))
-        for part in (inside.get("key"), inside.get("value")):
-            self._declare(part, "declared")
+        self._declare(inside.get("key"), "key")
+        self._declare(inside.get("value"), "declared")
         self.look(inside.get("collection"))
 
     def _nest(self, inside: dict[str, Any]) -> None:
@@ -129,8 +132,9 @@ class _Scope:
         self._inner.append(inner)
         if "domain" in inside:
             self.look(inside["domain"])
-            for span in filter(None, (inside["key"], inside["value"])):
-                inner._declare_named(span)
+            if inside["key"]:
+                inner._declare_named(inside["key"], "key")
+            inner._declare_named(inside["value"])
             inner.look(inside["query"])
         else:
             inner.look(inside)
@@ -165,8 +169,8 @@ class _Scope:
         else:
             self.look(node)
 
-    def _declare_named(self, span: dict[str, int]) -> None:
-        self._declare({"Var": {"value": text_of(self._source, span), "span": span}}, "declared")
+    def _declare_named(self, span: dict[str, int], how: str = "declared") -> None:
+        self._declare({"Var": {"value": text_of(self._source, span), "span": span}}, how)
 
     def _use(self, node: dict[str, Any], how: str) -> None:
         name = variable(node)

@@ -49,6 +49,7 @@ def comparison_traps(
 
     `named` gives the literals that a rule always is; `free` says that a name is no rule or import.
     """
+    told: set[frozenset[Names]] = set()
     for one in rule.comparisons:
         path = expand(one.path, rule, imports)[1:] if _is_input(one.path, rule, imports) else ()
         about = field(path) if path else None
@@ -65,7 +66,9 @@ def comparison_traps(
         elif other[0] not in rule.locals and (said := named(other)) is not None:
             yield from _moved(one.at, _with_literals(shown, path, about, one, said))
         elif one.operator in ORDERINGS and about.words:
-            yield _trap(one.at, unordered(shown, about, one.operator, None))
+            if frozenset({one.path, other}) not in told:  # each stands there both ways round
+                yield _trap(one.at, unordered(shown, about, one.operator, None))
+            told.add(frozenset({one.path, other}))
         elif one.operator == "=" and _meant_a_word(other, about, rule) and free(other[0]):
             yield _always(other[0], one.at)
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from situs.cli.policy import policy
+from situs.cli.main import cli
 from situs.core.label import Label
 from situs.errors import PolicyError
 from situs.policy.input import input_document
@@ -17,7 +17,7 @@ BAD = "package situs\nallow contains 1 if time.now_ns()\ndeny contains x if { x 
 
 
 def run(*arguments: str, document: bytes | None = None):
-    return CliRunner().invoke(policy, list(arguments), input=document)
+    return CliRunner().invoke(cli, ["policy", *arguments], input=document)
 
 
 def test_check_says_what_the_default_policy_is():

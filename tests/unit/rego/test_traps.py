@@ -70,8 +70,8 @@ def always(name: str) -> str:
             "5:13: d is never used; write _ if any will do",
         ),
         (
-            "x if { some i, d in input.deployments; d.locus.owned }",
-            "5:13: i is never used; write _ if any will do",
+            "x if { some d, i in input.deployments; d > 1 }",
+            "5:16: i is never used; write _ if any will do",
         ),
         (
             "x if every d in input.deployments { input.tools }",
@@ -106,6 +106,8 @@ def test_siblings_do_not_share_a_variable(tmp_path):
         "x if input.deployments[_].locus.owned",
         "x if { some _ in input.deployments; input.tools }",
         "x if { some _, d in input.deployments; d.locus.owned }",
+        "x if { some i, d in input.deployments; d.locus.owned }",
+        "x if every i, d in input.deployments { d.locus.owned }",
         "x if { [_, v] = [1, input.task]; v != input.data }",
         "x if { t = input.task; count({d | some d in input.deployments; d.name = t}) > 0 }",
         "f(_, b) := b\nx if f(1, input.tools)",
@@ -207,6 +209,7 @@ def test_what_a_field_never_is_is_refused(tmp_path, text, problem):
         ('"internal" >= input.label', 'write label in {"public", "internal"}'),
         ('input.label > "restricted"', "compare with ==, or with `in` and a set of words"),
         ("input.label < input.task", "compare with ==, or with `in` and a set of words"),
+        ("input.label < input.needs", "compare with ==, or with `in` and a set of words"),
     ],
 )
 def test_words_have_no_order_in_a_policy(tmp_path, text, meant):

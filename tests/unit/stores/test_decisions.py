@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tests.unit.stores.test_verify import edit, rewrite
 from tests.unit.stores.writing import decide, files, serve, several_segments, writing
 
-from situs.cli.receipts import decisions, receipts
+from situs.cli.main import cli
 from situs.stores.decisions import find, follow, read_line, tail
 
 
@@ -74,12 +74,12 @@ def test_follow_tells_of_a_decision_once_it_ends(tmp_path):
 
 
 def run(command, *args):
-    return CliRunner().invoke(command, [str(a) for a in args], catch_exceptions=False)
+    return CliRunner().invoke(cli, [command, *map(str, args)], catch_exceptions=False)
 
 
 def test_the_table_says_where_a_request_went(kept):
     data, count, _ = kept
-    shown = run(decisions, "tail", "-n", 2, "--data", data)
+    shown = run("decisions", "tail", "-n", 2, "--data", data)
     assert shown.exit_code == 0
     head, ended, running = shown.output.splitlines()
     assert head.split("  ")[0] == "time"
@@ -97,14 +97,14 @@ def test_the_table_fits_into_a_hundred_columns_with_ids_of_the_gateway(tmp_path)
         one = decided(1, b"x")
         renamed = replace(one, decision=replace(one.decision, id=long))
         asyncio.run(writer.decided(renamed))
-    lines = run(decisions, "tail", "--data", tmp_path).output.splitlines()
+    lines = run("decisions", "tail", "--data", tmp_path).output.splitlines()
     assert long in lines[-1]
     assert max(map(len, lines)) <= 100
 
 
 def test_the_wide_table_says_why(kept):
     data, count, _ = kept
-    shown = run(decisions, "tail", "-n", 2, "--wide", "--data", data)
+    shown = run("decisions", "tail", "-n", 2, "--wide", "--data", data)
     ended, running = (line for line in shown.output.splitlines() if "req-" in line)
     assert f"req-{count - 1:09d}" in ended
     for word in ("confidential (iban)", "cheapest_adequate", "d0 @ rack-1 (DE)", "complete 200"):
@@ -114,35 +114,35 @@ def test_the_wide_table_says_why(kept):
 
 def test_a_decision_is_shown_whole(kept):
     data, _, _ = kept
-    shown = run(decisions, "show", "req-000000003", "--data", data).output
+    shown = run("decisions", "show", "req-000000003", "--data", data).output
     for word in ("ranked", "excluded", "not_owned", "attempt", "127.0.0.1:8080", "iban"):
         assert word in shown
-    as_json = json.loads(run(decisions, "show", "req-000000003", "--data", data, "--json").output)
+    as_json = json.loads(run("decisions", "show", "req-000000003", "--data", data, "--json").output)
     assert as_json["decision"]["id"] == "req-000000003"
 
 
 def test_verify_exits_with_one_only_when_something_is_wrong(kept, tmp_path):
     data, _, _ = kept
-    exported = run(receipts, "export", tmp_path / "copy", "--data", data)
+    exported = run("receipts", "export", tmp_path / "copy", "--data", data)
     assert exported.exit_code == 0
     assert not list((tmp_path / "copy").rglob("*.salts"))
     assert not list((tmp_path / "copy").rglob("*.key"))
-    good = run(receipts, "verify", "--data", tmp_path / "copy")
+    good = run("receipts", "verify", "--data", tmp_path / "copy")
     assert good.exit_code == 0
     assert "sound" in good.output.splitlines()[-1]
     rewrite(max(files(tmp_path / "copy"), key=lambda path: path.stat().st_size), edit)
-    bad = run(receipts, "verify", "--data", tmp_path / "copy", "--json")
+    bad = run("receipts", "verify", "--data", tmp_path / "copy", "--json")
     assert bad.exit_code == 1
     assert json.loads(bad.output)["problems"]
 
 
 def test_no_line_ends_in_blanks(kept):
     data, _, _ = kept
-    for command in ((decisions, "tail"), (decisions, "tail", "-w"), (receipts, "verify")):
+    for command in (("decisions", "tail"), ("decisions", "tail", "-w"), ("receipts", "verify")):
         lines = run(*command, "--data", data).output.splitlines()
         assert lines
         assert [line for line in lines if line != line.rstrip()] == []
-    shown = run(decisions, "show", "req-000000003", "--data", data).output.splitlines()
+    shown = run("decisions", "show", "req-000000003", "--data", data).output.splitlines()
     assert [line for line in shown if line != line.rstrip()] == []
 
 
@@ -150,18 +150,18 @@ def test_one_is_not_many(tmp_path):
     data = tmp_path / "data"
     with writing(data) as writer:
         decide(writer, 1)
-    verified = run(receipts, "verify", "--data", data).output
+    verified = run("receipts", "verify", "--data", data).output
     assert "1 decision, 0 outcomes, 1 decision without an outcome" in verified
-    exported = run(receipts, "export", tmp_path / "copy", "--data", data).output
+    exported = run("receipts", "export", tmp_path / "copy", "--data", data).output
     assert exported.startswith("1 chain copied to ")
 
 
 def test_export_since_leaves_older_chains_out(kept, tmp_path):
     data, _, _ = kept
-    run(receipts, "export", tmp_path / "none", "--data", data, "--since", "2100-01-01")
+    run("receipts", "export", tmp_path / "none", "--data", data, "--since", "2100-01-01")
     assert not list((tmp_path / "none").rglob("*.jsonl"))
 
 
 def test_one_line_is_shown(kept):
     data, _, ref = kept
-    assert json.loads(run(receipts, "show", ref, "--data", data).output)["type"] == "decision"
+    assert json.loads(run("receipts", "show", ref, "--data", data).output)["type"] == "decision"
