@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
+from situs.rego.compare import Comparison
 from situs.rego.syntax import Call, Rule, Syntax, expand
 from situs.rego.tree import ANY, Names
 
@@ -40,12 +41,18 @@ def _given(modules: Sequence[Syntax]) -> Iterator[tuple[tuple[Names, int], Names
 
 
 def _known(module: Syntax, rule: Rule, given: dict[tuple[Names, int], set[Names]]) -> Rule:
-    items = dict(rule.items)
+    items, compared = dict(rule.items), list(rule.comparisons)
     for position, parameter in enumerate(rule.parameters):
         paths = given.get((module.package + rule.name, position), set())
-        if parameter != ANY and len(paths) == 1 and (path := next(iter(paths)))[0] == "input":
+        if len(paths) != 1 or (path := next(iter(paths)))[0] != "input":
+            continue
+        if parameter != ANY:
             items[parameter] = path
-    return replace(rule, items=items)
+        elif position in rule.matches:
+            found = rule.matches[position]
+            one = Comparison(path, "==", found, found.members[0].at)
+            compared += [one] if one not in compared else []
+    return replace(rule, items=items, comparisons=tuple(compared))
 
 
 def called(module: Syntax, call: Call) -> Names | None:

@@ -48,6 +48,7 @@ class Rule(Struct, frozen=True):
 
     `locals` are the variables it declares, `items` those that run over a collection of `input`,
     with the path of what they are bound to. `parameters` are names too, `*` for a pattern.
+    `matches` are the literals among them.
     `literals` are the local names of some, `value` what the clause is where it holds.
     """
 
@@ -62,6 +63,7 @@ class Rule(Struct, frozen=True):
     items: dict[str, Names]
     lone: tuple[Lone, ...]
     comparisons: tuple[Comparison, ...]
+    matches: dict[int, Literals]
     literals: dict[str, Literals]
     value: Literals | None
 
@@ -121,6 +123,11 @@ def _rule(source: bytes, imports: dict[str, Reference], node: dict[str, Any]) ->
         items=_items(walk.bound, {alias: one.path for alias, one in imports.items()}),
         lone=lone_variables(source, head, bodies),
         comparisons=tuple(comparisons(said)),
+        matches={
+            position: found
+            for position, one in enumerate(head.get("args") or ())
+            if (found := literals(one)) is not None and found.form == "one"
+        },
         literals=named_literals(source, said),
         value=_value(kind, head, bodies),
     )

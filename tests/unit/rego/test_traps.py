@@ -225,6 +225,7 @@ def test_words_have_no_order_in_a_policy(tmp_path, text, meant):
         "x if { " + ALL + "near(d) }\nnear(d) if here(d.locus)\nhere(l) if l.kind == WORD",
         "x if { " + ALL + "here(d.locus) }\nhere(l) := l.kind == WORD",
         "x if { " + ALL + "here(d.locus.kind) }\nhere(k) if k in {WORD}",
+        "x if { " + ALL + 'rank(d.locus.kind) > 1 }\nrank("edge") := 1\nrank(WORD) := 2',
     ],
 )
 def test_fields_are_followed_through_names_and_functions(tmp_path, text):
