@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import ClassVar, cast
@@ -221,18 +222,17 @@ class Pool:
 
         Raises BackendUnavailable: `unreachable` or `timeout`.
         """
-        loop = asyncio.get_running_loop()
         while self._idle and not fresh:
             connection = self._idle.pop()
             if connection.transport.is_closing():
                 continue
-            if loop.time() - connection.idle_since < self.idle_s:
+            if time.monotonic() - connection.idle_since < self.idle_s:
                 connection.reused = True
                 return connection
             connection.transport.abort()
         try:
             async with asyncio.timeout(connect_timeout_s):
-                _, connection = await loop.create_connection(
+                _, connection = await asyncio.get_running_loop().create_connection(
                     lambda: Connection(self._gone), self._host, self._port, ssl=self._tls
                 )
         except TimeoutError:
@@ -248,7 +248,7 @@ class Pool:
         """Keeps a connection whose exchange ended well; drops any other at once."""
         if connection.reusable and not self._closed and len(self._idle) < _MAX_IDLE:
             connection.idle = True
-            connection.idle_since = asyncio.get_running_loop().time()
+            connection.idle_since = time.monotonic()
             self._idle.append(connection)
         else:
             connection.transport.abort()

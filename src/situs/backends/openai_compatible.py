@@ -55,31 +55,41 @@ class _Body(Struct):
 _decode_body = msgspec.json.Decoder(_Body).decode
 
 
+class Origin(Struct, frozen=True):
+    """A base URL, taken apart once: the `host` header, the path, and its connections."""
+
+    host: str
+    path: str
+    pool: Pool
+
+
 class OpenAICompatible:
-    """The pools of all endpoints, by origin; `close` it at the end."""
+    """The connections to all endpoints, by base URL; `close` it at the end."""
 
     def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
         self._endpoints = dict(endpoints)
-        self._pools: dict[tuple[str, str, int], Pool] = {}
+        self._origins: dict[str, Origin] = {}
         self._tls: ssl.SSLContext | None = None
 
     def prepare(self, deployment: Deployment, request: Request) -> HTTPReply:
         return HTTPReply(self, self._endpoints[deployment.name], request)
 
     def close(self) -> None:
-        for pool in self._pools.values():
-            pool.close()
+        for origin in self._origins.values():
+            origin.pool.close()
 
-    def pool(self, scheme: str, host: str, port: int) -> Pool:
-        """One pool an origin; supervised servers change their port, so stale ones are let go."""
-        origin = (scheme, host, port)
-        pool = self._pools.get(origin)
-        if pool is None:
-            if len(self._pools) > 4 * len(self._endpoints) + 16:
+    def origin(self, base: str) -> Origin:
+        """One of each; supervised servers change their port, so stale ones are let go."""
+        known = self._origins.get(base)
+        if known is None:
+            if len(self._origins) > 4 * len(self._endpoints) + 16:
                 self.close()
-                self._pools.clear()
-            pool = self._pools[origin] = Pool(host, port, self._context(scheme))
-        return pool
+                self._origins.clear()
+            url = urlsplit(base)
+            port = url.port or (443 if url.scheme == "https" else 80)
+            pool = Pool(url.hostname or "", port, self._context(url.scheme))
+            known = self._origins[base] = Origin(url.netloc, url.path, pool)
+        return known
 
     def _context(self, scheme: str) -> ssl.SSLContext | None:
         """Certificates and names are verified, against the system's authorities."""
@@ -121,11 +131,10 @@ class HTTPReply:
         base = self._endpoint.base_url()
         if base is None:
             raise BackendUnavailable("The model is not loaded.", reason=End.UNREACHABLE)
-        url = urlsplit(base)
-        port = url.port or (443 if url.scheme == "https" else 80)
-        self._pool = self._backends.pool(url.scheme, url.hostname or "", port)
+        origin = self._backends.origin(base)
+        self._pool = origin.pool
         body = outgoing(self._request, self._endpoint.model)
-        head = self._head(url.netloc, url.path + _PATHS[self._request.wire], len(body))
+        head = self._head(origin.host, origin.path + _PATHS[self._request.wire], len(body))
         try:
             connection = await self._send(head, body)
         except BackendUnavailable:

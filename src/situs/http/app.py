@@ -35,6 +35,7 @@ class Call(Struct, frozen=True):
     body: bytes
     receive: Receive
     send: Send
+    loop: asyncio.AbstractEventLoop
 
 
 Handler = Callable[[Call], Awaitable[None]]
@@ -50,6 +51,7 @@ class App:
         self._paths = {path for _, path in routes}
         self._guard = guard
         self._max_body = max_body
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +83,13 @@ class App:
         if method == "POST":
             require_json(headers)
             body = await self._read(headers, receive)
-        await handler(Call(path, headers, body, receive, send))
+        await handler(Call(path, headers, body, receive, send, self._running_loop()))
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        """Asked for once: before Python 3.12 each asking is a system call."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
 
     def _route(self, method: str, path: str) -> Handler:
         for known in (path, path[: path.rfind("/") + 1]):
@@ -123,15 +131,15 @@ class HangUp:
 
     _PATIENCE_S = 0.02
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, call: Call) -> None:
         self.noticed = False
-        self._receive = receive
+        self._receive = call.receive
+        self._loop = call.loop
         self._listener: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
-        self._timer = loop.call_later(self._PATIENCE_S, self._start)
+        self._task = asyncio.current_task(self._loop)
+        self._timer = self._loop.call_later(self._PATIENCE_S, self._start)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
@@ -144,7 +152,7 @@ class HangUp:
         return self._task is not None and self._task.uncancel() == 0
 
     def _start(self) -> None:
-        self._listener = asyncio.get_running_loop().create_task(self._listen())
+        self._listener = self._loop.create_task(self._listen())
 
     async def _listen(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

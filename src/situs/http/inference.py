@@ -45,7 +45,7 @@ class Chat:
 
     async def __call__(self, call: Call) -> None:
         request = request_of(call, self._gateway.situation.snapshot().fleet)
-        with HangUp(call.receive):
+        with HangUp(call):
             answer = await self._gateway.handle(request)
             try:
                 await _send(answer, call.send)
