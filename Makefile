@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 7488
 
-.PHONY: help up setup test lint fix bench size lock clean
+.PHONY: help up setup test lint fix bench bench-peers size lock clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -32,6 +32,9 @@ fix: $(VENV)/.dev ## format and mend what can be mended
 
 bench: $(VENV)/.dev ## measure; appends rows to bench/results
 	$(BIN)/python -m bench
+
+bench-peers: $(VENV)/.dev ## install the other gateways that bench measures beside Situs
+	$(BIN)/python -m bench.peers install
 
 size: $(VENV)/.dev ## list the largest files and functions
 	$(BIN)/python bench/size.py --list

@@ -32,7 +32,7 @@ def purpose(name: str) -> str:
 
 def script(name: str, arguments: list[str]) -> None:
     """Runs one script, shows its lines, keeps those that are rows."""
-    command = [sys.executable, str(HERE / f"{name}.py"), *arguments]
+    command = [sys.executable, "-m", f"bench.{name}", *arguments]
     done = subprocess.run(command, cwd=processes.ROOT, stdout=subprocess.PIPE, check=True)
     facts = processes.machine()
     for line in done.stdout.decode().splitlines():

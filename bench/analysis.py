@@ -1,4 +1,4 @@
-"""How long the analysis of one request takes: `python bench/analysis.py [COUNT]`.
+"""How long the analysis of one request takes: `python -m bench analysis [COUNT]`.
 
 One JSON line for each workload, in microseconds for each call, over COUNT distinct texts (10,000
 unless given): the mean of processor time, and the median and p99 of wall time. `first` is the first

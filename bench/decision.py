@@ -1,6 +1,6 @@
 """The decision alone: analysis, policy and placement in one process, no I/O.
 
-    python bench/decision.py [COUNT]
+    python -m bench decision [COUNT]
 
 Eight deployments, distinct prompts of about 512 tokens. Prints one JSON line for each part and for
 the whole: microseconds of wall time (p50, p99) and of CPU (mean).

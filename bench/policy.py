@@ -1,6 +1,6 @@
 """How long judging takes: evaluated each time, and remembered.
 
-python bench/policy.py [--rounds N]
+python -m bench policy [--rounds N]
 """
 
 from __future__ import annotations

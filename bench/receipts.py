@@ -1,6 +1,6 @@
 """What a receipt costs the request path, and how fast a chain is verified.
 
-    python bench/receipts.py [REQUESTS]
+    python -m bench receipts [REQUESTS]
 
 Prints one JSON line: microseconds of wall time for decision + outcome with 8 deployments (mean and
 percentiles), CPU of the whole process per request (the signing thread included), bytes per request,
