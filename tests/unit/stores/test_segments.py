@@ -1,6 +1,7 @@
 """The writer: what is acknowledged stays, what cannot be written stops the request."""
 
 import json
+import itertools
 import os
 import random
 import signal
@@ -139,9 +140,9 @@ def test_nothing_is_acknowledged_while_the_directory_cannot_be_written(tmp_path)
     assert len(of_type(tmp_path, "decision")) == 1
 
 
-def refused(writer):
+def refused(writer, number):
     try:
-        decide(writer, 2)
+        decide(writer, number)
     except CannotRecord:
         return True
     return False
@@ -153,10 +154,11 @@ def test_a_directory_taken_away_stops_requests_until_a_new_chain_stands(tmp_path
         old = writer.state().chain
         receipts_dir(tmp_path).rename(tmp_path / "gone")
         receipts_dir(tmp_path).write_text("in the way")
-        until(lambda: refused(writer))
+        numbers = itertools.count(2)
+        until(lambda: refused(writer, next(numbers)))
         receipts_dir(tmp_path).unlink()
         until(lambda: writer.state().problem is None)
-        serve(writer, 3)
+        serve(writer, next(numbers))
         assert writer.state().chain != old
     assert codes(tmp_path) == {"chain_missing"}
     (tmp_path / "gone" / old).rename(receipts_dir(tmp_path) / old)
