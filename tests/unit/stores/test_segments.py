@@ -1,7 +1,7 @@
 """The writer: what is acknowledged stays, what cannot be written stops the request."""
 
-import json
 import itertools
+import json
 import os
 import random
 import signal
