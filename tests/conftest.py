@@ -1,0 +1,18 @@
+"""What holds for every test."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _collected():
+    """Garbage is collected on the thread that made it.
+
+    A policy engine that a failed test frame keeps in a cycle may not be dropped on another thread,
+    and the next module may start some.
+    """
+    yield
+    gc.collect()
