@@ -16,7 +16,7 @@ from situs.core.decision import Analysis, Placement, PolicyDecision
 from situs.core.fleet import DeploymentState, FleetView
 from situs.core.label import Label
 from situs.core.record import Decided
-from situs.core.request import AUTO, Ask, Objective
+from situs.core.request import AUTO, Ask, Modality, Objective
 
 FORMAT = 1
 GENESIS = "0" * 64
@@ -47,6 +47,10 @@ class RequestFacts(Struct, frozen=True):
     digest: str
     salt: int
     stream: bool
+    max_completion_tokens: int | None
+    modalities: frozenset[Modality]
+    tools: bool
+    structured_output: bool
     tenant: str
     key: str
     ask: AskFacts
@@ -137,6 +141,10 @@ def decision_body(record: Decided, slot: int, salt: bytes) -> bytes:
                 digest=sha256(salt + request.body).hexdigest(),
                 salt=slot,
                 stream=request.stream,
+                max_completion_tokens=request.max_completion_tokens,
+                modalities=request.modalities,
+                tools=request.tools,
+                structured_output=request.structured_output,
                 tenant=request.principal.tenant,
                 key=request.principal.key,
                 ask=_ask(request.ask, salt),
