@@ -27,7 +27,7 @@ from situs.core.decision import Analysis
 from situs.core.fleet import Health
 from situs.core.request import Request
 from situs.core.snapshot import Labels, Snapshot
-from situs.errors import AddressInUse, ConfigError, SitusError
+from situs.errors import AddressInUse, ConfigError, OperatorError, SitusError
 from situs.fleet.registry import Registry
 from situs.fleet.situation import Situation
 from situs.gateway import Gateway
@@ -166,6 +166,11 @@ class System:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._aside, analyse, request, labels)
 
+    def failed(self) -> bool:
+        """Nothing can be called: every deployment is a supervised one that was given up."""
+        given_up = [s for s in self._supervisors.values() if s.state is State.FAILED]
+        return len(given_up) == len(self.setting.config.deployments)
+
     async def settled(self) -> None:
         """Returns when every supervised model is ready or has failed to load."""
         for supervisor in self._supervisors.values():
@@ -278,10 +283,13 @@ async def serve(
     listener: socket.socket,
     on_state: OnState | None = None,
     on_ready: OnReady | None = None,
+    on_stop: Callable[[int], None] | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT, then drain: running requests end, new ones get 503.
 
-    A second signal ends at once. `on_ready` is told the base URL once models are loaded.
+    What still runs after `drain_s`, or at a second signal, is ended and told so. `on_ready` is told
+    the base URL once models are loaded (an OperatorError that it raises ends all), `on_stop` how
+    many requests are waited for.
     """
     async with System(setting, on_state) as system:
         app = system.app()
@@ -300,13 +308,16 @@ async def serve(
                 server_header=False,
                 date_header=False,
                 timeout_keep_alive=75,
-                timeout_graceful_shutdown=int(drain_s) + 1,
+                timeout_graceful_shutdown=int(drain_s) + 5,
             )
         )
 
         def stop() -> None:
-            server.force_exit = server.should_exit
+            again = server.should_exit
+            if not again and app.running and on_stop is not None:
+                on_stop(len(app.running))
             app.draining = server.should_exit = True
+            loop.call_later(0 if again else drain_s, app.stop_running)
 
         gc.collect()
         gc.freeze()
@@ -317,13 +328,22 @@ async def serve(
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         async with asyncio.TaskGroup() as tasks:
-            greeting = tasks.create_task(_greet(system, f"http://{shown}:{port}", on_ready))
+            greeting = tasks.create_task(_greet(system, f"http://{shown}:{port}", on_ready, stop))
             await server.serve(sockets=[listener])
             greeting.cancel()
+        if greeting.done() and not greeting.cancelled() and (refused := greeting.result()):
+            raise refused
 
 
-async def _greet(system: System, url: str, on_ready: OnReady | None) -> None:
+async def _greet(
+    system: System, url: str, on_ready: OnReady | None, stop: Callable[[], None]
+) -> OperatorError | None:
     """Tell once requests can be served: when every supervised model is loaded or given up."""
     await system.settled()
-    if on_ready is not None:
-        on_ready(url, system)
+    try:
+        if on_ready is not None:
+            on_ready(url, system)
+    except OperatorError as error:
+        stop()
+        return error
+    return None

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from situs.core.decision import Analysis, Decision
 from situs.core.fleet import Deployment
 from situs.core.ports import Backends, Chunk, Receipts, Situation
-from situs.core.record import Decided, Outcome, ReceiptRef
+from situs.core.record import Decided, End, Outcome, ReceiptRef
 from situs.core.request import Request
 from situs.core.snapshot import Labels, Snapshot
 from situs.decide import decide
-from situs.dispatch.walk import Step, Walk
+from situs.dispatch.walk import Step, Walk, end_of
 from situs.errors import (
     NoCapacity,
     NoDeploymentFits,
@@ -76,8 +76,8 @@ class Gateway:
         except SitusError as error:
             answer.error = error
             await answer.close()
-        except BaseException:
-            await answer.close()
+        except BaseException as error:
+            await answer.close(end_of(error))
             raise
         return answer
 
@@ -130,10 +130,17 @@ class Answer:
             self.error = error
             raise
 
-    async def close(self) -> None:
+    async def stop(self) -> StreamBroken:
+        """End an answer that has begun because the gateway stops; the error to tell the caller."""
+        error = StreamBroken("The gateway stopped before the answer was whole.", reason=End.STOPPED)
+        self.error = error
+        await self.close(End.STOPPED)
+        return error
+
+    async def close(self, end: End = End.CLIENT_GONE) -> None:
         """End what is open and write the outcome, even while being cancelled; idempotent."""
         try:
-            await self.walk.close()
+            await self.walk.close(end)
         finally:
             if not self.recorded:
                 self.recorded = True

@@ -153,6 +153,62 @@ def test_sigterm_during_a_stream_lets_it_end_and_takes_no_new_request(tmp_path, 
         kept.close()
 
 
+def test_what_runs_longer_than_the_drain_is_told_and_recorded_as_stopped(tmp_path, fakes):
+    config = stage.fleet(
+        fakes,
+        server={"drain_s": 0.5},
+        defaults={"answer_timeout_s": 30.0, "first_byte_timeout_s": 30.0},
+    )
+    with stage.running(tmp_path, config) as gateway:
+        fakes["office"].set(mode="slow", delay_s=0.4, once=True)
+        fakes["us"].set(mode="hang_before_head", once=True)
+        streamed, waiting = [], []
+        readers = [
+            threading.Thread(
+                target=lambda: streamed.append(
+                    gateway.chat("word " * 200, model="office-llm", stream=True)
+                )
+            ),
+            threading.Thread(target=lambda: waiting.append(gateway.chat(model="us-llm"))),
+        ]
+        for reader in readers:
+            reader.start()
+        time.sleep(1.0)
+        gateway.process.send_signal(signal.SIGTERM)
+        for reader in readers:
+            reader.join(20)
+        assert gateway.process.wait(20) == 0
+        assert "waiting for 2 requests" in gateway.log.read_text()
+        assert "Traceback" not in gateway.log.read_text()
+        events = stage.events(streamed[0])
+        assert events[-1]["error"]["code"] == "stream_broken"
+        assert (waiting[0].status, waiting[0].code) == (503, "draining")
+        ends = [a["end"] for line in gateway.lines("outcome") for a in line["attempts"]]
+        assert ends == ["stopped", "stopped"]
+
+
+def test_up_with_a_model_that_cannot_be_loaded_ends(tmp_path):
+    listed = subprocess.run(
+        stage.command("models", "list", "--json", "--data", str(tmp_path)),
+        capture_output=True,
+        check=True,
+    )
+    entry = json.loads(listed.stdout)[0]
+    weights = Path(entry["path"])
+    weights.parent.mkdir(parents=True)
+    with weights.open("wb") as file:
+        file.truncate(entry["size"])
+    done = subprocess.run(
+        stage.command("up", "--data", str(tmp_path), "--port", "0"),
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert b"No model could be loaded" in done.stderr
+    assert b"sha256" in done.stderr
+    assert b"curl" not in done.stdout
+
+
 def test_a_killed_gateway_leaves_a_chain_that_verifies(tmp_path, fakes):
     with stage.running(tmp_path, stage.fleet(fakes)) as gateway:
         served = [gateway.chat().headers["x-situs-request-id"] for _ in range(20)]

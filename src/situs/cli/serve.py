@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from situs.cli.options import data_option
+from situs.errors import OperatorError
 
 if TYPE_CHECKING:
     from situs.app import System
@@ -62,15 +63,23 @@ def _run(config: Any, base: Path, data: Path | None, port: int | None) -> None:
     server = config.server
     listener = listen(server.host, server.port if port is None else port)
     setting = Setting(config, base, data_dir(data))
-    uvloop.run(run(setting, listener, _told, _greet))
+    logging.getLogger("uvicorn.error").setLevel("ERROR")
+    uvloop.run(run(setting, listener, _told, _greet, _waiting))
 
 
 def _told(name: str, state: str, detail: str) -> None:
     click.echo(f"{name}: {state}{f' ({detail})' if detail else ''}", err=True)
 
 
+def _waiting(count: int) -> None:
+    what = "a request" if count == 1 else f"{count} requests"
+    click.echo(f"stopping; waiting for {what}, again to stop at once", err=True)
+
+
 def _greet(url: str, system: System) -> None:
-    """How to call it, as lines that can be pasted."""
+    """How to call it, as lines that can be pasted; OperatorError when nothing could be called."""
+    if system.failed():
+        raise OperatorError("No model could be loaded, and there is no other deployment.")
     click.echo(
         f"""
 Situs listens on {url}; receipts go to {system.setting.data / "receipts"}

@@ -14,6 +14,14 @@ from situs.core.record import Attempt, End, Usage
 from situs.core.request import Request
 from situs.errors import BackendUnavailable, NodesExhausted, StreamBroken
 
+STOPPING = "the gateway is stopping"
+"""The message of a cancellation that is the gateway's doing, not the caller's."""
+
+
+def end_of(cancellation: BaseException) -> End:
+    """Who ended it: the gateway, or the caller by leaving."""
+    return End.STOPPED if STOPPING in cancellation.args else End.CLIENT_GONE
+
 
 class Step(Struct, frozen=True):
     """One place to try, with what placement expected of it."""
@@ -89,8 +97,8 @@ class Walk:
             except BackendUnavailable as error:
                 retry_after_s = error.retry_after_s or retry_after_s
                 await self._end(End(error.reason))
-            except BaseException:
-                await self._end(End.CLIENT_GONE)
+            except BaseException as error:
+                await self._end(end_of(error))
                 raise
         tried = ", ".join(f"{a.deployment} ({a.end})" for a in self.attempts)
         failure = NodesExhausted(f"Every allowed deployment was tried and failed: {tried}.")
@@ -113,9 +121,9 @@ class Walk:
             ) from error
         await self._end(End.COMPLETE)
 
-    async def close(self) -> None:
-        """Ends what is still open: the caller has gone. Records first, then closes."""
-        await self._end(End.CLIENT_GONE)
+    async def close(self, end: End = End.CLIENT_GONE) -> None:
+        """Ends what is still open, by default because the caller has gone. Records, then closes."""
+        await self._end(end)
 
     async def _first_chunk(self, step: Step) -> Chunk:
         self._reply = self._backends.prepare(step.deployment, self._request)
@@ -164,7 +172,8 @@ class Walk:
         """An answer that was already whole is complete, even if the caller left before its end."""
         if self.status >= 400 and self.first_chunk_at is not None:
             return End.REFUSED
-        return End.COMPLETE if end is End.CLIENT_GONE and self._whole else end
+        left = end in (End.CLIENT_GONE, End.STOPPED)
+        return End.COMPLETE if left and self._whole else end
 
     def _attempt(self, step: Step, end: End, now: float) -> Attempt:
         deployment, reply = step.deployment, self._reply

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from msgspec import Struct
 
+from situs.dispatch.walk import STOPPING
 from situs.errors import (
     Draining,
     InvalidRequest,
@@ -36,6 +37,7 @@ class Call(Struct, frozen=True):
     receive: Receive
     send: Send
     loop: asyncio.AbstractEventLoop
+    running: set[asyncio.Task[Any]]
 
 
 Handler = Callable[[Call], Awaitable[None]]
@@ -52,6 +54,7 @@ class App:
         self._guard = guard
         self._max_body = max_body
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.running: set[asyncio.Task[Any]] = set()
         self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,7 +86,13 @@ class App:
         if method == "POST":
             require_json(headers)
             body = await self._read(headers, receive)
-        await handler(Call(path, headers, body, receive, send, self._running_loop()))
+        loop = self._running_loop()
+        await handler(Call(path, headers, body, receive, send, loop, self.running))
+
+    def stop_running(self) -> None:
+        """Ends the requests that still run: each caller is told, each record says who did it."""
+        for task in self.running:
+            task.cancel(STOPPING)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         """Asked for once: before Python 3.12 each asking is a system call."""
@@ -124,7 +133,7 @@ class App:
 
 
 class HangUp:
-    """Cancels the running task when the caller leaves.
+    """Cancels the running task when the caller leaves, and notes it while it runs.
 
     Listening costs a task, so it starts after a moment: most of what ends sooner needs none.
     """
@@ -135,16 +144,21 @@ class HangUp:
         self.noticed = False
         self._receive = call.receive
         self._loop = call.loop
+        self._running = call.running
         self._listener: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Self:
         self._task = asyncio.current_task(self._loop)
+        if self._task is not None:
+            self._running.add(self._task)
         self._timer = self._loop.call_later(self._PATIENCE_S, self._start)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
         """Swallows the cancellation that it caused itself."""
         self._timer.cancel()
+        if self._task is not None:
+            self._running.discard(self._task)
         if self._listener is not None:
             self._listener.cancel()
         if not (self.noticed and kind is asyncio.CancelledError):
@@ -160,6 +174,16 @@ class HangUp:
         if self._task is not None:
             self.noticed = True
             self._task.cancel()
+
+
+def stopped(cancellation: asyncio.CancelledError) -> bool:
+    """Whether the gateway itself ended the task; then it may go on, to tell the caller."""
+    if STOPPING not in cancellation.args:
+        return False
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
+    return True
 
 
 _ALLOWED = b", ".join((b"authorization", b"content-type", *REQUEST_HEADERS))

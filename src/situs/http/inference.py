@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import time
@@ -9,10 +10,10 @@ from contextlib import aclosing
 
 from situs.core.fleet import FleetView
 from situs.core.request import Principal, Request
-from situs.errors import UnknownModel
+from situs.errors import Draining, UnknownModel
 from situs.gateway import Answer, Gateway
 from situs.http import openai_chat
-from situs.http.app import Call, HangUp
+from situs.http.app import Call, HangUp, stopped
 from situs.http.errors import envelope, log_unexpected, public
 from situs.http.headers import ask_of, finals, response_headers
 from situs.http.respond import Send, send_body, send_error
@@ -46,7 +47,13 @@ class Chat:
     async def __call__(self, call: Call) -> None:
         request = request_of(call, self._gateway.situation.snapshot().fleet)
         with HangUp(call):
-            answer = await self._gateway.handle(request)
+            try:
+                answer = await self._gateway.handle(request)
+            except asyncio.CancelledError as error:
+                if not stopped(error):
+                    raise
+                await send_error(call.send, Draining("The gateway stopped before it could answer."))
+                return
             try:
                 await _send(answer, call.send)
             finally:
@@ -56,6 +63,7 @@ class Chat:
 async def _send(answer: Answer, send: Send) -> None:
     headers = response_headers(answer)
     if answer.error is not None:
+        answer.error.advice = answer.error.advice.replace("show ID", f"show {answer.request.id}")
         await send_error(send, answer.error, headers)
     elif answer.request.stream and answer.status < 400:
         await _send_stream(answer, send, headers)
@@ -75,6 +83,11 @@ async def _send_stream(answer: Answer, send: Send, headers: list[tuple[bytes, by
                 data = openai_chat.event(chunk, answer.request, known)
                 if data:
                     await send({"type": "http.response.body", "body": data, "more_body": True})
+    except asyncio.CancelledError as error:
+        if not stopped(error):
+            raise
+        data = openai_chat.error_event(envelope(await answer.stop()))
+        await send({"type": "http.response.body", "body": data, "more_body": True})
     except Exception as error:  # the head is sent: what happened can only be told as an event
         shown = public(error)
         if shown is not error:
