@@ -21,6 +21,7 @@ from situs.rego.modules import Problem
 from situs.rego.syntax import Call, Reference, Rule, Syntax, expand, expand_imports
 from situs.rego.traps import comparison_traps, lone_trap
 from situs.rego.tree import ANY, Names, Place
+from situs.rego.words import unknown_kind
 
 PACKAGE: Final = ("situs",)
 _SETS: Final = {
@@ -199,6 +200,10 @@ class _Look:
             self.reads.update(FIELDS)
             return
         self.reads.add(path[1])
+        kind = unknown_kind(path[1:])
+        if kind:
+            self._problem(module, at, kind.what, kind.do)
+            return
         wrong = unknown_field(path[1:])
         if wrong:
             what = f"input has no {_said(wrong.path)}"

@@ -8,7 +8,20 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from situs.rego.tree import Names, Place, path_of, place_of, root_or_none, text_of, variable
+from situs.rego.tree import (
+    ANY,
+    KEYS,
+    Names,
+    Place,
+    calls,
+    constant,
+    path_of,
+    path_or_none,
+    place_of,
+    root_or_none,
+    text_of,
+    variable,
+)
 
 _KINDS: Final = {
     "String": "string",
@@ -71,17 +84,33 @@ def _compared(kind: str, inside: dict[str, Any]) -> Iterator[Comparison]:
         yield from _one(inside["collection"], "has", inside["value"])
     elif kind == "RefBrack":
         yield from _one(inside["index"], "key", inside["refr"])
+        if constant(inside["index"]) is None:  # a literal one is part of the path
+            yield from _keyed(inside["refr"], inside["index"])
+    elif kind == "Call" and calls(inside, "get", 3):
+        yield from _keyed(inside["params"][0], inside["params"][1])
+
+
+def _keyed(node: Any, key: Any) -> Iterator[Comparison]:
+    """`node[key]`: the key, as if it were compared with those that there are."""
+    path = path_or_none(node)
+    if path is not None:
+        yield from _with((*path, KEYS, ANY), "==", key)
 
 
 def _one(node: Any, operator: str, other: Any) -> Iterator[Comparison]:
+    path = path_or_none(node)
+    if operator and path is not None:
+        yield from _with(path, operator, other)
+
+
+def _with(path: Names, operator: str, other: Any) -> Iterator[Comparison]:
     found = literals(other)
     root = root_or_none(other)
-    if operator and root_or_none(node) is not None:
-        if found is not None:
-            at = found.members[0].at if found.members else Place(0, 0)
-            yield Comparison(path_of(node), operator, found, at)
-        elif root is not None:
-            yield Comparison(path_of(node), operator, path_of(other), place_of(root["span"]))
+    if found is not None:
+        at = found.members[0].at if found.members else Place(0, 0)
+        yield Comparison(path, operator, found, at)
+    elif root is not None:
+        yield Comparison(path, operator, path_of(other), place_of(root["span"]))
 
 
 def named_literals(source: bytes, node: Any) -> dict[str, Literals]:

@@ -14,6 +14,7 @@ from situs.rego.compare import Comparison, Literals, comparisons, literals, name
 from situs.rego.scope import Lone, lone_variables
 from situs.rego.tree import (
     ANY,
+    KEYS,
     Names,
     Place,
     constant,
@@ -229,14 +230,14 @@ class _Walk:
 
     def _declare(self, kind: str, inside: Any) -> None:
         if kind == "SomeIn":
-            self.bind(inside["key"])
+            self.bind(inside["key"], path_or_any(inside["collection"], KEYS, ANY))
             self.bind(inside["value"], path_or_any(inside["collection"], ANY))
         elif kind == "SomeVars":
             for span in inside["vars"]:
                 self.bind(self._variable(span))
         elif kind == "Every":
             if inside["key"]:
-                self.bind(self._variable(inside["key"]))
+                self.bind(self._variable(inside["key"]), path_or_any(inside["domain"], KEYS, ANY))
             self.bind(self._variable(inside["value"]), path_or_any(inside["domain"], ANY))
         elif kind == "AssignExpr" and inside["op"] == "ColEq":
             self.bind(inside["lhs"], path_or_any(inside["rhs"]))

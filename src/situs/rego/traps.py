@@ -11,7 +11,7 @@ from situs.rego.compare import Comparison, Literal, Literals
 from situs.rego.scope import Lone
 from situs.rego.syntax import Reference, Rule, expand
 from situs.rego.tree import ANY, Names, Place
-from situs.rego.words import ORDERINGS, Field, Misfit, field, nearest, never, unordered
+from situs.rego.words import ORDERINGS, Field, Misfit, field, nearest, never, spelled, unordered
 
 _EQUAL: Final = frozenset({"==", "!=", "="})
 _SCALAR: Final = frozenset({"string", "number", "boolean"})
@@ -55,7 +55,7 @@ def comparison_traps(
         about = field(path) if path else None
         if about is None:
             continue
-        shown = ".".join(path)
+        shown = spelled(path)
         other = one.other
         if isinstance(other, Literals):
             yield from _with_literals(shown, path, about, one, other)

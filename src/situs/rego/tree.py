@@ -12,6 +12,9 @@ Names = tuple[str, ...]
 
 ANY: Final = "*"
 
+KEYS: Final = "(keys)"
+"""What `object.keys` gives of a path: `findings.(keys).*` is one kind of finding."""
+
 
 class Place(Struct, frozen=True, order=True):
     line: int
@@ -37,7 +40,25 @@ def _segments(node: dict[str, Any]) -> Iterator[str]:
 
 
 def path_or_any(node: dict[str, Any], *more: str) -> Names:
-    return (*path_of(node), *more) if root_or_none(node) else (ANY,)
+    path = path_or_none(node)
+    return (*path, *more) if path else (ANY,)
+
+
+def path_or_none(node: Any) -> Names | None:
+    """The path that a node names, by way of `object.keys` too."""
+    if root_or_none(node) is not None:
+        return path_of(node)
+    call = node.get("Call") if isinstance(node, dict) else None
+    if isinstance(call, dict) and calls(call, "keys", 1):
+        inner = path_or_none(call["params"][0])
+        return (*inner, KEYS) if inner else None
+    return None
+
+
+def calls(call: dict[str, Any], name: str, arguments: int) -> bool:
+    """Whether a call is of `object.NAME` with so many arguments."""
+    given = root_or_none(call["fcn"]) is not None and len(call["params"]) == arguments
+    return given and path_of(call["fcn"]) == ("object", name)
 
 
 def static(path: Names) -> Names:

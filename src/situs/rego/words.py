@@ -7,10 +7,11 @@ from typing import Final
 
 from msgspec import Struct, inspect
 
+from situs.analysis import DEFAULT_FLOORS
 from situs.core.ordered import Ordered
 from situs.policy.input import InputDocument
 from situs.rego.compare import Literal
-from situs.rego.tree import ANY, Names
+from situs.rego.tree import ANY, KEYS, Names
 
 _SAID: Final[dict[Names, Names]] = {
     ("criticality",): ("advisory", "operational"),
@@ -22,6 +23,9 @@ _SCALARS: Final[tuple[tuple[type[inspect.Type], str], ...]] = (
     (inspect.IntType, "number"),
     (inspect.FloatType, "number"),
 )
+_PART: Final = 4
+"""A word of so many letters is recognised inside a longer one."""
+
 ORDERINGS: Final = frozenset({"<", "<=", ">", ">="})
 
 
@@ -37,6 +41,15 @@ class Field(Struct, frozen=True):
     nullable: bool = False
 
 
+KINDS: Final[Names] = tuple(DEFAULT_FLOORS)
+"""Every kind of finding that the analysis can make: the members that `input.findings` can have."""
+
+_KEYED: Final[dict[Names, Field]] = {
+    ("findings", KEYS): Field("array"),
+    ("findings", KEYS, ANY): Field("string", KINDS),
+}
+
+
 class Misfit(Struct, frozen=True):
     what: str
     do: str
@@ -44,6 +57,8 @@ class Misfit(Struct, frozen=True):
 
 def field(path: Names) -> Field | None:
     """The field at a path below `input` (`*` for any member); None if it is not known."""
+    if KEYS in path:
+        return _KEYED.get(path)
     reached = _type(path)
     if reached is None:
         return None
@@ -85,6 +100,18 @@ def _type(path: Names) -> tuple[inspect.Type, bool] | None:
     return kind, nullable
 
 
+def unknown_kind(path: Names) -> Misfit | None:
+    """What is wrong with a path below `input` that names a kind of finding; None if nothing is."""
+    if len(path) < 2 or path[0] != "findings" or path[1] in {*KINDS, ANY, KEYS}:
+        return None
+    return Misfit(f"input.findings never has {path[1]}", _instead(path[1], KINDS))
+
+
+def spelled(path: Names) -> str:
+    """A path as a problem names it."""
+    return "a key of findings" if path == ("findings", KEYS, ANY) else ".".join(path)
+
+
 def never(name: str, one: Field, literal: Literal) -> Misfit | None:
     """What is wrong with comparing a field called `name` with a literal; None if nothing is."""
     if literal.kind == "null" and one.nullable:
@@ -95,9 +122,7 @@ def never(name: str, one: Field, literal: Literal) -> Misfit | None:
     word = literal.text[1:-1]
     if not one.words or word in one.words:
         return None
-    close = nearest(word, one.words)
-    do = f"the nearest word is {close}" if close else _one_of(one.words)
-    return Misfit(f"{name} is never {literal.text}", do)
+    return Misfit(f"{name} is never {literal.text}", _instead(word, one.words))
 
 
 def unordered(name: str, one: Field, operator: str, literal: Literal | None) -> Misfit:
@@ -122,7 +147,15 @@ def nearest(word: str, words: Names) -> str | None:
     plain = word.strip().lower().replace("-", "_").replace(" ", "_")
     if plain in words:
         return plain
+    parts = [one for one in words if len(one) >= _PART and one in plain]
+    if parts:  # `card` for `creditcard`
+        return max(parts, key=len)
     return next(iter(get_close_matches(plain, words, n=1, cutoff=0.5)), None)
+
+
+def _instead(word: str, words: Names) -> str:
+    close = nearest(word, words)
+    return f"the nearest word is {close}" if close else _one_of(words)
 
 
 def _one_of(words: Names) -> str:

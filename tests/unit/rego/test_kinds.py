@@ -1,0 +1,76 @@
+"""A kind of finding that the analysis never makes is refused, however a rule names it."""
+
+from __future__ import annotations
+
+import pytest
+
+from situs.analysis import DEFAULT_FLOORS
+from situs.rego.embedded import inspect
+
+HEAD = "package situs\nimport rego.v1\n"
+GOOD = (
+    "allow contains d.name if some d in input.deployments\n"
+    'deny contains {"deployment": d.name, "code": "c"} if { false; some d in input.deployments }\n'
+)
+WAYS = [
+    "x if input.findings.KIND > 0",
+    'x if input.findings["KIND"] > 0',
+    "x if { found := input.findings; found.KIND > 0 }",
+    'x if "KIND" in object.keys(input.findings)',
+    'x if { kinds := object.keys(input.findings); "KIND" in kinds }',
+    'x if { some kind, n in input.findings; kind == "KIND"; n > 0 }',
+    'x if { some kind, n in input.findings; kind in {"KIND"}; n > 0 }',
+    'x if { some kind, _ in input.findings; named(kind) }\nnamed(k) if k == "KIND"',
+    'x if { some kind in object.keys(input.findings); kind == "KIND" }',
+    'x if every kind, n in input.findings { kind != "KIND"; n > 0 }',
+    'x if { some kind in {"KIND"}; input.findings[kind] > 0 }',
+    'x if { kind := "KIND"; input.findings[kind] > 0 }',
+    'kind := "KIND"\nx if input.findings[kind] > 0',
+    'x if object.get(input.findings, "KIND", 0) > 0',
+]
+
+
+def said(tmp_path, text: str) -> list[str]:
+    (tmp_path / "p.rego").write_text(HEAD + GOOD + text + "\n", encoding="utf-8")
+    problems = inspect([tmp_path]).problems
+    return [str(one).replace(f"{tmp_path}/", "") for one in problems]
+
+
+@pytest.mark.parametrize("text", WAYS)
+def test_a_kind_that_is_never_found_is_refused_with_its_place(tmp_path, text):
+    [problem] = said(tmp_path, text.replace("KIND", "creditcard"))
+    assert problem.startswith(("p.rego:5:", "p.rego:6:"))
+    assert "creditcard" in problem
+    assert problem.endswith("; the nearest word is card")
+
+
+@pytest.mark.parametrize("text", WAYS)
+@pytest.mark.parametrize("kind", ["card", "iban"])
+def test_a_kind_that_may_be_found_is_accepted(tmp_path, text, kind):
+    assert said(tmp_path, text.replace("KIND", kind)) == []
+
+
+def test_every_kind_of_the_analysis_may_be_named(tmp_path):
+    text = "\n".join(f"x if input.findings.{kind} > 0" for kind in DEFAULT_FLOORS)
+    assert said(tmp_path, text) == []
+
+
+def test_a_kind_like_none_is_answered_with_all_of_them(tmp_path):
+    [problem] = said(tmp_path, "x if input.findings.zzz > 0")
+    assert problem.endswith("it is one of " + ", ".join(DEFAULT_FLOORS))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x if { some i, d in input.deployments; i > 0; d.locus.owned }",
+        "x if { some i, d in input.deployments; i == 0; d.locus.owned }",
+        "x if { some kind, n in input.findings; n > 2; kind != input.data }",
+        "x := sum([n | some n in input.findings])",
+        "x if count(input.findings) == 0",
+        "x if input.findings == {}",
+        'x if { some key, v in input.principal; key == "tenant"; v != "" }',
+    ],
+)
+def test_other_loops_and_keys_are_left_alone(tmp_path, text):
+    assert said(tmp_path, text) == []
