@@ -34,6 +34,16 @@ def _directory(data: Path | None) -> Path:
     return data_dir(data)
 
 
+def _existing(data: Path | None) -> Path:
+    """Raises OperatorError when there is no such directory: nothing is never sound."""
+    directory = _directory(data)
+    if not directory.is_dir():
+        raise OperatorError(
+            f"There is no data directory {directory}.", do="Name it with --data, or SITUS_DATA."
+        )
+    return directory
+
+
 def _print_json(value: Any) -> None:
     click.echo(msgspec.json.encode(value))
 
@@ -54,12 +64,16 @@ def receipts() -> None:
 )
 @_json
 def verify(data: Path | None, key_files: tuple[Path, ...], as_json: bool) -> None:
-    """Check every link, Merkle root and signature. Exits with 1 when something does not hold."""
+    """Check every link, Merkle root and signature.
+
+    Exits with 1 when something does not hold, or when there is nothing to verify.
+    """
     from situs.stores.layout import receipts_dir
+    from situs.stores.verify import NOTHING
     from situs.stores.verify import verify as check
     from situs.trust.keys import load_public_key, pinned_keys
 
-    directory = _directory(data)
+    directory = _existing(data)
     if key_files:
         keys = [load_public_key(path) for path in key_files]
     else:
@@ -67,6 +81,8 @@ def verify(data: Path | None, key_files: tuple[Path, ...], as_json: bool) -> Non
     report = check(receipts_dir(directory), keys)
     if as_json:
         _print_json(report)
+    elif any(problem.code == NOTHING for problem in report.problems):
+        click.echo(f"nothing to verify: {receipts_dir(directory)} holds no receipt")
     else:
         _print_report(report, [key.id for key in keys])
     sys.exit(1 if report.problems else 0)
@@ -117,11 +133,13 @@ def show(ref: str, data: Path | None) -> None:
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
     help="Leave out chains that were last written before this time (UTC).",
 )
-def export(target: Path, data: Path | None, since: datetime | None) -> None:
+@click.option("--force", is_flag=True, help="Write over a copy that is there already.")
+def export(target: Path, data: Path | None, since: datetime | None, force: bool) -> None:
     """Copy chains and public keys to TARGET, laid out as a data directory. Salts stay here."""
     from situs.stores.layout import chains, receipts_dir, segments
 
-    directory = _directory(data)
+    directory = _existing(data)
+    _check_target(target, directory, force)
     after = 0.0 if since is None else since.replace(tzinfo=UTC).timestamp()
     copied = 0
     for folder in chains(receipts_dir(directory)):
@@ -139,6 +157,19 @@ def export(target: Path, data: Path | None, since: datetime | None) -> None:
     for path in (directory / "keys").glob("*.pub"):
         shutil.copy2(path, keys / path.name)
     click.echo(f"{_count(copied, 'chain')} copied to {target}")
+
+
+def _check_target(target: Path, directory: Path, force: bool) -> None:
+    """Raises OperatorError for a place where a copy would harm the record or an earlier copy."""
+    if target.resolve().is_relative_to(directory.resolve()):
+        raise OperatorError(
+            f"{target} is inside the data directory.", do="Copy to a place outside of it."
+        )
+    if not force and any((target / name).exists() for name in ("receipts", "keys")):
+        raise OperatorError(
+            f"There is a copy in {target} already.",
+            do="Choose another place, or write over it with --force.",
+        )
 
 
 @click.group()

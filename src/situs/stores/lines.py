@@ -48,6 +48,7 @@ class RequestFacts(Struct, frozen=True):
     salt: int
     stream: bool
     max_completion_tokens: int | None
+    choices: int
     modalities: frozenset[Modality]
     tools: bool
     structured_output: bool
@@ -142,6 +143,7 @@ def decision_body(record: Decided, slot: int, salt: bytes) -> bytes:
                 salt=slot,
                 stream=request.stream,
                 max_completion_tokens=request.max_completion_tokens,
+                choices=request.choices,
                 modalities=request.modalities,
                 tools=request.tools,
                 structured_output=request.structured_output,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import secrets
 import threading
@@ -31,6 +32,7 @@ from situs.stores.lines import (
     signed_text,
 )
 
+_log = logging.getLogger(__name__)
 _HASHES_AT_ONCE = 16
 """Between so many, the thread lets the event loop have the interpreter."""
 
@@ -89,6 +91,7 @@ class SegmentWriter:
         self._chain: Chain | None = None
         self._abandoned: Chain | None = None
         self._problem: str | None = "not started"
+        self._told_problem = self._told_loss = False
         self._outcomes: deque[Outcome] = deque()
         self._lost = 0
         self._counts = {"decision": 0, "outcome": 0}
@@ -127,8 +130,8 @@ class SegmentWriter:
                 body = decision_body(record, slot, salt)
                 seq = chain.add("decision", body)
             except OSError as error:
-                self._problem = _words(error)
-                raise CannotRecord(f"The receipt cannot be written: {self._problem}.") from error
+                self._began_to_fail(_words(error))
+                raise self._refusal() from error
             self._problem = None
             self._counted("decision")
         return ReceiptRef(chain.id, seq)
@@ -138,7 +141,7 @@ class SegmentWriter:
         with self._lock:
             if len(self._outcomes) >= self._pace.waiting_outcomes:
                 self._outcomes.popleft()
-                self._lost += 1
+                self._lose(1)
             self._outcomes.append(outcome)
             self._drain()
 
@@ -151,7 +154,7 @@ class SegmentWriter:
             self._thread.join()
         with self._lock:
             self._drain()
-            self._lost += len(self._outcomes)
+            self._lose(len(self._outcomes))
             self._outcomes.clear()
             chain, self._chain = self._chain, None
             self._problem = "closed"
@@ -174,11 +177,43 @@ class SegmentWriter:
             return chain
         if chain is not None:
             self._abandon(chain)
-        raise CannotRecord(f"The receipt cannot be written: {self._problem}.")
+        raise self._refusal()
+
+    def _refusal(self) -> CannotRecord:
+        do = None
+        if self._abandoned is not None:
+            do = "Put the receipts directory back, or restart; nothing was sent."
+        return CannotRecord(f"The receipt cannot be written: {self._problem}.", do=do)
+
+    def _began_to_fail(self, problem: str) -> None:
+        """Told once, until a round of the thread has found that all is well again."""
+        self._problem = problem
+        if not self._told_problem:
+            self._told_problem = True
+            _log.warning(
+                "receipts cannot be written: %s (%s); requests are refused", problem, self._dir
+            )
+
+    def _is_well(self) -> None:
+        self._problem = None
+        if self._told_problem:
+            _log.warning(
+                "receipts are written again (%s); outcomes lost so far: %d", self._dir, self._lost
+            )
+        self._told_problem = self._told_loss = False
+
+    def _lose(self, count: int) -> None:
+        self._lost += count
+        if count and not self._told_loss:
+            self._told_loss = True
+            _log.warning(
+                "outcomes of requests are lost, %d so far (%s): %s",
+                *(self._lost, self._dir, self._problem or "one cannot be encoded"),
+            )
 
     def _abandon(self, chain: Chain) -> None:
         self._chain, self._abandoned = None, chain
-        self._problem = "the segment file is gone"
+        self._began_to_fail("the segment file is gone")
         self._wake.set()
 
     def _cite(self, chain: Chain, record: Decided) -> None:
@@ -195,11 +230,11 @@ class SegmentWriter:
             try:
                 chain.add("outcome", encode(self._outcomes[0]))
             except OSError as error:
-                self._problem = _words(error)
+                self._began_to_fail(_words(error))
                 self._wake.set()
                 return
             except Exception:
-                self._lost += 1
+                self._lose(1)
             else:
                 self._counted("outcome")
             self._outcomes.popleft()
@@ -238,19 +273,25 @@ class SegmentWriter:
             return False
         try:
             self._rotate_if_due(chain)
-            if chain.seq != self._signed:
-                self._checkpoint(chain)
+            if chain.seq == self._signed:
+                return not waiting
+            self._checkpoint(chain)
         except OSError as error:
             self._judge(chain, _words(error))
             return False
-        self._judge(chain, None)
+        if not waiting:
+            self._judge(chain, None)
         return not waiting
 
     def _judge(self, chain: Chain, problem: str | None) -> None:
         """What a round found, unless the chain was given up meanwhile: that is known better."""
         with self._lock:
-            if self._chain is chain:
-                self._problem = problem
+            if self._chain is not chain:
+                return
+            if problem is None:
+                self._is_well()
+            else:
+                self._began_to_fail(problem)
 
     def _rotate_if_due(self, chain: Chain) -> None:
         """A segment that cannot be followed by another one grows on."""
@@ -306,15 +347,16 @@ class SegmentWriter:
             chain.segment.sync()
             chain.write_head(chain.last)
         except OSError as error:
-            self._problem = _words(error)
+            with self._lock:
+                self._began_to_fail(_words(error))
             if chain is not None:
                 chain.discard()
             return False
         if gone is not None:
             gone.close()
-            self._abandoned = None
         with self._lock:
-            self._chain, self._problem, self._signed = chain, None, 0
+            self._chain, self._abandoned, self._signed = chain, None, 0
+            self._is_well()
         return True
 
     def _opening(self, previous: tuple[Cited, ...]) -> OpenBody:

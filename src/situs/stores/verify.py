@@ -19,6 +19,8 @@ from situs.stores.lines import FORMAT, GENESIS, Cited, signed_text
 from situs.stores.merkle import Frontier
 
 _MOST_PROBLEMS = 200
+NOTHING = "nothing_to_verify"
+"""The code of the problem that there is no line at all."""
 
 
 class Key(Protocol):
@@ -101,7 +103,10 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 
 def verify(directory: Path, keys: Iterable[Key]) -> Report:
-    """Check every chain under a receipts directory against the pinned keys."""
+    """Check every chain under a receipts directory against the pinned keys.
+
+    Where there is no line at all, that is a problem too.
+    """
     audit = _Audit({key.id: key for key in keys})
     folders = chains(directory)
     expected = _expected(folders)
@@ -115,9 +120,13 @@ def verify(directory: Path, keys: Iterable[Key]) -> Report:
     for request_id, place in audit.orphans.items():
         if request_id not in audit.open:
             audit.problem(place, "outcome_without_decision", "no decision has this outcome's id")
+    lines = sum(r.lines for r in reports)
+    if not lines and not audit.problems:
+        place = Place("", str(directory), 0, None)
+        audit.problem(place, NOTHING, "no line of any chain is here")
     return Report(
         chains=tuple(reports),
-        lines=sum(r.lines for r in reports),
+        lines=lines,
         decisions=audit.decisions,
         outcomes=audit.outcomes,
         open_decisions=len(audit.open.difference(audit.orphans)),

@@ -12,6 +12,7 @@ from tests.unit.stores.test_verify import edit, rewrite
 from tests.unit.stores.writing import decide, files, serve, several_segments, writing
 
 from situs.cli.main import cli
+from situs.errors import OperatorError
 from situs.stores.decisions import find, follow, read_line, tail
 
 
@@ -134,6 +135,48 @@ def test_verify_exits_with_one_only_when_something_is_wrong(kept, tmp_path):
     bad = run("receipts", "verify", "--data", tmp_path / "copy", "--json")
     assert bad.exit_code == 1
     assert json.loads(bad.output)["problems"]
+
+
+@pytest.mark.parametrize("there", [(), ("keys",), ("receipts",), ("receipts/0123456789ab",)])
+def test_nothing_is_never_sound(tmp_path, there):
+    data = tmp_path / "data"
+    for folder in (".", *there):
+        (data / folder).mkdir(parents=True, exist_ok=True)
+    done = run("receipts", "verify", "--data", data)
+    assert done.exit_code == 1
+    assert f"nothing to verify: {data / 'receipts'}" in done.output
+    told = run("receipts", "verify", "--data", data, "--json")
+    assert told.exit_code == 1
+    assert [p["code"] for p in json.loads(told.output)["problems"]] == ["nothing_to_verify"]
+
+
+@pytest.mark.parametrize("command", ["verify", "export"])
+def test_a_data_directory_that_does_not_exist_is_an_error(tmp_path, command):
+    target = [tmp_path / "copy"] if command == "export" else []
+    with pytest.raises(OperatorError, match="no data directory"):
+        run("receipts", command, *target, "--data", tmp_path / "absent")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_export_never_writes_into_the_data_directory(kept):
+    data, _, _ = kept
+    for target in (data, data / "copy", data / "x" / ".." / "receipts"):
+        with pytest.raises(OperatorError, match="inside the data directory"):
+            run("receipts", "export", target, "--data", data)
+
+
+def test_export_writes_over_a_copy_only_by_force(kept, tmp_path):
+    data, _, _ = kept
+    command = ("receipts", "export", tmp_path / "copy", "--data", data)
+    run(*command)
+    path = max(files(tmp_path / "copy"), key=lambda path: path.stat().st_size)
+    before = path.read_bytes()
+    path.write_bytes(b"")
+    with pytest.raises(OperatorError, match="already"):
+        run(*command)
+    assert path.read_bytes() == b""
+    assert run(*command, "--force").exit_code == 0
+    assert path.read_bytes() == before
 
 
 def test_no_line_ends_in_blanks(kept):

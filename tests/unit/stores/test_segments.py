@@ -165,6 +165,34 @@ def test_a_directory_taken_away_stops_requests_until_a_new_chain_stands(tmp_path
     assert codes(tmp_path) == set()
 
 
+def test_a_problem_is_told_once_when_it_begins_and_once_when_it_is_over(tmp_path, caplog):
+    with writing(tmp_path) as writer:
+        serve(writer, 1)
+        receipts_dir(tmp_path).rename(tmp_path / "gone")
+        receipts_dir(tmp_path).write_text("in the way")
+        numbers = itertools.count(2)
+        until(lambda: refused(writer, next(numbers)))
+        assert all(refused(writer, next(numbers)) for _ in range(20))
+        [began] = caplog.messages
+        assert "cannot be written" in began
+        assert str(receipts_dir(tmp_path)) in began
+        with pytest.raises(CannotRecord) as caught:
+            decide(writer, next(numbers))
+        assert "Put the receipts directory back" in caught.value.advice
+        receipts_dir(tmp_path).unlink()
+        until(lambda: writer.state().problem is None)
+        serve(writer, next(numbers))
+    assert "written again" in caplog.messages[1]
+    assert len(caplog.messages) == 2
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+
+
+def test_an_undisturbed_writer_tells_nothing(tmp_path, caplog):
+    with writing(tmp_path) as writer:
+        serve(writer, 1)
+    assert caplog.messages == []
+
+
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
@@ -247,13 +275,17 @@ def test_kill_dash_nine_loses_nothing_that_was_acknowledged(tmp_path):
     assert acknowledged.items() <= kept.items()
 
 
-def test_outcomes_beyond_the_bound_are_counted_as_lost(tmp_path):
+def test_outcomes_beyond_the_bound_are_counted_as_lost_and_told_once(tmp_path, caplog):
     receipts_dir(tmp_path).write_text("in the way")
     with writing(tmp_path, Pace(group_s=60, waiting_outcomes=3)) as writer:
         for number in range(5):
             writer.ended(outcome(number))
         assert writer.state().waiting_outcomes == 3
         assert writer.state().lost_outcomes == 2
+        assert ["outcomes of requests are lost" in told for told in caplog.messages] == [
+            False,
+            True,
+        ]
 
 
 def test_after_close_nothing_is_acknowledged(tmp_path):

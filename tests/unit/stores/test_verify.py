@@ -264,8 +264,8 @@ def test_the_verifier_of_the_docs_finds_changes(data, change):
     assert standalone(data).returncode == 1
 
 
-def test_nothing_kept_is_nothing_wrong(tmp_path):
+def test_nothing_kept_is_a_problem_of_its_own(tmp_path):
     open_signing_key(tmp_path / "keys")
     found = verify(receipts_dir(tmp_path), pinned_keys(tmp_path / "keys"))
-    assert found.problems == ()
+    assert [problem.code for problem in found.problems] == ["nothing_to_verify"]
     assert found.lines == 0
