@@ -20,6 +20,11 @@ _CODE = re.compile(
     r"\w+\(|[A-Za-z_]\w*\.[A-Za-z_]\w*(?:\.|$)|[A-Za-z_]\w*\[|process\.env|os\.|-?\d{1,5}$"
 )
 
+_SENTENCE = frozenset(
+    "the and for that this are was were with you your used use when what which who how not can will "
+    "should must has have from into its our their any words word phrase passphrase".split()
+)
+
 
 def entropy(text: str) -> float:
     """Shannon entropy in bits per character."""
@@ -81,6 +86,11 @@ def is_url_password(text: str) -> bool | None:
     return False if _PLACEHOLDER.match(text) or len(text) < 2 else None
 
 
+def is_phrase(text: str) -> bool | None:
+    """Words in a row as a secret: none of those that make a sentence of them."""
+    return False if _SENTENCE.intersection(text.lower().split()) else None
+
+
 def _is_symbol(char: str) -> bool:
     return not char.isalnum()
 
@@ -119,20 +129,35 @@ _TOKENS = (
 )
 
 _NAMES = (
-    r"pass(?:word|wd|phrase|wort|code)|pwd|secret|api[_\-. ]?key|apikey|access[_\-]?key|"
-    r"(?:auth|access|refresh|bearer|session)[_\-]?token|token|client[_\-]?secret|"
+    r"pass(?:word|wd|phrase|wort|code)|pwd|secret|api[_\-. ]?key|apikey|"
+    r"(?:db|sql|user|root|admin|smtp|mail|ftp|redis|mongo|postgres|pg|ldap|ssh|login)_?pass\b|"
+    r"access[_\-]?key|(?:auth|access|refresh|bearer|session)[_\-]?token|token|client[_\-]?secret|"
     r"private[_\-]?key|encryption[_\-]?key|signing[_\-]?key|credentials?|contrase[nñ]a|"
     r"mot de passe|kennwort"
 )
+_BLANK = r"[\s\x{a0}\x{2007}\x{202f}]"
+_SAID = (
+    r"(?i)\b(?:password|passphrase|passcode|passwort|kennwort|mot de passe|contrase[nñ]a|pin|"
+    r"api key|secret|token)(?: code)?(?: (?:is|was|ist|lautet|est|es)|:)"
+)
+_PHRASES = r"(?i)\b(?:pass ?phrase|(?:seed|recovery|backup) phrase|mnemonic)(?: is)? ?[:=]"
+
+_RULE = r"(?:-{4,6}|-{0,4}[\x{2010}-\x{2015}\x{2212}][\-\x{2010}-\x{2015}\x{2212}]{0,5})"
+"""The dashes around a header, also as word processors set them."""
+
+_LOOSE = r"[\s\x{a0}\x{2007}\x{202f}*]"
+"""What stands between the words of a header: also hard spaces and the stars of Markdown."""
 
 DETECTORS = (
     Detector(
         "private_key_block",
         "private_key",
-        r"(?is)-{4,5} ?BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)? ?-{4,5}"
-        r"(?:.{0,900}?-{4,5} ?END [A-Z0-9 ]{0,40}KEY(?: BLOCK)? ?-{4,5}|[A-Za-z0-9+/=\s\\]*)",
+        rf"(?is){_RULE}{_LOOSE}{{0,4}}BEGIN{_LOOSE}{{1,4}}(?:[A-Z0-9]+{_LOOSE}{{1,4}}){{0,4}}"
+        rf"PRIVATE{_LOOSE}{{1,4}}KEY(?:{_LOOSE}{{1,4}}BLOCK)?{_LOOSE}{{0,4}}{_RULE}"
+        rf"(?:.{{0,900}}?{_RULE}{_LOOSE}{{0,4}}END[^\n]{{0,60}}KEY(?:{_LOOSE}{{1,4}}BLOCK)?"
+        rf"{_LOOSE}{{0,4}}{_RULE}|[A-Za-z0-9+/=\s\\]*)",
         0.95,
-        gate=r"(?i)BEGIN [A-Z0-9 ]*PRIVATE KEY",
+        gate=rf"(?i)BEGIN{_LOOSE}(?:[A-Z0-9]|{_LOOSE})*PRIVATE{_LOOSE}+KEY",
     ),
     Detector("putty_key", "private_key", r"(?i)PuTTY-User-Key-File-[0-9]:", 0.95),
     Detector("openssh_key", "private_key", r"\bb3BlbnNzaC1rZXktdj[A-Za-z0-9+/=\s]*", 0.95),
@@ -185,23 +210,47 @@ DETECTORS = (
         gate=r"://[^\s/:@]*:[^\s/@]+@",
     ),
     Detector(
+        "command_password",
+        "credential",
+        r"(?i)\bcurl\s(?:[^\n]{0,300}?\s)?(?:-u|--user)[\s=]{0,2}[\"']?[^\s:\"']{1,64}:"
+        r"([^\s\"']{2,128})",
+        0.75,
+        check=is_url_password,
+        gate=r"(?i)\bcurl\s[^\n]*-u[^\n]*:",
+    ),
+    Detector(
         "assigned_secret",
         "credential",
-        rf"(?i)(?:{_NAMES})[a-z0-9_]{{0,20}}[\"'\\`]{{0,3}}\s{{0,3}}(?::=|=>|[:=])\s{{0,3}}"
-        r"[\"'\\`]{0,3}([^\s\"'`<>,;\\]{6,256})",
+        rf"(?i)(?:{_NAMES})[a-z0-9_]{{0,20}}[\"'\\`]{{0,3}}{_BLANK}{{0,3}}(?::=|=>|[:=])"
+        rf"{_BLANK}{{0,3}}[\"'\\`]{{0,3}}([^\s\"'`<>,;\\]{{6,256}})",
         0.75,
         check=is_assigned_secret,
-        gate=rf"(?i)(?:{_NAMES})[a-z0-9_]*[\"'\\`]*\s*(?::=|=>|[:=])",
+        gate=rf"(?i)(?:{_NAMES})[a-z0-9_]*[\"'\\`]*{_BLANK}*(?::=|=>|[:=])",
+    ),
+    Detector(
+        "tabled_secret",
+        "credential",
+        rf"(?i)(?:{_NAMES})[a-z0-9_]{{0,20}}[ \t*`]{{0,20}}\|[ \t*`]{{0,20}}([^\s|`*]{{8,128}})"
+        r"[ \t*`]{0,80}(?:\||\n|$)",
+        0.6,
+        check=is_said_secret,
+        gate=rf"(?i)(?:{_NAMES})[a-z0-9_]*[ \t*`]*\|",
     ),
     Detector(
         "said_secret",
         "credential",
-        r"(?i)\b(?:password|passphrase|passcode|passwort|pin|api key|secret|token)(?: code)?"
-        r"(?: is| was| ist|:) {1,2}[\"'`]?([^\s\"'`<>,;]{6,128})",
+        rf"{_SAID}{_BLANK}{{1,2}}(?:: ?)?[\"'`]?([^\s\"'`<>,;]{{6,128}})",
         0.6,
         check=is_said_secret,
-        gate=r"(?i)\b(?:password|passphrase|passcode|passwort|pin|api key|secret|token)"
-        r"(?: code)?(?: is| was| ist|:) ",
+        gate=rf"{_SAID}{_BLANK}",
+    ),
+    Detector(
+        "secret_phrase",
+        "credential",
+        rf"{_PHRASES}\s{{0,3}}[\"'`]?([a-z]{{3,12}}(?: [a-z]{{3,12}}){{3,23}})[\"'`.]?\s*(?:\n|$)",
+        0.6,
+        check=is_phrase,
+        gate=_PHRASES,
     ),
     Detector(
         "short_pin",
