@@ -51,6 +51,7 @@ _log = logging.getLogger("situs")
 _HEALTH = {
     State.READY: Health.HEALTHY,
     State.STARTING: Health.STARTING,
+    State.UNHEALTHY: Health.STALE,  # it lives: a probe that fails may only mean that it is busy
 }
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 
@@ -148,7 +149,8 @@ class System:
             clock=time.monotonic,
             aside=self._analyse_aside,
         )
-        admin, server = Admin(gateway), self.setting.config.server
+        writer, server = self.receipts, self.setting.config.server
+        admin = Admin(gateway, lambda: writer.state().problem)
         routes: dict[tuple[str, str], Handler] = {
             ("POST", "/v1/chat/completions"): Chat(gateway),
             ("GET", "/v1/models"): admin.models,

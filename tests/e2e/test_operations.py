@@ -232,6 +232,7 @@ def test_a_segment_that_cannot_be_written_is_a_503_and_nothing_leaves(tmp_path, 
             answer = gateway.chat(stream=stream)
             assert (answer.status, answer.code) == (503, "cannot_record")
         assert [fake.traffic() for fake in fakes.values()] == before
+        assert gateway.call("GET", "/readyz").status == 503
         limit_file_size(gateway.process.pid, -1)
         deadline = time.monotonic() + 10
         while gateway.chat().status != 200:

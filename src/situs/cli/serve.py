@@ -80,17 +80,21 @@ def _greet(url: str, system: System) -> None:
     """How to call it, as lines that can be pasted; OperatorError when nothing could be called."""
     if system.failed():
         raise OperatorError("No model could be loaded, and there is no other deployment.")
+    body = (
+        '{"model": "auto", "max_tokens": 60, "messages": [{"role": "user", "content": "Hello."}]}'
+    )
     click.echo(
         f"""
 Situs listens on {url}; receipts go to {system.setting.data / "receipts"}
 
-  curl -s {url}/v1/chat/completions -H 'content-type: application/json' -i \\
-    -d '{{"model": "auto", "messages": [{{"role": "user", "content": "Say hello."}}]}}'
+  curl -s -i {url}/v1/chat/completions -H 'content-type: application/json' \\
+    -d '{body}'
 
 or, where `pip install openai` has been done,
 
   python3 -c "from openai import OpenAI; print(OpenAI(base_url='{url}/v1', api_key='-')\\
-    .chat.completions.create(model='auto', messages=[{{'role': 'user', 'content': 'Say hello.'}}]))"
+    .chat.completions.create(model='auto', max_tokens=60,\\
+    messages=[{{'role': 'user', 'content': 'Hello.'}}]).choices[0].message.content)"
 
 Stop with Ctrl-C.
 """

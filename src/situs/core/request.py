@@ -75,6 +75,7 @@ class Request(Struct, frozen=True):
     body: bytes = b""
     stream: bool = False
     max_completion_tokens: int | None = None
+    choices: int = 1
     modalities: frozenset[Modality] = frozenset({Modality.TEXT})
     tools: bool = False
     structured_output: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from situs.core.fleet import FleetView, Health
@@ -17,19 +18,22 @@ _UNUSABLE = (Health.UNHEALTHY, Health.STARTING)
 
 
 class Admin:
-    def __init__(self, gateway: Gateway) -> None:
+    """`recording` says why no receipt can be written; None while it can."""
+
+    def __init__(self, gateway: Gateway, recording: Callable[[], str | None]) -> None:
         self._gateway = gateway
+        self._recording = recording
 
     async def livez(self, call: Call) -> None:
         await send_json(call.send, 200, {"status": "alive"})
 
     async def readyz(self, call: Call) -> None:
-        """200 when at least one deployment is usable, 503 before."""
+        """200 when at least one deployment is usable and receipts can be written, else 503."""
         usable = [d.name for d, state in _pairs(self._fleet()) if state.health not in _UNUSABLE]
-        status = 200 if usable else 503
-        await send_json(
-            call.send, status, {"status": "ready" if usable else "not_ready", "usable": usable}
-        )
+        problem = self._recording()
+        ready = bool(usable) and problem is None
+        told = {"status": "ready" if ready else "not_ready", "usable": usable, "receipts": problem}
+        await send_json(call.send, 200 if ready else 503, told)
 
     async def models(self, call: Call) -> None:
         await send_json(call.send, 200, {"object": "list", "data": self._models()})

@@ -49,6 +49,15 @@ REQUEST_HEADERS: dict[bytes, tuple[str, Callable[[str], Any]]] = {
 }
 """Header name to the field of `Ask` it sets, and how its value is read."""
 
+_EXPECTED = {
+    b"x-situs-label": ", ".join(Label),
+    b"x-situs-objective": ", ".join(Objective),
+    b"x-situs-criticality": "advisory, operational",
+    b"x-situs-session": "one printable line of at most 256 characters",
+    b"x-situs-data": "one printable line of at most 256 characters",
+}
+"""What a value must be; a number of at least 0 where nothing is said."""
+
 _RESPONSE_ONLY = frozenset(
     _PREFIX + name
     for name in (
@@ -75,8 +84,10 @@ def ask_of(headers: Mapping[bytes, bytes]) -> Ask:
                 raise ValueError("too long")
             fields[field] = read(value.decode("ascii").strip())
         except ValueError:
+            expected = _EXPECTED.get(name, "a number of at least 0")
             raise InvalidRequest(
-                f"The header {name.decode()} has no value it can take.", param=name.decode()
+                f"The header {name.decode()} has no value it can take: {expected}.",
+                param=name.decode(),
             ) from None
     return Ask(**fields) if fields else _NOTHING_ASKED
 

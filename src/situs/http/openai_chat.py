@@ -51,6 +51,7 @@ class _Chat(Struct):
     stream_options: _StreamOptions | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
+    n: Annotated[int, Meta(ge=1, le=128)] | None = None
     tools: list[dict[str, Any]] | None = None
     functions: list[dict[str, Any]] | None = None
     response_format: dict[str, Any] | None = None
@@ -74,6 +75,7 @@ def parse(body: bytes, request_id: str, ask: Ask, principal: Principal) -> Reque
         body=body,
         stream=bool(chat.stream),
         max_completion_tokens=chat.max_completion_tokens or chat.max_tokens,
+        choices=chat.n or 1,
         modalities=_modalities(chat.messages, texts),
         tools=bool(chat.tools or chat.functions),
         structured_output=bool(

@@ -33,8 +33,9 @@ def estimate(
     load = 1.0 + state.in_flight / deployment.max_in_flight
     prefill_s = speed.ttft_s + analysis.prompt_tokens / speed.prompt_tokens_per_s
     ttft_s = prefill_s * state.slowness * load
-    decode_s = analysis.completion_tokens / speed.completion_tokens_per_s
-    usage = Usage(analysis.prompt_tokens, analysis.completion_tokens)
+    completion_tokens = analysis.completion_tokens * request.choices
+    decode_s = completion_tokens / speed.completion_tokens_per_s
+    usage = Usage(analysis.prompt_tokens, completion_tokens)
     return Estimate(cost_of(deployment, usage, request.size), ttft_s, ttft_s + decode_s * load)
 
 

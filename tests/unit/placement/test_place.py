@@ -45,6 +45,7 @@ def names(placement):
         ("no_tools", {}, {"tools": True}, {}),
         ("no_structured_output", {}, {"structured_output": True}, {}),
         ("too_expensive", {"price": (1e6, 1e6)}, {"ask": Ask(max_cost=0.01)}, {}),
+        ("too_expensive", {"price": (0, 10)}, {"ask": Ask(max_cost=0.002), "choices": 3}, {}),
         ("price_unknown", {"price": None}, {"ask": Ask(max_cost=0.01)}, {}),
         ("ttft_too_long", {"speed": Speed(ttft_s=2)}, {"ask": Ask(slo_ttft_s=1)}, {}),
         (
@@ -78,6 +79,7 @@ def test_a_filter_says_why_a_deployment_is_out(code, deployment, request_facts, 
         ({"tools": True}, {"tools": True}, {}),
         ({"structured_output": True}, {"structured_output": True}, {}),
         ({}, {"ask": Ask(max_cost=1)}, {}),
+        ({"price": (0, 10)}, {"ask": Ask(max_cost=0.002), "choices": 2}, {}),
         ({}, {"ask": Ask(objective=Objective.PRIVATE)}, {}),
     ],
 )
