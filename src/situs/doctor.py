@@ -15,13 +15,14 @@ from msgspec import Struct
 
 from situs.app import Setting
 from situs.config import build
+from situs.config.rules import is_loopback
 from situs.config.secrets import resolve
 from situs.core.fleet import LocusKind
 from situs.errors import SitusError
 from situs.rego.embedded import load as load_policy
 from situs.rego.library import shipped
 from situs.runtimes.llama_cpp import check_loadable, locate
-from situs.stores.layout import receipts_dir
+from situs.stores.layout import chains, receipts_dir
 from situs.stores.verify import verify
 from situs.trust.keys import pinned_keys
 
@@ -151,15 +152,16 @@ def _labels(setting: Setting) -> Iterator[Finding]:
 
 def _receipts(setting: Setting) -> Iterator[Finding]:
     folder = receipts_dir(setting.data)
-    if not folder.is_dir():
+    if not chains(folder):
         yield Finding("receipts", Condition.ACTIVE, "none written yet")
         return
     report = verify(folder, pinned_keys(setting.data / "keys"))
-    if report.problems:
+    count = len(report.problems) + report.more_problems
+    if count:
         yield Finding(
             "receipts",
             Condition.PROBLEM,
-            f"{len(report.problems)} problems in the chains",
+            f"{count} problem{'' if count == 1 else 's'} in the chains",
             "Run `situs receipts verify`.",
         )
     else:
@@ -168,7 +170,12 @@ def _receipts(setting: Setting) -> Iterator[Finding]:
 
 def _listening(setting: Setting) -> Iterator[Finding]:
     server = setting.config.server
-    yield Finding("listener", Condition.ACTIVE, f"{server.host}:{server.port}, loopback only")
+    where = f"{server.host}:{server.port}"
+    if is_loopback(server.host):
+        yield Finding("listener", Condition.ACTIVE, f"{where}, loopback only")
+    else:
+        what = f"{where} is beyond loopback, which needs API keys"
+        yield Finding("listener", Condition.PROBLEM, what, "Set server.host: 127.0.0.1.")
     yield Finding("API keys", Condition.OFF, "not there yet; that is why only loopback is served")
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("python", Condition.ACTIVE, version)

@@ -21,6 +21,7 @@ from situs.core.request import AUTO
 def check(config: Config, kinds: Iterable[str], report: Report) -> None:
     """`kinds` are the kinds of findings that analysis knows."""
     _check_places(config, report)
+    _check_listener(config, report)
     _check_labels(config, kinds, report)
     _check_names(config, report)
     # What is declared counts, even where its settings are wrong.
@@ -46,6 +47,12 @@ def _check_places(config: Config, report: Report) -> None:
         countries.check(locus.jurisdiction, (*path, "jurisdiction"), report, unknown=True)
         if locus.owned and locus.kind is LocusKind.PUBLIC_CLOUD:
             report.add((*path, "owned"), "nobody owns a place in a public cloud")
+
+
+def _check_listener(config: Config, report: Report) -> None:
+    if not is_loopback(config.server.host):
+        what = "Situs does not listen beyond loopback without API keys; use 127.0.0.1, and put "
+        report.add(("server", "host"), what + "a proxy that authenticates in front")
 
 
 def _check_labels(config: Config, kinds: Iterable[str], report: Report) -> None:
@@ -105,7 +112,7 @@ def _check_url(endpoint: Endpoint, path: Path, report: Report) -> None:
         report.add((*path, "url"), "credentials do not belong into a URL; use `key`")
     if parts.path.rstrip("/").endswith("/completions"):
         report.add((*path, "url"), "expected the base URL, without /chat/completions")
-    exposed = parts.scheme == "http" and not _is_loopback(host)
+    exposed = parts.scheme == "http" and not is_loopback(host)
     if exposed and not endpoint.insecure:
         what = "http without TLS to another host; use https, or allow it with `insecure: true`"
         report.add((*path, "url"), what)
@@ -113,9 +120,10 @@ def _check_url(endpoint: Endpoint, path: Path, report: Report) -> None:
         report.add((*path, "insecure"), "has no effect: this URL is https or loopback; remove it")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`, a name or an address (IPv6 also in brackets)."""
     try:
-        return ip_address(host).is_loopback
+        return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
 

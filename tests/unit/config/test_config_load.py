@@ -43,6 +43,11 @@ def problems(text: str) -> list[str]:
     return caught.value.message.splitlines()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1", "[::1]"])
+def test_loopback_may_be_listened_on(host):
+    assert parse(BASE.replace("port: 7488", f'host: "{host}"')).server.host == host
+
+
 def test_the_base_of_these_tests_is_sound():
     assert set(parse(BASE).deployments) == {"here", "there"}
 
@@ -62,6 +67,9 @@ def test_the_base_of_these_tests_is_sound():
         ("port: 7488", "drain_s: -1", "3: server.drain_s: expected a number of at least 0"),
         ("port: 7488", "drain_s: 1e999", "3: server.drain_s: expected a number"),
         ("port: 7488", "host: http://x/", "3: server.host: expected a host name"),
+        ("port: 7488", "host: 0.0.0.0", "3: server.host: .* beyond loopback without API keys"),
+        ("port: 7488", 'host: "::"', "3: server.host: .* beyond loopback without API keys"),
+        ("port: 7488", "host: gateway.example", "3: server.host: .* beyond loopback"),
         ("port: 7488", "allowed_origins: ['*']", "3: server.allowed_origins.0: expected an origin"),
         ("port: 7488", "allowed_hosts: [a, a]", "3: server.allowed_hosts.1: listed twice"),
         ("port: 7488", "allowed_hosts: a", "3: server.allowed_hosts: expected a list"),
