@@ -17,6 +17,7 @@ from situs.policy.input import FIELDS, unknown_field
 from situs.rego.builtins import ALLOWED, INSTEAD, NAMESPACES, OUTSIDE
 from situs.rego.compare import Literals
 from situs.rego.follow import called, follow_parameters
+from situs.rego.heads import element_misfits
 from situs.rego.modules import Problem
 from situs.rego.syntax import Call, Reference, Rule, Syntax, expand, expand_imports
 from situs.rego.traps import comparison_traps, lone_trap
@@ -93,6 +94,10 @@ class _Look:
             for module, rule in clauses:
                 if rule.kind != "set":
                     self._problem(module, rule.at, f"`{name}` must be a set", f"write `{form}`")
+                elif rule.element is not None:
+                    known = functools.partial(expand, rule=rule, imports=module.imports)
+                    for at, wrong in element_misfits(name, rule.element, known):
+                        self._problem(module, at, wrong.what, wrong.do)
 
     def module(self, module: Syntax, *, test: bool = False) -> None:
         for alias, one in module.imports.items():

@@ -11,6 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from situs.rego.compare import Comparison, Literals, comparisons, literals, named_literals
+from situs.rego.heads import Element, read_element
 from situs.rego.scope import Lone, lone_variables
 from situs.rego.tree import (
     ANY,
@@ -50,7 +51,8 @@ class Rule(Struct, frozen=True):
     `locals` are the variables it declares, `items` those that run over a collection of `input`,
     with the path of what they are bound to. `parameters` are names too, `*` for a pattern.
     `matches` are the literals among them.
-    `literals` are the local names of some, `value` what the clause is where it holds.
+    `literals` are the local names of some, `value` what the clause is where it holds, `element`
+    what it adds to a set.
     """
 
     name: Names
@@ -67,6 +69,7 @@ class Rule(Struct, frozen=True):
     matches: dict[int, Literals]
     literals: dict[str, Literals]
     value: Literals | None
+    element: Element | None
 
 
 class Syntax(Struct, frozen=True):
@@ -112,11 +115,12 @@ def _rule(source: bytes, imports: dict[str, Reference], node: dict[str, Any]) ->
     said = [head.get("key"), head.get("assign"), head.get("value"), bodies]
     walk.look(said)
     walk.look_into_brackets(name)
+    at = place_of(root_of(name)["span"])
     return Rule(
         name=static(path_of(name)),
         kind={"Set": "set", "Func": "function", "Default": "default"}.get(kind, "value"),
         parameters=tuple(variable(one) or ANY for one in head.get("args") or ()),
-        at=place_of(root_of(name)["span"]),
+        at=at,
         references=tuple(walk.references),
         calls=tuple(walk.calls),
         replaces=tuple(walk.replaces),
@@ -131,6 +135,7 @@ def _rule(source: bytes, imports: dict[str, Reference], node: dict[str, Any]) ->
         },
         literals=named_literals(source, said),
         value=_value(kind, head, bodies),
+        element=read_element(head["key"], bodies, at) if head.get("key") else None,
     )
 
 

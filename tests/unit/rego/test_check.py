@@ -100,19 +100,19 @@ def test_what_may_not_be_said_is_refused_where_it_stands(tmp_path, text, problem
         ("allow contains x if {\n", ["p.rego:4:1: "]),
         ("", ["p.rego: there is no rule `allow`; ", "p.rego: there is no rule `deny`; "]),
         (
-            "default allow := false\ndeny contains 1 if false",
+            'default allow := false\ndeny contains {"deployment": "d", "code": "c"} if false',
             ["p.rego:3:9: `allow` must be a set; write `allow contains name if"],
         ),
         (
-            GOOD + "allow contains 1",
+            GOOD + "allow contains count(input.task) if input.tools == false",
             ["p.rego: the verdict on an example request has the wrong shape: "],
         ),
         (
-            GOOD + 'deny contains "x"',
+            GOOD + 'deny contains lower("x")',
             ["p.rego: the verdict on an example request has the wrong shape: "],
         ),
         (
-            GOOD + 'obligations contains {"knd": "redact"}',
+            GOOD + 'obligations contains {"kind": lower("Not This")}',
             ["p.rego: the verdict on an example request has the wrong shape: "],
         ),
     ],

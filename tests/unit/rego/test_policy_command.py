@@ -13,7 +13,10 @@ from situs.errors import PolicyError
 from situs.policy.input import input_document
 from situs.rego.sample import sample_facts
 
-BAD = "package situs\nallow contains 1 if time.now_ns()\ndeny contains x if { x := input.lable }\n"
+BAD = (
+    "package situs\nallow contains lower(x) if x := time.now_ns()\n"
+    "deny contains f(x) if { x := input.lable }\nf(x) := x\n"
+)
 
 
 def run(*arguments: str, document: bytes | None = None):
@@ -46,7 +49,7 @@ def test_test_runs_the_default_policys_tests():
 def test_test_exits_with_1_when_one_fails(tmp_path):
     (tmp_path / "p.rego").write_text(
         "package situs\nallow contains x if { x := input.task; false }\n"
-        "deny contains x if { x := input.task; false }\n",
+        'deny contains {"deployment": x, "code": "c"} if { x := input.task; false }\n',
         encoding="utf-8",
     )
     (tmp_path / "p_test.rego").write_text("package t\ntest_no if 1 == 2\n", encoding="utf-8")
