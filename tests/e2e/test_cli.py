@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 from tests.e2e import stage
 
+FULL = Path("/dev/full")
 EXAMPLE = str(stage.ROOT / "examples" / "three-loci.yaml")
 
 
@@ -77,7 +79,10 @@ def test_explain_without_a_fleet_uses_the_embedded_one(tmp_path):
     [
         ([], "Give TEXT or --file"),
         (["Hello", "--url", "ftp://x"], "http://"),
-        (["Hello", "--label", "secret"], "x-situs-label"),
+        (["Hello", "--label", "secret"], "'--label'"),
+        (["Hello", "--objective", "quick"], "'--objective'"),
+        (["Hello", "--model", "nobody"], "No deployment and no model has this name"),
+        (["--file", "-", "--model", "auto"], "leave --model out"),
         (["Hello", "--url", "http://127.0.0.1:9"], "No gateway answers"),
         (["Hello", "--config", "absent.yaml"], "absent.yaml"),
     ],
@@ -124,6 +129,48 @@ def test_doctor_sees_a_running_gateway_and_its_receipts(tmp_path):
         assert done.returncode == 0
         assert str(gateway.process.pid) in found["data"]["because"]
         assert found["receipts"]["because"] == "every chain verifies"
+
+
+def test_explain_fits_into_80_columns(tmp_path):
+    shown = situs("explain", "Hi", "--config", EXAMPLE, cwd=tmp_path, env={"COLUMNS": "80"}).stdout
+    [head] = [line for line in shown.splitlines() if "TTFT" in line]
+    scorers = ["cheap", "lat.", "cap.", "load", "health"]
+    assert head.split() == ["deployment", "score", *scorers, "cost", "TTFT"]
+    rows = [line for line in shown.splitlines() if line.endswith(" s")]
+    assert len(rows) == 3
+    assert {len(row.split()) for row in rows} == {11}
+
+
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "file").write_text("in the way")
+    done = situs(
+        "receipts", "export", str(tmp_path / "file" / "x"), "--data", str(tmp_path / "data")
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("situs: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+def test_a_full_standard_output_is_one_line(tmp_path):
+    with FULL.open("w") as full:
+        done = written_to(full, "explain", "Hi", "--config", EXAMPLE)
+    assert done.returncode == 2
+    assert done.stderr == "situs: No space left on device\n"
+
+
+def test_nobody_reads_and_nobody_complains():
+    reads, writes = os.pipe()
+    os.close(reads)
+    with os.fdopen(writes, "w") as pipe:
+        done = written_to(pipe, "config", "example")
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def written_to(file, *arguments):
+    command = stage.command(*arguments)
+    return subprocess.run(command, stdout=file, stderr=subprocess.PIPE, text=True, timeout=60)
 
 
 def test_completion_is_a_script():

@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from situs.cli.options import config_option, setting_from
+from situs.core.label import Label
+from situs.core.request import AUTO, Objective
 
 
 @click.command()
@@ -19,16 +21,24 @@ from situs.cli.options import config_option, setting_from
     type=click.Path(dir_okay=False, path_type=Path, exists=True, allow_dash=True),
     help="A chat completions request as JSON; - reads standard input.",
 )
-@click.option("--model", default="auto", show_default=True, help="As the request would name it.")
-@click.option("--label", help="Declare a label, as the header x-situs-label would.")
-@click.option("--objective", help="cheapest_adequate, fastest, best or private.")
+@click.option("--model", help="As the request would name it (default: auto).")
+@click.option(
+    "--label",
+    type=click.Choice([label.value for label in Label]),
+    help="Declare a label, as the header x-situs-label would.",
+)
+@click.option(
+    "--objective",
+    type=click.Choice([objective.value for objective in Objective]),
+    help="Ask for what matters, as the header x-situs-objective would.",
+)
 @click.option("--url", help="Ask a running gateway, which knows health and load.")
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def explain(
     text: str | None,
     file: Path | None,
-    model: str,
+    model: str | None,
     label: str | None,
     objective: str | None,
     url: str | None,
@@ -48,13 +58,15 @@ def explain(
         explanation(answer)
 
 
-def _body(text: str | None, file: Path | None, model: str) -> bytes:
+def _body(text: str | None, file: Path | None, model: str | None) -> bytes:
     if (text is None) == (file is None):
         raise click.UsageError("Give TEXT or --file, one of them.")
     if file is not None:
+        if model is not None:
+            raise click.UsageError("The request in --file names its model; leave --model out.")
         return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     message = {"role": "user", "content": text}
-    return json.dumps({"model": model, "messages": [message]}).encode()
+    return json.dumps({"model": model or AUTO, "messages": [message]}).encode()
 
 
 def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
@@ -66,14 +78,21 @@ def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
     from situs.app import build_core
     from situs.core.request import Principal
     from situs.decide import decide
+    from situs.errors import UnknownModel
     from situs.http.headers import ask_of
     from situs.http.inference import new_id
     from situs.http.openai_chat import parse
     from situs.placement.explain import explain as spread_out
+    from situs.placement.filters import names
 
     snapshot = build_core(setting_from(config, None)).situation.snapshot()
     ask = ask_of({name.encode(): value.encode() for name, value in headers.items()})
     request = parse(body, new_id(), ask, Principal())
+    if not any(names(request, deployment) for deployment in snapshot.fleet.deployments):
+        raise UnknownModel(
+            "No deployment and no model has this name.",
+            do=f'Use "{AUTO}", or a model or deployment of the configuration.',
+        )
     decision = decide(request, snapshot, time.time())
     return msgspec.to_builtins(spread_out(request, decision, snapshot))
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import click
 
@@ -64,13 +67,45 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run a command. Operator errors are printed, without a traceback, and exit with 2."""
+    """Run a command. Errors are printed, without a traceback, and exit with 2.
+
+    When nobody reads the output any more, it ends quietly, with 1.
+    """
+    _have_stdout()
     try:
-        cli(standalone_mode=True)
+        try:
+            cli(standalone_mode=True)
+        finally:
+            sys.stdout.flush()
     except SitusError as error:
-        click.echo(f"situs: {error.message}", err=True)
-        click.echo(f"  {error.advice}", err=True)
+        _tell(error.message, error.advice)
         sys.exit(2)
+    except BrokenPipeError:
+        _drop_stdout()
+        sys.exit(1)
+    except OSError as error:
+        _drop_stdout()
+        words = error.strerror or str(error)
+        _tell(words if error.filename is None else f"{error.filename}: {words}")
+        sys.exit(2)
+
+
+def _tell(message: str, advice: str = "") -> None:
+    click.echo(f"situs: {message}", err=True)
+    if advice:
+        click.echo(f"  {advice}", err=True)
+
+
+def _have_stdout() -> None:
+    """Started without a standard output: nobody reads, and no file may take its number."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - kept to the end
+
+
+def _drop_stdout() -> None:
+    """What could not be written is not tried again when the interpreter ends."""
+    with suppress(OSError, ValueError), Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

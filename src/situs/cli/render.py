@@ -12,6 +12,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from situs.doctor import Finding
 
+_SHORT = {"cost": "cheap", "latency": "lat.", "capability": "cap."}
+"""The scorers' names as heads of narrow columns; `cost` is also the head of the expected cost."""
 _COLOURS = {"active": "green", "off": "dim", "problem": "bold red"}
 
 
@@ -55,7 +57,8 @@ def _may(rows: list[dict[str, Any]]) -> Table:
 def _best(rows: list[dict[str, Any]]) -> Table:
     """What is left, best first, with each scorer's value and the expected figures."""
     scorers = list(rows[0]["candidate"]["scores"])
-    table = _table("", "deployment", "score", *scorers, "cost", "TTFT", numbers=True)
+    heads = [_SHORT.get(name, name) for name in scorers]
+    table = _table("", "deployment", "score", *heads, "cost", "TTFT", numbers=True)
     for row in sorted(rows, key=lambda row: row["rank"]):
         candidate = row["candidate"]
         weak = "" if candidate["adequate"] else " (too weak)"
@@ -81,13 +84,12 @@ def diagnosis(findings: Sequence[Finding]) -> None:
 
 
 def _table(*columns: str, numbers: bool = False) -> Table:
-    """A plain table; with `numbers`, everything after the second column is one."""
+    """A plain table; with `numbers`, everything after the second column is one, and kept whole."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for place, column in enumerate(columns):
         right = numbers and place > 1
-        name = numbers and place == 1
         justify: Literal["left", "right"] = "right" if right else "left"
-        table.add_column(column, justify=justify, overflow="fold", no_wrap=name)
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=right)
     return table
 
 
