@@ -65,7 +65,7 @@ def comparison_traps(
             )
         elif other[0] not in rule.locals and (said := named(other)) is not None:
             yield from _moved(one.at, _with_literals(shown, path, about, one, said))
-        elif one.operator in ORDERINGS and about.words:
+        elif one.operator in ORDERINGS and about.unordered:
             if frozenset({one.path, other}) not in told:  # each stands there both ways round
                 yield _trap(one.at, unordered(shown, about, one.operator, None))
             told.add(frozenset({one.path, other}))
@@ -88,7 +88,7 @@ def _with_literals(
 ) -> Iterator[Trap]:
     if one.operator == "has":
         yield from _members(shown, path, about, one, said)
-    elif one.operator in ORDERINGS and about.words:
+    elif one.operator in ORDERINGS and about.unordered:
         literal = said.members[0] if len(said.members) == 1 else None
         yield _trap(one.at, unordered(shown, about, one.operator, literal))
     elif _meets(one.operator, said.form):

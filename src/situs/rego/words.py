@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import Final
 
 from msgspec import Struct, inspect
 
 from situs.analysis import DEFAULT_FLOORS
+from situs.analysis.task import NEEDS
 from situs.core.ordered import Ordered
 from situs.policy.input import InputDocument
 from situs.rego.compare import Literal
 from situs.rego.tree import ANY, KEYS, Names
 
 _SAID: Final[dict[Names, Names]] = {
+    ("task",): tuple(NEEDS),
     ("criticality",): ("advisory", "operational"),
     ("label_reasons", ANY, "source"): ("finding", "declared", "default", "unread"),
 }
+_COUNTRY: Final = r"[A-Z]{2}|"
+_PATTERNS: Final[dict[Names, tuple[str, str]]] = {
+    ("language",): ("[a-z]{2,3}", "it is a code of two or three letters, `und` where not known"),
+    ("home_jurisdiction",): (_COUNTRY, "it is a code of ISO 3166-1 alpha-2, such as DE"),
+    ("deployments", ANY, "locus", "jurisdiction"): (
+        _COUNTRY,
+        "it is a code of ISO 3166-1 alpha-2, such as DE",
+    ),
+}
+_NO_COUNTRY: Final[dict[str, str]] = {
+    "UK": "the code is GB",
+    "EL": "the code is GR",
+    "EU": "name its member states in a set, after `in`",
+}
+_DURATION: Final[Names] = ("deployments", ANY, "locus", "retention")
 _SCALARS: Final[tuple[tuple[type[inspect.Type], str], ...]] = (
     (inspect.StrType, "string"),
     (inspect.BoolType, "boolean"),
@@ -32,13 +50,17 @@ ORDERINGS: Final = frozenset({"<", "<=", ">", ">="})
 class Field(Struct, frozen=True):
     """What a field holds: a `kind` of scalar, or a collection; `words` if it is one of a few.
 
-    The words are in order where they have one (`ordered`).
+    The words are in order where they have one (`ordered`). Without words, a `pattern` may hold for
+    all of it, which `means` says in prose; `unordered` says why `<` means nothing.
     """
 
     kind: str
     words: Names = ()
     ordered: bool = False
     nullable: bool = False
+    pattern: str = ""
+    means: str = ""
+    unordered: str = ""
 
 
 KINDS: Final[Names] = tuple(DEFAULT_FLOORS)
@@ -46,7 +68,7 @@ KINDS: Final[Names] = tuple(DEFAULT_FLOORS)
 
 _KEYED: Final[dict[Names, Field]] = {
     ("findings", KEYS): Field("array"),
-    ("findings", KEYS, ANY): Field("string", KINDS),
+    ("findings", KEYS, ANY): Field("string", KINDS, unordered="words"),
 }
 
 
@@ -64,10 +86,16 @@ def field(path: Names) -> Field | None:
         return None
     found, nullable = reached
     if path in _SAID:
-        return Field("string", _SAID[path], nullable=nullable)
+        return Field("string", _SAID[path], nullable=nullable, unordered="words")
+    if path in _PATTERNS:
+        pattern, means = _PATTERNS[path]
+        return Field("string", nullable=nullable, pattern=pattern, means=means, unordered="codes")
+    if path == _DURATION:
+        return Field("string", nullable=nullable, unordered="durations as text")
     if isinstance(found, inspect.EnumType):
         words = tuple(str(one.value) for one in found.cls)
-        return Field("string", words, issubclass(found.cls, Ordered), nullable)
+        ordered = issubclass(found.cls, Ordered)
+        return Field("string", words, ordered, nullable, unordered="words")
     for kind, name in _SCALARS:
         if isinstance(found, kind):
             return Field(name, nullable=nullable)
@@ -120,9 +148,18 @@ def never(name: str, one: Field, literal: Literal) -> Misfit | None:
         what = f"{name} is {_article(one.kind)} {one.kind}, never {literal.text}"
         return Misfit(what, _one_of(one.words))
     word = literal.text[1:-1]
+    if one.pattern:
+        return _no_code(name, one, word)
     if not one.words or word in one.words:
         return None
     return Misfit(f"{name} is never {literal.text}", _instead(word, one.words))
+
+
+def _no_code(name: str, one: Field, word: str) -> Misfit | None:
+    meant = _NO_COUNTRY.get(word) if one.pattern == _COUNTRY else None
+    if meant or not re.fullmatch(one.pattern, word):
+        return Misfit(f'{name} is never "{word}"', meant or one.means)
+    return None
 
 
 def unordered(name: str, one: Field, operator: str, literal: Literal | None) -> Misfit:
@@ -139,7 +176,7 @@ def unordered(name: str, one: Field, operator: str, literal: Literal | None) -> 
         }[operator]
         if meant:
             do = f"write {name} in {{" + ", ".join(f'"{word}"' for word in meant) + "}"
-    return Misfit(f"{name} has words, and {operator} goes by the alphabet", do)
+    return Misfit(f"{name} has {one.unordered}, and {operator} goes by the alphabet", do)
 
 
 def nearest(word: str, words: Names) -> str | None:

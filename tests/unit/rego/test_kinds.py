@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from situs.analysis import DEFAULT_FLOORS
+from situs.analysis.task import NEEDS
 from situs.rego.embedded import inspect
 
+REFERENCE = Path(__file__).parents[3] / "docs/reference/policy-input.md"
 HEAD = "package situs\nimport rego.v1\n"
 GOOD = (
     "allow contains d.name if some d in input.deployments\n"
@@ -53,6 +57,12 @@ def test_a_kind_that_may_be_found_is_accepted(tmp_path, text, kind):
 def test_every_kind_of_the_analysis_may_be_named(tmp_path):
     text = "\n".join(f"x if input.findings.{kind} > 0" for kind in DEFAULT_FLOORS)
     assert said(tmp_path, text) == []
+
+
+@pytest.mark.parametrize("word", [*DEFAULT_FLOORS, *NEEDS])
+def test_the_reference_lists_the_kinds_and_the_tasks(word):
+    lists = REFERENCE.read_text(encoding="utf-8").partition("A `task` is")[2].partition("##")[0]
+    assert f"`{word}`" in lists
 
 
 def test_a_kind_like_none_is_answered_with_all_of_them(tmp_path):

@@ -19,6 +19,8 @@ GOOD = (
     'deny contains {"deployment": d.name, "code": "c"} if { false; some d in input.deployments }\n'
 )
 ALL = "some d in input.deployments; "
+LANGUAGE = "it is a code of two or three letters, `und` where not known"
+CODE = "it is a code of ISO 3166-1 alpha-2, such as DE"
 LABELS = "it is one of public, internal, confidential, restricted"
 
 
@@ -46,7 +48,7 @@ def always(name: str) -> str:
         ("x := {d.name | some d in input.deployments; d.node = n}", f"5:54: {always('n')}"),
         ("x := 1 if input.tools else := 2 if { input.task = t }", f"5:51: {always('t')}"),
         (
-            "x if { input.label = restricted; input.task = restricted }",
+            "x if { input.label = restricted; input.data = restricted }",
             f"5:22: {always('restricted')}",
         ),
         (
@@ -101,7 +103,7 @@ def test_siblings_do_not_share_a_variable(tmp_path):
         "m[t] := 1 if t = input.task",
         'x := t if { t = input.task; t != "" }',
         "f(t) if t = input.task\nx if f(input.data)",
-        'code := "c"\nx if code = input.task',
+        'code := "c"\nx if code = input.data',
         "x if { some i; input.deployments[i].locus.owned }",
         "x if input.deployments[_].locus.owned",
         "x if { some _ in input.deployments; input.tools }",
@@ -192,6 +194,34 @@ def test_a_variable_that_says_something_is_accepted(tmp_path, text):
             '5:41: modalities.* is never "images"; the nearest word is image',
         ),
         ('x if input.modalities == "image"', '5:26: modalities is an array, never "image"'),
+        (
+            'x if input.task == "Summarization"',
+            '5:20: task is never "Summarization"; the nearest word is summarisation',
+        ),
+        ('x if input.language == "German"', f'5:24: language is never "German"; {LANGUAGE}'),
+        ('x if input.home_jurisdiction == "de"', f'5:33: home_jurisdiction is never "de"; {CODE}'),
+        (
+            'x if input.home_jurisdiction == "UK"',
+            '5:33: home_jurisdiction is never "UK"; the code is GB',
+        ),
+        (
+            "x if { " + ALL + 'd.locus.jurisdiction in {"DE", "EU"} }',
+            (
+                '5:68: deployments.*.locus.jurisdiction is never "EU"; '
+                "name its member states in a set, after `in`"
+            ),
+        ),
+        (
+            "x if { " + ALL + 'd.locus.jurisdiction == "Germany" }',
+            f'5:61: deployments.*.locus.jurisdiction is never "Germany"; {CODE}',
+        ),
+        (
+            "x if { " + ALL + 'd.locus.retention <= "30d" }',
+            (
+                "5:58: deployments.*.locus.retention has durations as text, and <= goes by the "
+                "alphabet; compare with ==, or with `in` and a set of words"
+            ),
+        ),
         ('x if input.prompt_tokens < "1000"', '5:28: prompt_tokens is a number, never "1000"'),
         ('x if input.tools == "true"', '5:21: tools is a boolean, never "true"'),
     ],
@@ -244,7 +274,10 @@ def test_a_field_that_a_function_misspells_is_refused(tmp_path):
     [
         'near(k) if k == "moon"\nx if { ' + ALL + "near(d.locus.kind); near(d.name) }",
         'near(k) if k == "moon"\nx if near(lower(input.label))',
-        'x if input.task == "anything"',
+        'x if input.task in {"code", "agent_step"}',
+        'x if input.language in {"und", "de", "deu"}',
+        "x if { " + ALL + 'd.locus.jurisdiction in {"", "ZZ", "DE"} }',
+        "x if { " + ALL + 'd.locus.retention in {"none", "30d"} }',
         'x if input.findings.iban == 2\ny if input.findings["iban"] > 1',
         'x if input.objective in {null, "best"}',
         "x if input.data != null",
