@@ -142,11 +142,18 @@ def _labels(setting: Setting) -> Iterator[Finding]:
     yield Finding(
         "detectors",
         Condition.ACTIVE,
-        f"no finding: {defaults.label}; unreadable content: at least {defaults.unread_label}",
+        f"a request without a finding is {defaults.label}; "
+        f"one with content that cannot be read is at least {defaults.unread_label}",
     )
-    yield Finding("names and addresses", Condition.OFF, "no detector for them yet")
     yield Finding(
-        "obligations", Condition.OFF, "none can be carried out yet; one that is owed excludes"
+        "names and addresses",
+        Condition.OFF,
+        "no detector finds them yet; declare a label for requests that hold any",
+    )
+    yield Finding(
+        "obligations",
+        Condition.OFF,
+        "none can be carried out yet; a deployment for which policy asks one is excluded",
     )
 
 

@@ -114,7 +114,28 @@ def test_doctor_says_what_is_missing_and_what_to_do(tmp_path):
     assert "situs models pull" in problems["model office-smollm2"]["do"]
     assert "env:" in problems["endpoint us-large"]["because"]
     shown = situs("doctor", "--config", EXAMPLE, "--data", str(tmp_path / "d"))
-    assert "problem" in shown.stdout
+    assert shown.stdout.splitlines()[-1] == f"{len(problems)} problems"
+
+
+ONE_PROBLEM = """\
+version: 1
+home: AU
+loci: {cloud: {kind: public_cloud, jurisdiction: AU, owned: false}}
+models: {large: {capability: frontier, context_tokens: 4096}}
+deployments:
+  there:
+    model: large
+    locus: cloud
+    endpoint: {url: "https://h.example/v1", key: "env:NEVER_SET_HERE"}
+    price: {currency: USD, prompt: 1, completion: 1}
+"""
+
+
+def test_doctor_counts_one_problem_as_one(tmp_path):
+    (tmp_path / "situs.yaml").write_text(ONE_PROBLEM)
+    done = situs("doctor", "--data", str(tmp_path / "d"), cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "1 problem"
 
 
 def test_doctor_sees_a_running_gateway_and_its_receipts(tmp_path):

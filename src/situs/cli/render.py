@@ -80,7 +80,11 @@ def diagnosis(findings: Sequence[Finding]) -> None:
         colour = _COLOURS[finding.condition]
         told = escape(finding.because) + (f"\n[dim]{escape(finding.do)}[/]" if finding.do else "")
         table.add_row(escape(finding.feature), f"[{colour}]{finding.condition}[/]", told)
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    count = sum(finding.condition == "problem" for finding in findings)
+    if count:
+        console.print(f"\n[bold red]{count} problem{'' if count == 1 else 's'}[/]")
 
 
 def _table(*columns: str, numbers: bool = False) -> Table:
