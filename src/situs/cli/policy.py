@@ -74,11 +74,19 @@ def test_command(
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=PATHS)
 @click.option("--input", "document", type=FILE, required=True, help="JSON; - reads from stdin.")
 def eval_command(paths: tuple[Path, ...], document: Path) -> None:
-    """Print the verdict of a policy on an input document."""
-    from situs.rego.embedded import evaluate_once
+    """Print the verdict of a policy on an input document.
+
+    Fields of the document that no policy sees, and missing ones, are told on stderr.
+    """
+    from situs.rego.document import document_warnings
+    from situs.rego.embedded import evaluate_once, inspect
 
     with click.open_file(str(document), "rb") as file:
-        _print_json(evaluate_once(_or_default(paths), file.read()))
+        said = file.read()
+    policies = _or_default(paths)
+    for warning in document_warnings(said, inspect(policies).reads):
+        click.echo(f"warning: {warning}", err=True)
+    _print_json(evaluate_once(policies, said))
 
 
 def _or_default(paths: tuple[Path, ...]) -> list[Path]:

@@ -62,7 +62,36 @@ def test_test_exits_with_1_when_one_fails(tmp_path):
 def test_eval_prints_the_verdict():
     document = input_document(sample_facts(Label.RESTRICTED))
     done = run("eval", "--input", "-", document=document)
-    assert json.loads(done.output)["allow"] == ["device-example", "edge-example", "on_prem-example"]
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["allow"] == ["device-example", "edge-example", "on_prem-example"]
+
+
+def test_eval_warns_of_a_chat_request_in_place_of_an_input_document():
+    request = {"model": "auto", "messages": [{"role": "user", "content": "the secret"}]}
+    done = run("eval", "--input", "-", document=json.dumps(request).encode())
+    assert json.loads(done.stdout) == {"allow": [], "deny": []}
+    assert "warning: this looks like a chat request" in done.stderr
+    assert "warning: input has no messages" in done.stderr
+    assert (
+        "warning: input is without label, home_jurisdiction, deployments, which the policy reads"
+        in done.stderr
+    )
+    assert "the secret" not in done.stderr
+
+
+def test_eval_warns_of_misspelt_fields_with_the_nearest_name():
+    document = json.loads(input_document(sample_facts(Label.RESTRICTED)))
+    document["lable"] = "public"
+    document["findings"] = {"creditcard": 1}
+    document["deployments"][0]["locus"]["knd"] = "edge"
+    del document["deployments"][1]["node"]
+    done = run("eval", "--input", "-", document=json.dumps(document).encode())
+    assert done.stderr.splitlines() == [
+        "warning: input has no lable; the nearest name is label",
+        "warning: input.findings never has creditcard; the nearest word is card",
+        "warning: input.deployments.*.locus has no knd; the nearest name is kind",
+        "warning: input.deployments.* is without node",
+    ]
 
 
 def test_eval_of_what_is_not_json_is_an_operators_error():
