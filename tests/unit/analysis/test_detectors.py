@@ -169,8 +169,6 @@ SECRETS = [
     ("mi contraseña es " + "hunter2x!", "said_secret"),
     ("curl -s -u jo:" + "hunter2x https://x.example", "command_password"),
     ("| password | " + "hunter2x |", "tabled_secret"),
-    ("passphrase: " + "correct horse battery staple", "secret_phrase"),
-    ("seed phrase: " + "legal winner thank year " * 3, "secret_phrase"),
     (jwt(), "jwt"),
 ]
 NOT_SECRETS = [
@@ -305,6 +303,12 @@ def test_the_span_of_an_address_points_into_the_original(text, address):
 def test_each_secret_has_its_detector(text, detector):
     names = {finding.detector for finding in scan([text], DEFAULT_FLOORS).findings}
     assert names == {detector}
+
+
+@pytest.mark.parametrize("name", ["passphrase: ", "Seed phrase is: ", "mnemonic="])
+def test_words_after_the_name_of_a_phrase_are_secret(name):
+    words = "legal winner thank year " * 3
+    assert spans(f"My {name}{words}\nmore", "credential") == [words.strip()]
 
 
 def test_every_kind_has_a_floor():

@@ -34,6 +34,7 @@ _GROUPINGS = {
 
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 _DIGITS = re.compile(r"[0-9]+")
+_TAG = re.compile("<[^<>]*>")
 
 IBAN_LENGTHS = {
     country: int(size)
@@ -102,6 +103,14 @@ def card_spans_anywhere(run: str) -> Iterator[tuple[int, int]]:
                 yield start, end
 
 
+def is_marked_card(text: str) -> bool:
+    """A card among markup: its groups as printed, or digit by digit; digits of tags are none."""
+    plain = _TAG.sub(" ", text)
+    sizes = tuple(map(len, _DIGITS.findall(plain)))
+    printed = sizes in _GROUPINGS.get(len(sizes), ()) or set(sizes) == {1}
+    return printed and is_card(plain)
+
+
 def is_iban(text: str) -> bool:
     """ISO 13616: the country's length, and mod 97 = 1."""
     compact = "".join(char for char in text if char.isalnum()).upper()
@@ -126,9 +135,13 @@ def _is_account(text: str) -> bool | None:
 
 
 _COUNTRY = "(?:" + "|".join(IBAN_LENGTHS) + ")"
-_LOOSE = "(?:" + "|".join(f"{c[0]}{GAP}{{0,3}}{c[1]}" for c in IBAN_LENGTHS) + ")"
+_STAR = r"[ \t\r\n.\-_*]"
+_LOOSE = "(?:" + "|".join(f"{c[0]}{_STAR}{{0,3}}{c[1]}" for c in IBAN_LENGTHS) + ")"
 _CARD_RUN = rf"[0-9](?:{GAP}{{0,3}}[0-9]){{12,}}"
 _APART = r"[^0-9A-Za-z]{1,4}"
+_LISTED = r"[ -/:-@\[-`{-~]{1,4}"
+_MARK = r"(?:<[A-Za-z/][^<>]*>|[ \t\r\n]{5}|[\"'][ \t\r\n]*[+.&][ \t\r\n]*[\"'])"
+_CARDS = words("cards?", "visa", "mastercard", "amex", "cvv", "cvc")
 
 DETECTORS = (
     Detector("card_number", "card", _CARD_RUN, 0.5, is_card, card_spans),
@@ -149,16 +162,37 @@ DETECTORS = (
         0.5,
         check=is_card,
         split=card_spans_anywhere,
-        context=words("cards?", "visa", "mastercard", "amex", "cvv", "cvc"),
+        context=_CARDS,
         reach=200,
+    ),
+    # In a longer list too, if its groups are as printed.
+    Detector(
+        "card_listed_in_context",
+        "card",
+        rf"\b([0-9]{{4}}(?:{_LISTED}[0-9]{{4}}){{3}}|"
+        rf"[0-9]{{4}}{_LISTED}[0-9]{{6}}{_LISTED}[0-9]{{5}})\b",
+        0.5,
+        check=is_card,
+        context=_CARDS,
+        reach=200,
+        again=True,
+    ),
+    # Cells of a table, broken lines, wide gaps, pieces of a string put together in code.
+    Detector(
+        "card_marked",
+        "card",
+        rf"(?:^|[^0-9])([0-9](?:(?:{_MARK}|{GAP})*[0-9]){{12,40}})(?:$|[^0-9])",
+        0.5,
+        check=is_marked_card,
+        gate=rf"[0-9][ \t\r\n]*{_MARK}[ \t\r\n]*(?:{_MARK}[ \t\r\n]*)*[0-9]",
     ),
     Detector(
         "iban",
         "iban",
-        rf"(?i)\b({_COUNTRY}[0-9]{{2}}(?:[A-Z0-9]{{11}}|(?:{GAP}{{1,3}}[A-Z0-9]{{4}}){{2}})"
-        rf"(?:{GAP}{{0,3}}[A-Z0-9]){{0,40}}|"
-        rf"{_LOOSE}(?:{GAP}{{0,3}}[0-9]){{2}}(?:{GAP}{{0,3}}[A-Z]){{0,5}}"
-        rf"(?:{GAP}{{0,3}}[0-9]){{6}}(?:{GAP}{{0,3}}[A-Z0-9]){{0,40}})",
+        rf"(?i)\b({_COUNTRY}[0-9]{{2}}(?:[A-Z0-9]{{11}}|(?:{_STAR}{{1,3}}[A-Z0-9]{{4}}){{2}})"
+        rf"(?:{_STAR}{{0,3}}[A-Z0-9]){{0,40}}|"
+        rf"{_LOOSE}(?:{_STAR}{{0,3}}[0-9]){{2}}(?:{_STAR}{{0,3}}[A-Z]){{0,5}}"
+        rf"(?:{_STAR}{{0,3}}[0-9]){{6}}(?:{_STAR}{{0,3}}[A-Z0-9]){{0,40}})",
         0.5,
         check=is_iban,
         split=iban_spans,

@@ -21,8 +21,11 @@ _CODE = re.compile(
 )
 
 _SENTENCE = frozenset(
-    "the and for that this are was were with you your used use when what which who how not can will "
-    "should must has have from into its our their any words word phrase passphrase".split()
+    re.findall(
+        r"\w+",
+        "the and for that this are was were with you your used use when what which who how not can "
+        "will should must has have from into its our their any words word phrase passphrase",
+    )
 )
 
 

@@ -14,8 +14,10 @@ from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
 _UNICODE = r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|u\{0{0,4}[0-9A-Fa-f]{1,4}\})"
+_NAMED = "&(?:nbsp|ensp|emsp|thinsp|hairsp|zwn?j|shy|lrm|rlm|[nm]dash|hyphen|Tab|NewLine);"
 _ESCAPES = (
-    rf"(?:%[0-9A-Fa-f]{{2}})+|(?:=[0-9A-F]{{2}}){{3,}}|{_UNICODE}|&#[xX]?[0-9A-Fa-f]{{1,8}};?"
+    rf"(?:%[0-9A-Fa-f]{{2}})+|(?:=[0-9A-F]{{2}}){{3,}}|{_UNICODE}|&#[xX]?[0-9A-Fa-f]{{1,8}};?|"
+    rf"{_NAMED}|&amp;(?=#|[a-zA-Z]{{2,8}};)"
 )
 _INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
@@ -24,7 +26,8 @@ _INVISIBLE = (
 _JOINTS = "\u00a0\u2000-\u200a\u2010-\u2015\u202f\u205f\u2212\ufe58\ufe63"
 _FORMS = (
     "\u00b2\u00b3\u00b9\u2070-\u209f\u2460-\u24ff\u2776-\u2793\u3000\ufb00-\ufb06\uff01-\uff5e"
-    "\U0001d400-\U0001d7ff\U0001f100-\U0001f10a"
+    "\U0001d400-\U0001d7ff\U0001f100-\U0001f10a\u1369-\u1371\u19da\U00010a40-\U00010a43"
+    "\U00010e60-\U00010e68\U00011052-\U0001105a"
 )
 _DECIMALS = "".join(
     f"{chr(first)}-{chr(first + 9)}"
@@ -32,7 +35,9 @@ _DECIMALS = "".join(
         *(0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66),
         *(0xDE6, 0xE50, 0xED0, 0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80),
         *(0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50),
-        *(0xABF0, 0x11066, 0x110F0, 0x11136, 0x111D0, 0x1E950, 0x1FBF0),
+        *(0xABF0, 0x104A0, 0x10D30, 0x11066, 0x110F0, 0x11136, 0x111D0, 0x112F0, 0x11450, 0x114D0),
+        *(0x11650, 0x116C0, 0x11730, 0x118E0, 0x11950, 0x11C50, 0x11D50, 0x11DA0, 0x16A60, 0x16AC0),
+        *(0x16B50, 0x1E140, 0x1E2F0, 0x1E950, 0x1FBF0),
     )
 )
 _CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
@@ -43,7 +48,8 @@ _LOOKALIKES = {
 }
 
 SPECIAL = (
-    rf"%[0-9A-Fa-f]{{2}}|(?:=[0-9A-F]{{2}}){{3}}|{_UNICODE}|&#[xX]?[0-9A-Fa-f]|"
+    rf"%[0-9A-Fa-f]{{2}}|(?:=[0-9A-F]{{2}}){{3}}|{_UNICODE}|&(?:amp;)*(?:#[xX]?[0-9A-Fa-f]|"
+    rf"{_NAMED[1:]})|"
     f"[{_CONTROLS}{_FORMS}{_DECIMALS}]|[!-~ ][{_INVISIBLE}]|[0-9][{''.join(_LOOKALIKES)}]|"
     f"[0-9A-Za-z][{_JOINTS}][0-9]{{1,6}}[{_JOINTS}]|[0-9]{{5}}[{_JOINTS}][0-9A-Za-z]|"
     f"[0-9A-Za-z][{_JOINTS}][0-9]{{5}}|[A-Za-z][{_JOINTS}][A-Za-z]{{0,5}}[0-9]|"
@@ -119,22 +125,22 @@ def _fold(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
         octets = bytes.fromhex(found.replace("=", ""))
         yield octets.decode("utf-8", "replace"), start, match.end()
     elif found[0] == "&" and len(found) > 2:
-        yield html.unescape(found), start, match.end()
+        yield "".join(map(fold, html.unescape(found))), start, match.end()
     else:
         for place, char in enumerate(found, start):
             yield fold(char), place, place + 1
 
 
 def fold(char: str) -> str:
-    """What one special character stands for; nothing, if it is invisible."""
+    """What one character stands for; nothing, if it is invisible."""
     if not _KEPT.match(char):
         return ""
     if char in _DASHES:
         return "-"
     if char in _LOOKALIKES:
         return _LOOKALIKES[char]
-    decimal = unicodedata.decimal(char, None)
-    return str(decimal) if decimal is not None else unicodedata.normalize("NFKC", char)
+    digit = unicodedata.digit(char, None)
+    return str(digit) if digit is not None else unicodedata.normalize("NFKC", char)
 
 
 def decode(run: str) -> str | None:
