@@ -158,11 +158,15 @@ def _labels(setting: Setting) -> Iterator[Finding]:
 
 
 def _receipts(setting: Setting) -> Iterator[Finding]:
-    folder = receipts_dir(setting.data)
+    folder, keys = receipts_dir(setting.data), pinned_keys(setting.data / "keys")
+    if not chains(folder) and keys:
+        what = f"{folder} is empty or gone, though there is a key that signed"
+        yield Finding("receipts", Condition.PROBLEM, what, "Put the receipts back.")
+        return
     if not chains(folder):
         yield Finding("receipts", Condition.ACTIVE, "none written yet")
         return
-    report = verify(folder, pinned_keys(setting.data / "keys"))
+    report = verify(folder, keys)
     count = len(report.problems) + report.more_problems
     if count:
         yield Finding(

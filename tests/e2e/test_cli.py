@@ -150,6 +150,11 @@ def test_doctor_sees_a_running_gateway_and_its_receipts(tmp_path):
         assert done.returncode == 0
         assert str(gateway.process.pid) in found["data"]["because"]
         assert found["receipts"]["because"] == "every chain verifies"
+    (gateway.data / "receipts").rename(tmp_path / "gone")
+    done = situs("doctor", "--config", file, "--data", str(gateway.data), "--json")
+    found = {f["feature"]: f for f in json.loads(done.stdout)}
+    assert done.returncode == 1
+    assert found["receipts"]["condition"] == "problem"
 
 
 def test_explain_fits_into_80_columns(tmp_path):
