@@ -86,8 +86,18 @@ def _compared(kind: str, inside: dict[str, Any]) -> Iterator[Comparison]:
         yield from _one(inside["index"], "key", inside["refr"])
         if constant(inside["index"]) is None:  # a literal one is part of the path
             yield from _keyed(inside["refr"], inside["index"])
+    elif kind == "BinExpr" and inside["op"] == "Intersection":
+        yield from _shared(inside["lhs"], inside["rhs"])
+        yield from _shared(inside["rhs"], inside["lhs"])
     elif kind == "Call" and calls(inside, "get", 3):
         yield from _keyed(inside["params"][0], inside["params"][1])
+
+
+def _shared(node: Any, other: Any) -> Iterator[Comparison]:
+    """`object.keys(…) & {…}`: each key, as if it were looked for in the set."""
+    path = path_or_none(node)
+    if path is not None and path[-1] == KEYS:
+        yield from _with((*path, ANY), "in", other)
 
 
 def _keyed(node: Any, key: Any) -> Iterator[Comparison]:

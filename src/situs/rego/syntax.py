@@ -49,7 +49,8 @@ class Rule(Struct, frozen=True):
     """One clause. `kind` is `set`, `value`, `function` or `default`; `name` is below the package.
 
     `locals` are the variables it declares, `items` those that run over a collection of `input`,
-    with the path of what they are bound to. `parameters` are names too, `*` for a pattern.
+    with the path of what they are bound to, `members` those that run over something with a name.
+    `parameters` are names too, `*` for a pattern.
     `matches` are the literals among them.
     `literals` are the local names of some, `value` what the clause is where it holds, `element`
     what it adds to a set.
@@ -64,6 +65,7 @@ class Rule(Struct, frozen=True):
     replaces: tuple[Place, ...]
     locals: frozenset[str]
     items: dict[str, Names]
+    members: dict[str, Names]
     lone: tuple[Lone, ...]
     comparisons: tuple[Comparison, ...]
     matches: dict[int, Literals]
@@ -125,7 +127,8 @@ def _rule(source: bytes, imports: dict[str, Reference], node: dict[str, Any]) ->
         calls=tuple(walk.calls),
         replaces=tuple(walk.replaces),
         locals=frozenset(walk.locals),
-        items=_items(walk.bound, {alias: one.path for alias, one in imports.items()}),
+        items=_items(walk, {alias: one.path for alias, one in imports.items()}),
+        members=_members(walk.bound),
         lone=lone_variables(source, head, bodies),
         comparisons=tuple(comparisons(said)),
         matches={
@@ -151,15 +154,34 @@ def _value(kind: str, head: dict[str, Any], bodies: list[Any]) -> Literals | Non
     return None if any(body["is_else"] for body in bodies) else literals(head["assign"]["value"])
 
 
-def _items(bound: dict[str, set[Names]], imports: dict[str, Names]) -> dict[str, Names]:
-    """The variables that stand for one path of `input`, also by way of each other."""
+def _items(walk: _Walk, imports: dict[str, Names]) -> dict[str, Names]:
+    """The variables that stand for one path of `input`, also by way of each other.
+
+    One that nothing else binds stands for the keys of what it is an index of.
+    """
     items: dict[str, Names] = {}
-    for _ in bound:
-        for name, paths in bound.items():
+    loose = {name: paths for name, paths in walk.indexes.items() if not walk.bound.get(name)}
+    for _ in range(len(walk.bound) + 1):
+        for name, paths in walk.bound.items():
             followed = {_expand(_expand(path, imports), items) for path in paths}
             if len(followed) == 1 and (path := followed.pop())[0] == "input":
                 items[name] = path
+        for name, paths in loose.items():
+            keyed = {_expand(_expand(path, imports), items) for path in paths}
+            keyed = {path for path in keyed if path[0] == "input"}
+            if len(keyed) == 1:
+                items[name] = keyed.pop()
     return items
+
+
+def _members(bound: dict[str, set[Names]]) -> dict[str, Names]:
+    """The variables that `some` and `every` take from what a name stands for, and that name."""
+    single = {name: next(iter(paths)) for name, paths in bound.items() if len(paths) == 1}
+    return {
+        name: path[:-1]
+        for name, path in single.items()
+        if len(path) > 1 and static(path) == path[:-1]
+    }
 
 
 class _Walk:
@@ -172,6 +194,7 @@ class _Walk:
         self.replaces: list[Place] = []
         self.locals: set[str] = set()
         self.bound: dict[str, set[Names]] = {}
+        self.indexes: dict[str, set[Names]] = {}
 
     def look(self, node: Any) -> None:
         if isinstance(node, list):
@@ -217,6 +240,10 @@ class _Walk:
             self.look_into_brackets(inside["refr"])
             if constant(inside["index"]) is None:
                 self.look(inside["index"])
+            name = variable(inside["index"])
+            if name is not None:
+                path = path_or_any(inside["refr"], KEYS, ANY)
+                self.indexes.setdefault(name, set()).add(path)
         elif kind != "Var":
             self.look(node)
 
@@ -239,7 +266,9 @@ class _Walk:
             self.bind(inside["value"], path_or_any(inside["collection"], ANY))
         elif kind == "SomeVars":
             for span in inside["vars"]:
-                self.bind(self._variable(span))
+                name = text_of(self._source, span)
+                self.locals.add(name)
+                self.bound.setdefault(name, set())
         elif kind == "Every":
             if inside["key"]:
                 self.bind(self._variable(inside["key"]), path_or_any(inside["domain"], KEYS, ANY))

@@ -63,6 +63,8 @@ def comparison_traps(
             yield from _moved(
                 one.at, _with_literals(shown, path, about, one, rule.literals[other[0]])
             )
+        elif len(other) == 1 and (each := _run_over(other[0], rule, named)) is not None:
+            yield from _moved(one.at, _with_literals(shown, path, about, one, each))
         elif other[0] not in rule.locals and (said := named(other)) is not None:
             yield from _moved(one.at, _with_literals(shown, path, about, one, said))
         elif one.operator in ORDERINGS and about.unordered:
@@ -71,6 +73,16 @@ def comparison_traps(
             told.add(frozenset({one.path, other}))
         elif one.operator == "=" and _meant_a_word(other, about, rule) and free(other[0]):
             yield _always(other[0], one.at)
+
+
+def _run_over(name: str, rule: Rule, named: Callable[[Names], Literals | None]) -> Literals | None:
+    """The literals that a variable runs over, where `some` or `every` takes it from a named set."""
+    path = rule.members.get(name)
+    if path is None or path[0] == "input":
+        return None
+    local = rule.literals.get(path[0]) if len(path) == 1 else None
+    said = local or (None if path[0] in rule.locals else named(path))
+    return Literals("one", said.members) if said and said.form in {"set", "array"} else None
 
 
 def _meant_a_word(other: Names, about: Field, rule: Rule) -> bool:

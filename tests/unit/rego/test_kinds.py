@@ -30,6 +30,14 @@ WAYS = [
     'x if { some kind in {"KIND"}; input.findings[kind] > 0 }',
     'x if { kind := "KIND"; input.findings[kind] > 0 }',
     'kind := "KIND"\nx if input.findings[kind] > 0',
+    'x if { input.findings[kind] > 0; kind == "KIND" }',
+    'x if { some kind; input.findings[kind] > 0; kind == "KIND" }',
+    'x if count({kind | input.findings[kind] > 0; kind in {"KIND"}}) > 0',
+    'kinds := {"KIND"}\nx if { some kind in kinds; input.findings[kind] > 0 }',
+    'kinds := {"KIND"}\nx if { some kind, n in input.findings; kind in kinds; n > 0 }',
+    'x if { kinds := ["KIND"]; some kind in kinds; input.findings[kind] > 0 }',
+    'x if count({"KIND"} & object.keys(input.findings)) > 0',
+    'kinds := {"KIND"}\nx if count(object.keys(input.findings) & kinds) > 0',
     'x if object.get(input.findings, "KIND", 0) > 0',
 ]
 
