@@ -16,7 +16,7 @@ from msgspec import Struct
 from situs.policy.input import FIELDS, unknown_field
 from situs.rego.builtins import ALLOWED, INSTEAD, NAMESPACES, OUTSIDE
 from situs.rego.compare import Literals
-from situs.rego.follow import called, follow_parameters
+from situs.rego.follow import called, follow_parameters, passed
 from situs.rego.heads import element_misfits
 from situs.rego.modules import Problem
 from situs.rego.syntax import Call, Reference, Rule, Syntax, expand, expand_imports
@@ -124,6 +124,10 @@ class _Look:
         free = functools.partial(self._free, module)
         for trap in comparison_traps(rule, module.imports, named, free):
             self._problem(module, trap.at, trap.what, trap.do)
+        for call in rule.calls:
+            for where, clause in self._rules.get(called(module, call) or (), ()):
+                for trap in comparison_traps(passed(call, clause), where.imports, named, free):
+                    self._problem(module, call.at, trap.what, trap.do)
 
     def recursion(self) -> None:
         done: set[Names] = set()

@@ -55,6 +55,21 @@ def _known(module: Syntax, rule: Rule, given: dict[tuple[Names, int], set[Names]
     return replace(rule, items=items, comparisons=tuple(compared))
 
 
+def passed(call: Call, clause: Rule) -> Rule:
+    """A clause of a function as far as it compares its parameters with literals of this call."""
+    given = {
+        clause.parameters[position]: one
+        for position, one in call.literals.items()
+        if position < len(clause.parameters) and clause.parameters[position] != ANY
+    }
+    compared = tuple(
+        one
+        for one in clause.comparisons
+        if isinstance(one.other, tuple) and len(one.other) == 1 and one.other[0] in given
+    )
+    return replace(clause, literals=given, comparisons=compared)
+
+
 def called(module: Syntax, call: Call) -> Names | None:
     """The full name of the rule that a call would mean, if it can mean one."""
     if call.path is None:

@@ -6,6 +6,7 @@ not understood here is looked through, so a reference or a call cannot hide in a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from msgspec import Struct
@@ -38,10 +39,14 @@ class Reference(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """`path` is None when the function is computed; an argument that is no name is `*`."""
+    """`path` is None when the function is computed; an argument that is no name is `*`.
+
+    `literals` are the arguments that are one literal.
+    """
 
     path: Names | None
     arguments: tuple[Names, ...]
+    literals: dict[int, Literals]
     at: Place
 
 
@@ -131,11 +136,7 @@ def _rule(source: bytes, imports: dict[str, Reference], node: dict[str, Any]) ->
         members=_members(walk.bound),
         lone=lone_variables(source, head, bodies),
         comparisons=tuple(comparisons(said)),
-        matches={
-            position: found
-            for position, one in enumerate(head.get("args") or ())
-            if (found := literals(one)) is not None and found.form == "one"
-        },
+        matches=_literal_arguments(head.get("args") or ()),
         literals=named_literals(source, said),
         value=_value(kind, head, bodies),
         element=read_element(head["key"], bodies, at) if head.get("key") else None,
@@ -172,6 +173,11 @@ def _items(walk: _Walk, imports: dict[str, Names]) -> dict[str, Names]:
             if len(keyed) == 1:
                 items[name] = keyed.pop()
     return items
+
+
+def _literal_arguments(nodes: Iterable[Any]) -> dict[int, Literals]:
+    found = {position: literals(node) for position, node in enumerate(nodes)}
+    return {where: one for where, one in found.items() if one is not None and one.form == "one"}
 
 
 def _members(bound: dict[str, set[Names]]) -> dict[str, Names]:
@@ -211,7 +217,8 @@ class _Walk:
             path = path_of(inside["fcn"]) if root else None
             computed = path is None or ANY in path
             given = tuple(path_or_any(one) for one in inside["params"])
-            self.calls.append(Call(None if computed else path, given, place))
+            said = _literal_arguments(inside["params"])
+            self.calls.append(Call(None if computed else path, given, said, place))
             self.look_into_brackets(inside["fcn"])
             self.look(inside["params"])
         elif kind in {"Var", "RefDot", "RefBrack"} and isinstance(inside, dict):

@@ -38,6 +38,9 @@ WAYS = [
     'x if { kinds := ["KIND"]; some kind in kinds; input.findings[kind] > 0 }',
     'x if count({"KIND"} & object.keys(input.findings)) > 0',
     'kinds := {"KIND"}\nx if count(object.keys(input.findings) & kinds) > 0',
+    'x if found("KIND")\nfound(kind) if input.findings[kind] > 0',
+    'x if found("KIND", 1)\nfound(kind, n) if object.get(input.findings, kind, 0) > n',
+    'x if found("KIND")\nfound(kind) if { some one, _ in input.findings; one == kind }',
     'x if object.get(input.findings, "KIND", 0) > 0',
 ]
 
