@@ -20,6 +20,7 @@ from msgspec import Struct
 from situs.analysis import DEFAULT_FLOORS, analyse, warm
 from situs.backends.openai_compatible import Endpoint, OpenAICompatible
 from situs.config import build
+from situs.config.rules import is_loopback
 from situs.config.secrets import Secret, resolve
 from situs.config.tree import Config
 from situs.config.tree import Deployment as Entry
@@ -53,7 +54,6 @@ _HEALTH = {
     State.STARTING: Health.STARTING,
     State.UNHEALTHY: Health.STALE,  # it lives: a probe that fails may only mean that it is busy
 }
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 
 _LOAD_TIMEOUT_S = 600.0
 
@@ -252,7 +252,7 @@ def _secrets(setting: Setting) -> Mapping[str, Secret]:
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises AddressInUse; ConfigError beyond loopback, which needs keys."""
-    if host not in _LOOPBACK:
+    if not is_loopback(host):
         raise ConfigError(
             f"server.host is {host}: Situs does not listen beyond loopback without API keys",
             do="Listen on 127.0.0.1, and put a proxy that authenticates in front.",
@@ -280,6 +280,34 @@ class _Server(uvicorn.Server):
         yield
 
 
+def _server(app: App, drain_s: float) -> _Server:
+    """uvicorn over `app`; its own limit of a stop is only a second net below ours."""
+    return _Server(
+        uvicorn.Config(
+            app,
+            http=GuardedProtocol,
+            loop="uvloop",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=int(drain_s) + 5,
+        )
+    )
+
+
+def _settle_memory() -> None:
+    """What start-up made stays: the collector need not look at it again, nor look that often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 async def serve(
     setting: Setting,
     listener: socket.socket,
@@ -296,23 +324,7 @@ async def serve(
     async with System(setting, on_state) as system:
         app = system.app()
         drain_s = setting.config.server.drain_s
-        server = _Server(
-            uvicorn.Config(
-                app,
-                http=GuardedProtocol,
-                loop="uvloop",
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                access_log=False,
-                log_config=None,
-                proxy_headers=False,
-                server_header=False,
-                date_header=False,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=int(drain_s) + 5,
-            )
-        )
+        server = _server(app, drain_s)
 
         def stop() -> None:
             again = server.should_exit
@@ -321,9 +333,7 @@ async def serve(
             app.draining = server.should_exit = True
             loop.call_later(0 if again else drain_s, app.stop_running)
 
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
+        _settle_memory()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
