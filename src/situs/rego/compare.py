@@ -89,7 +89,7 @@ def _compared(kind: str, inside: dict[str, Any]) -> Iterator[Comparison]:
     elif kind == "BinExpr" and inside["op"] == "Intersection":
         yield from _shared(inside["lhs"], inside["rhs"])
         yield from _shared(inside["rhs"], inside["lhs"])
-    elif kind == "Call" and calls(inside, "get", 3):
+    elif kind == "Call" and calls(inside, "get", 3) and variable(inside["params"][1]) is not None:
         yield from _keyed(inside["params"][0], inside["params"][1])
 
 

@@ -19,9 +19,11 @@ from situs.rego.tree import (
     KEYS,
     Names,
     Place,
+    calls,
     constant,
     path_of,
     path_or_any,
+    path_or_none,
     place_of,
     root_of,
     root_or_none,
@@ -219,6 +221,7 @@ class _Walk:
             given = tuple(path_or_any(one) for one in inside["params"])
             said = _literal_arguments(inside["params"])
             self.calls.append(Call(None if computed else path, given, said, place))
+            self._get(inside, place)
             self.look_into_brackets(inside["fcn"])
             self.look(inside["params"])
         elif kind in {"Var", "RefDot", "RefBrack"} and isinstance(inside, dict):
@@ -229,6 +232,18 @@ class _Walk:
         else:
             self._declare(kind, inside)
             self.look(inside)
+
+    def _get(self, call: dict[str, Any], at: Place) -> None:
+        """`object.get(path, "member", …)` refers to the member, and to one further in by a list."""
+        path = path_or_none(call["params"][0]) if calls(call, "get", 3) else None
+        if path is None:
+            return
+        [(kind, inside)] = call["params"][1].items()
+        nodes = inside["items"] if kind == "Array" else [call["params"][1]]
+        names = [constant(one) for one in nodes]
+        known = tuple(name for name in names if name is not None)
+        if known and len(known) == len(names):
+            self.references.append(Reference((*path, *known), at))
 
     def _refer(self, node: dict[str, Any]) -> None:
         root = root_or_none(node)

@@ -51,6 +51,12 @@ def said(tmp_path, text: str, head: str = HEAD) -> list[str]:
         ("x if print(1)", "p.rego:5:6: print may not be called; "),
         ("x if count([1]) == 1 with count as http.send", "p.rego:5:22: `with` is for tests; "),
         ('x if input.lable == "a"', "p.rego:5:6: input has no lable; the nearest name is label"),
+        (
+            'x if object.get(input.principal, "tennant", "") == "a"',
+            "p.rego:5:6: input has no principal.tennant; the nearest name is tenant",
+        ),
+        ('x if object.get(input, "lable", "a") == "a"', "p.rego:5:6: input has no lable; "),
+        ('x if object.get(input, ["principal", "tenant"], "a") == "a"', ""),
         ('x if input["lable"]', "p.rego:5:6: input has no lable; "),
         (
             'x if { some d in input.deployments; d.locus.knd == "a" }',

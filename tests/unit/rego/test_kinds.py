@@ -41,6 +41,7 @@ WAYS = [
     'x if found("KIND")\nfound(kind) if input.findings[kind] > 0',
     'x if found("KIND", 1)\nfound(kind, n) if object.get(input.findings, kind, 0) > n',
     'x if found("KIND")\nfound(kind) if { some one, _ in input.findings; one == kind }',
+    'x if object.get(input, ["findings", "KIND"], 0) > 0',
     'x if object.get(input.findings, "KIND", 0) > 0',
 ]
 
