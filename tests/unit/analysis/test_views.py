@@ -24,6 +24,8 @@ def b64(octets):
         (b64(CARD.encode()), CARD),
         (CARD.encode().hex(), CARD),
         (CARD.encode().hex() + "4", CARD),
+        (CARD.encode("utf-16-le").hex(), CARD),
+        (CARD.encode("utf-16-be").hex(), CARD),
         ("x" + b64(CARD.encode()), CARD),
         (b64(NOISE + CARD.encode()), CARD),
         (b64(NOISE + CARD.encode() + NOISE), CARD),
@@ -60,6 +62,11 @@ def test_a_card_in_base64_is_found_between_any_bytes(before, after):
         ("a=12&b=34", "a=12&b=34"),
         ("&#52&#49;", "41"),
         ("&#0000052;", "4"),
+        ("4&nbsp;1&shy;1&ndash;1", "4 11-1"),
+        ("&amp;#52;", "&#52;"),
+        ("R&amp;D &lt;b&gt;", "R&amp;D &lt;b&gt;"),
+        ("\\000034\\000031", "41"),
+        ("\u2777\u2474\u136a", "212"),
         ("\\x34\\u0031\\u{31}", "411"),
         ("4ОО ОО2", "400 002"),  # noqa: RUF001
         ("C:\\x\\users", "C:\\x\\users"),
@@ -76,6 +83,10 @@ def test_escapes_are_undone(text, folded):
         "4111/1111/1111/1111",
         "3782*822463*10005",
         "\N{GRINNING FACE}".join(CARD),
+        "4111</td><td>1111</td>\n  <td width=4>1111</td><td>1111",
+        "4111\t\t\t\t\t1111      1111\n\n\n\n\n\n1111",
+        '"4111" + "1111" +\n    "1111" + "1111"',
+        "by card, 4111,1111,1111,1111, 2029",
     ],
 )
 def test_a_card_with_anything_between_is_found(text):
@@ -89,7 +100,15 @@ def test_a_card_with_anything_between_is_found(text):
         "4, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 7, 7, 7, 7, 7",
         "0.4111111111111111 0.2500000000000001",
         "4111/1111/1111/1112",
+        "<td>4111</td><td>1111</td><td>1111</td><td>1111</td><td>2026</td>",
+        "<td>411</td><td>11111</td><td>1111</td><td>1111</td>",
     ],
 )
 def test_a_list_that_only_holds_one_is_none(text):
     assert scan([text], DEFAULT_FLOORS).counts == {}
+
+
+def test_what_is_too_much_to_check_is_one_unchecked_finding():
+    text = "4111 " * 120_000
+    (found,) = scan([text], DEFAULT_FLOORS).findings
+    assert (found.kind, found.checked, found.end) == ("card", False, len(text))

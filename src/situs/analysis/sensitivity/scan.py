@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import re2
@@ -232,20 +233,31 @@ def _find(index: int, text: str, data: bytes) -> Iterator[_Hit]:
             continue
         candidate = data[start:end].decode("utf-8")
         whole, first, last = to_chars(match.start()), to_chars(start), 0
-        for begin, stop, checked in _accepted(row, candidate):
+        spans = _spans(row, candidate, MAX_CANDIDATES - tried)
+        tried += max(0, len(spans) - 1)
+        for begin, stop, checked in _accepted(row, candidate, spans):
             at = first + begin if row.split else whole
             yield _Hit(at, first + begin, first + stop, row, checked)
             last = max(last, stop)
+        if tried > MAX_CANDIDATES:
+            yield _Hit(first, first + spans[-1][0], len(text), row, False)
+            return
         if row.again:
             # The candidate is ASCII here, so characters are bytes.
             place = start + (last or 2)
 
 
-def _accepted(row: Detector, candidate: str) -> Iterator[tuple[int, int, bool]]:
+def _spans(row: Detector, candidate: str, most: int) -> list[tuple[int, int]]:
+    """What to check in a candidate; at most so many and two more, so that their number shows it."""
+    if row.split is None:
+        return [(0, len(candidate))]
+    return list(islice(row.split(candidate), most + 2))
+
+
+def _accepted(
+    row: Detector, candidate: str, spans: list[tuple[int, int]]
+) -> Iterator[tuple[int, int, bool]]:
     """The spans of a candidate that the check does not refuse, none overlapping another."""
-    spans: Iterable[tuple[int, int]] = (
-        ((0, len(candidate)),) if row.split is None else row.split(candidate)
-    )
     done = 0
     for start, end in spans:
         if start < done:

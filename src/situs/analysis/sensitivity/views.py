@@ -11,9 +11,8 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
-from urllib.parse import unquote_to_bytes
 
-_UNICODE = r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|u\{0{0,4}[0-9A-Fa-f]{1,4}\})"
+_UNICODE = r"\\(?:u[0-9A-Fa-f]{4}|0000[2-7][0-9A-Fa-f]|x[0-9A-Fa-f]{2}|u\{0{0,4}[0-9A-Fa-f]{1,4}\})"
 _NAMED = "&(?:nbsp|ensp|emsp|thinsp|hairsp|zwn?j|shy|lrm|rlm|[nm]dash|hyphen|Tab|NewLine);"
 _ESCAPES = (
     rf"(?:%[0-9A-Fa-f]{{2}})+|(?:=[0-9A-F]{{2}}){{3,}}|{_UNICODE}|&#[xX]?[0-9A-Fa-f]{{1,8}};?|"
@@ -118,7 +117,8 @@ def _fold(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
     """The pieces that stand for one match, each with the span it came from."""
     found, start = match.group(), match.start()
     if found[0] == "%" and len(found) > 1:
-        yield unquote_to_bytes(found).decode("utf-8", "replace"), start, match.end()
+        octets = bytes.fromhex(found.replace("%", ""))
+        yield octets.decode("utf-8", "replace"), start, match.end()
     elif found[0] == "\\":
         yield chr(int(found.strip("\\ux{}"), 16)), start, match.end()
     elif found[0] == "=":
@@ -154,14 +154,20 @@ def decode(run: str) -> str | None:
         octets = bytes.fromhex(run[: len(run) // 2 * 2])
         if _is_text(octets[:15]):
             found.append(octets.decode("utf-8", "replace"))
+        elif len(run) <= _LONGEST_MIXED:
+            found.extend(_pieces(octets))
     run = run.replace("-", "+").replace("_", "/")
     for skip in range(4):
         if _is_text(_base64(run[: skip + 20], skip)[:15]):
             found.append(_base64(run, skip).decode("utf-8", "replace"))
         elif len(run) <= _LONGEST_MIXED:
-            pieces = _PRINTABLE.findall(_base64(run, skip))
-            found.extend(piece.replace(b"\0", b"").decode("ascii") for piece in pieces)
+            found.extend(_pieces(_base64(run, skip)))
     return BREAK.join(found) if found else None
+
+
+def _pieces(octets: bytes) -> list[str]:
+    """The printable pieces of bytes that are none as a whole; UTF-16 of ASCII is printable."""
+    return [piece.replace(b"\0", b"").decode("ascii") for piece in _PRINTABLE.findall(octets)]
 
 
 def _base64(run: str, skip: int) -> bytes:
