@@ -32,6 +32,9 @@ _GROUPINGS = {
 }
 """Sizes of the groups of digits as they are printed on cards, by number of groups."""
 
+_LIST = 7
+"""A card of four groups, and month, year and code."""
+
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 _DIGITS = re.compile(r"[0-9]+")
 _TAG = re.compile("<[^<>]*>")
@@ -103,6 +106,16 @@ def card_spans_anywhere(run: str) -> Iterator[tuple[int, int]]:
                 yield start, end
 
 
+def card_spans_first(run: str) -> Iterator[tuple[int, int]]:
+    """The first groups of a short list, where they are as printed: a longer one is no card."""
+    groups = [match.span() for match in _DIGITS.finditer(run)]
+    if len(groups) <= _LIST:
+        sizes = [end - start for start, end in groups]
+        for count in (5, 4, 3):
+            if tuple(sizes[:count]) in _GROUPINGS[count]:
+                yield 0, groups[count - 1][1]
+
+
 def is_marked_card(text: str) -> bool:
     """A card among markup: its groups as printed, or digit by digit; digits of tags are none."""
     plain = _TAG.sub(" ", text)
@@ -165,17 +178,16 @@ DETECTORS = (
         context=_CARDS,
         reach=200,
     ),
-    # In a longer list too, if its groups are as printed.
+    # A list that begins with the card, and goes on with a date and a code.
     Detector(
         "card_listed_in_context",
         "card",
-        rf"\b([0-9]{{4}}(?:{_LISTED}[0-9]{{4}}){{3}}|"
-        rf"[0-9]{{4}}{_LISTED}[0-9]{{6}}{_LISTED}[0-9]{{5}})\b",
+        rf"[0-9]{{4}}(?:{_LISTED}[0-9]{{1,8}}){{2,40}}",
         0.5,
         check=is_card,
+        split=card_spans_first,
         context=_CARDS,
-        reach=200,
-        again=True,
+        reach=60,
     ),
     # Cells of a table, broken lines, wide gaps, pieces of a string put together in code.
     Detector(
