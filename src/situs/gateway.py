@@ -19,6 +19,7 @@ from situs.core.snapshot import Labels, Snapshot
 from situs.decide import decide
 from situs.dispatch.walk import Step, Walk, end_of
 from situs.errors import (
+    InternalError,
     NoCapacity,
     NoDeploymentFits,
     PlacementDenied,
@@ -51,7 +52,9 @@ class Gateway:
 
     async def explain(self, request: Request) -> Decision:
         """The decision alone: nothing is sent, nothing is recorded."""
-        snapshot = self.situation.snapshot()
+        return await self._decide(request, self.situation.snapshot())
+
+    async def _decide(self, request: Request, snapshot: Snapshot) -> Decision:
         analysis = await self.aside(request, snapshot.labels) if request.size > LONG else None
         return decide(request, snapshot, self.wall(), analysis=analysis)
 
@@ -63,8 +66,7 @@ class Gateway:
         """
         started = self.clock()
         snapshot = self.situation.snapshot()
-        analysis = await self.aside(request, snapshot.labels) if request.size > LONG else None
-        decision = decide(request, snapshot, self.wall(), analysis=analysis)
+        decision = await self._decide(request, snapshot)
         receipt = await self.receipts.decided(Decided(request, decision, snapshot.fleet))
         steps = _steps(decision, snapshot)
         walk = Walk(request, steps, self.backends, self.situation, self.clock)
@@ -77,6 +79,8 @@ class Gateway:
             answer.error = error
             await answer.close()
         except BaseException as error:
+            if isinstance(error, Exception):
+                answer.error = InternalError("Situs failed to handle the request.")
             await answer.close(end_of(error))
             raise
         return answer

@@ -18,9 +18,13 @@ STOPPING = "the gateway is stopping"
 """The message of a cancellation that is the gateway's doing, not the caller's."""
 
 
-def end_of(cancellation: BaseException) -> End:
-    """Who ended it: the gateway, or the caller by leaving."""
-    return End.STOPPED if STOPPING in cancellation.args else End.CLIENT_GONE
+def end_of(cause: BaseException) -> End:
+    """Who ended it: the gateway, by stopping or by an error of its own; or the caller, by leaving.
+
+    A caller that leaves cancels the task, and a cancellation is no Exception.
+    """
+    own = isinstance(cause, Exception) or STOPPING in cause.args
+    return End.STOPPED if own else End.CLIENT_GONE
 
 
 class Step(Struct, frozen=True):

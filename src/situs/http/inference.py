@@ -10,6 +10,7 @@ from contextlib import aclosing
 
 from situs.core.fleet import FleetView
 from situs.core.request import Principal, Request
+from situs.dispatch.walk import end_of
 from situs.errors import Draining, UnknownModel
 from situs.gateway import Answer, Gateway
 from situs.http import openai_chat
@@ -92,6 +93,8 @@ async def _send_stream(answer: Answer, send: Send, headers: list[tuple[bytes, by
         shown = public(error)
         if shown is not error:
             log_unexpected(error)
+        answer.error = shown
+        await answer.close(end_of(error))
         data = openai_chat.error_event(envelope(shown))
         await send({"type": "http.response.body", "body": data, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,90 @@
+"""What is recorded when something goes wrong: the truth about who ended it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from tests import make
+from tests.unit.dispatch.test_walk import HELLO, ScriptedBackends, ScriptedReply
+
+from situs.core.record import ReceiptRef
+from situs.gateway import Gateway
+from situs.http.inference import _send_stream
+
+
+class Kept:
+    """Receipts in a list, and a situation that stands still."""
+
+    def __init__(self):
+        self.outcomes = []
+        self.fixed = make.snapshot(make.view(make.deployment("a")))
+
+    async def decided(self, record):
+        return ReceiptRef("chain", 1)
+
+    def ended(self, what, *rest):
+        """An outcome for the receipts; the end of an attempt (with more arguments) for the fleet."""
+        if not rest:
+            self.outcomes.append(what)
+
+    def snapshot(self):
+        return self.fixed
+
+    def began(self, deployment):
+        """Nothing to count."""
+
+
+async def aside(request, labels):
+    raise AssertionError("short requests are analysed in place")
+
+
+def gateway(kept, reply):
+    backends = ScriptedBackends(a=reply)
+    return Gateway(kept, backends, kept, time.time, time.monotonic, aside)
+
+
+def recorded(kept):
+    [outcome] = kept.outcomes
+    return outcome.status, outcome.code, [attempt.end.value for attempt in outcome.attempts]
+
+
+def test_an_error_of_our_own_is_not_put_on_the_caller():
+    kept = Kept()
+    failing = ScriptedReply([], status=0, head=RuntimeError("a bug"))
+    with pytest.raises(RuntimeError):
+        asyncio.run(gateway(kept, failing).handle(make.request(stream=True)))
+    assert recorded(kept) == (500, "internal_error", ["stopped"])
+
+
+def test_nor_is_one_in_the_middle_of_a_stream():
+    kept, sent = Kept(), []
+
+    async def send(message):
+        sent.append(message)
+
+    async def story():
+        failing = ScriptedReply([HELLO, RuntimeError("a bug")])
+        answer = await gateway(kept, failing).handle(make.request(stream=True))
+        await _send_stream(answer, send, [])
+        await answer.close()
+
+    asyncio.run(story())
+    assert recorded(kept) == (200, "internal_error", ["stopped"])
+    assert b"internal_error" in sent[-2]["body"]
+
+
+def test_a_caller_that_leaves_is_recorded_as_such():
+    kept = Kept()
+
+    async def story():
+        waiting = ScriptedReply([], status=0, head="hang")
+        task = asyncio.create_task(gateway(kept, waiting).handle(make.request()))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(story())
+    assert recorded(kept) == (499, None, ["client_gone"])
