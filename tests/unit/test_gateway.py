@@ -25,7 +25,7 @@ class Kept:
         return ReceiptRef("chain", 1)
 
     def ended(self, what, *rest):
-        """An outcome for the receipts; the end of an attempt (with more arguments) for the fleet."""
+        """An outcome, for the receipts; with more arguments the end of an attempt."""
         if not rest:
             self.outcomes.append(what)
 
