@@ -27,7 +27,7 @@ from situs.config.tree import Deployment as Entry
 from situs.core.decision import Analysis
 from situs.core.fleet import Health
 from situs.core.request import Request
-from situs.core.snapshot import Labels, Snapshot
+from situs.core.snapshot import Labels, Routes, Snapshot
 from situs.errors import AddressInUse, ConfigError, OperatorError, SitusError
 from situs.fleet.registry import Registry
 from situs.fleet.situation import Situation
@@ -68,30 +68,25 @@ class Setting(Struct, frozen=True):
     data: Path
 
 
-class Core(Struct, frozen=True):
-    """The deciding half: enough for `explain`, without sockets, files to write or models."""
+def build_snapshot(setting: Setting) -> Snapshot:
+    """The deciding half: enough for `explain`, without sockets, files to write or models.
 
-    registry: Registry
-    situation: Situation
-
-
-def build_core(setting: Setting) -> Core:
-    """Raises ConfigError, PolicyError or WeightsError for what cannot be built."""
+    Raises ConfigError, PolicyError or WeightsError for what cannot be built.
+    """
     warm()
     config = setting.config
     weights = {name: entry.sha256 for name, entry in load_lock().items()}
     deployments = build.fleet_of(config, weights)
     digest = build.fleet_digest(deployments)
-    registry = Registry(deployments, digest, time.monotonic)
+    view = Registry(deployments, digest, time.monotonic).view()
     paths = build.policy_paths(config, setting.base) or (shipped(),)
-    fixed = Snapshot(
-        fleet=registry.view(),
+    return Snapshot(
+        fleet=view,
         policy=load_policy(paths),
         labels=build.labels_of(config, DEFAULT_FLOORS),
         objective=config.defaults.objective,
         home=config.home or "",
     )
-    return Core(registry, Situation(registry, fixed))
 
 
 class System:
@@ -99,7 +94,8 @@ class System:
 
     def __init__(self, setting: Setting, on_state: OnState | None = None) -> None:
         self.setting = setting
-        self.core = build_core(setting)
+        fixed = build_snapshot(setting)
+        self._registry = Registry(fixed.fleet.deployments, fixed.fleet.digest, time.monotonic)
         self._on_state = on_state
         self._runtime_keys: dict[str, str] = {}
         self._supervisors = {
@@ -114,6 +110,7 @@ class System:
                 for name, entry in setting.config.deployments.items()
             }
         )
+        self.situation = Situation(self._registry, fixed, self._backends)
         self.receipts: SegmentWriter | None = None
         self._aside = ThreadPoolExecutor(2, "situs-analysis")
         self._stack = AsyncExitStack()
@@ -142,8 +139,7 @@ class System:
         if self.receipts is None:
             raise RuntimeError("not started")
         gateway = Gateway(
-            situation=self.core.situation,
-            backends=self._backends,
+            situation=self.situation,
             receipts=self.receipts,
             wall=time.time,
             clock=time.monotonic,
@@ -164,9 +160,9 @@ class System:
         origins = frozenset(origin.lower() for origin in server.allowed_origins)
         return App(routes, Guard(hosts, origins), server.max_body_mb * 1_000_000)
 
-    async def _analyse_aside(self, request: Request, labels: Labels) -> Analysis:
+    async def _analyse_aside(self, request: Request, labels: Labels, routes: Routes) -> Analysis:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._aside, analyse, request, labels)
+        return await loop.run_in_executor(self._aside, analyse, request, labels, routes)
 
     def failed(self) -> bool:
         """Nothing can be called: every deployment is a supervised one that was given up."""
@@ -191,7 +187,7 @@ class System:
             threads=runtime.threads,
             parallel=runtime.parallel,
         )
-        self.core.registry.set_health(name, Health.STARTING)
+        self._registry.set_health(name, Health.STARTING)
         self._runtime_keys[name] = spec.api_key
         return Supervisor(spec, data, self._supervised)
 
@@ -199,7 +195,7 @@ class System:
         health = _HEALTH.get(state, Health.UNHEALTHY)
         if state is State.READY and (short := self._short_of_context(name)):
             health, detail = Health.UNHEALTHY, short
-        self.core.registry.set_health(name, health)
+        self._registry.set_health(name, health)
         _log.info("runtime %s is %s %s", name, state, detail)
         if self._on_state is not None:
             self._on_state(name, state, detail)
@@ -207,7 +203,7 @@ class System:
     def _short_of_context(self, name: str) -> str | None:
         """A backend's own limit is read, not assumed: less than configured would cut prompts."""
         facts = self._supervisors[name].facts
-        fleet = self.core.situation.snapshot().fleet
+        fleet = self.situation.current().snapshot.fleet
         promised = next(d.model.context_tokens for d in fleet.deployments if d.name == name)
         if facts is None or facts.context_tokens >= promised:
             return None

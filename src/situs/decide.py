@@ -24,7 +24,7 @@ def decide(
     recorded one) is not computed again. `now` is wall time in seconds since the epoch; policies
     see it as `input.time`.
     """
-    analysis = analyse(request, snapshot.labels) if analysis is None else analysis
-    verdict = judge(request, analysis, snapshot, now) if verdict is None else verdict
+    analysis = analysis or analyse(request, snapshot.labels, snapshot.routes)
+    verdict = verdict or judge(request, analysis, snapshot, now)
     placement = place(request, analysis, verdict, snapshot)
     return Decision(request.id, now, analysis, verdict, placement, snapshot.fleet.digest)

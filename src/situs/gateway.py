@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from situs.core.decision import Analysis, Decision
 from situs.core.fleet import Deployment
-from situs.core.ports import Backends, Chunk, Receipts, Situation
+from situs.core.ports import Chunk, Receipts, Situation
 from situs.core.record import Decided, End, Outcome, ReceiptRef
 from situs.core.request import Request
-from situs.core.snapshot import Labels, Snapshot
+from situs.core.snapshot import Labels, Routes, Snapshot
 from situs.decide import decide
 from situs.dispatch.walk import Step, Walk, end_of
 from situs.errors import (
@@ -44,18 +44,19 @@ class Gateway:
     """
 
     situation: Situation
-    backends: Backends
     receipts: Receipts
     wall: Callable[[], float]
     clock: Callable[[], float]
-    aside: Callable[[Request, Labels], Awaitable[Analysis]]
+    aside: Callable[[Request, Labels, Routes], Awaitable[Analysis]]
 
     async def explain(self, request: Request) -> Decision:
         """The decision alone: nothing is sent, nothing is recorded."""
-        return await self._decide(request, self.situation.snapshot())
+        return await self._decide(request, self.situation.current().snapshot)
 
     async def _decide(self, request: Request, snapshot: Snapshot) -> Decision:
-        analysis = await self.aside(request, snapshot.labels) if request.size > LONG else None
+        analysis = None
+        if request.size > LONG:
+            analysis = await self.aside(request, snapshot.labels, snapshot.routes)
         return decide(request, snapshot, self.wall(), analysis=analysis)
 
     async def handle(self, request: Request) -> Answer:
@@ -65,11 +66,12 @@ class Gateway:
         Afterwards exactly one outcome is written, whatever happens; the caller must `close`.
         """
         started = self.clock()
-        snapshot = self.situation.snapshot()
+        current = self.situation.current()
+        snapshot = current.snapshot
         decision = await self._decide(request, snapshot)
         receipt = await self.receipts.decided(Decided(request, decision, snapshot.fleet))
         steps = _steps(decision, snapshot)
-        walk = Walk(request, steps, self.backends, self.situation, self.clock)
+        walk = Walk(request, steps, current.backends, self.situation, self.clock)
         answer = Answer(self, request, snapshot, decision, receipt, walk, started)
         try:
             if not steps:

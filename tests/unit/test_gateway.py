@@ -9,6 +9,7 @@ import pytest
 from tests import make
 from tests.unit.dispatch.test_walk import HELLO, ScriptedBackends, ScriptedReply
 
+from situs.core.ports import Current
 from situs.core.record import ReceiptRef
 from situs.gateway import Gateway
 from situs.http.inference import _send_stream
@@ -20,6 +21,7 @@ class Kept:
     def __init__(self):
         self.outcomes = []
         self.fixed = make.snapshot(make.view(make.deployment("a")))
+        self.backends = ScriptedBackends()
 
     async def decided(self, record):
         return ReceiptRef("chain", 1)
@@ -29,20 +31,21 @@ class Kept:
         if not rest:
             self.outcomes.append(what)
 
-    def snapshot(self):
-        return self.fixed
+    def current(self):
+        return Current(self.fixed, self.backends)
 
     def began(self, deployment):
         """Nothing to count."""
+        return True
 
 
-async def aside(request, labels):
+async def aside(request, labels, routes):
     raise AssertionError("short requests are analysed in place")
 
 
 def gateway(kept, reply):
-    backends = ScriptedBackends(a=reply)
-    return Gateway(kept, backends, kept, time.time, time.monotonic, aside)
+    kept.backends = ScriptedBackends(a=reply)
+    return Gateway(kept, kept, time.time, time.monotonic, aside)
 
 
 def recorded(kept):

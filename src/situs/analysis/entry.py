@@ -7,12 +7,12 @@ from situs.analysis.labels import label
 from situs.analysis.sensitivity import joined, scan, warm
 from situs.core.decision import Analysis
 from situs.core.request import Request, Text
-from situs.core.snapshot import Labels
+from situs.core.snapshot import NO_ROUTES, Labels, Routes
 
 __all__ = ["analyse", "warm"]
 
 
-def analyse(request: Request, labels: Labels) -> Analysis:
+def analyse(request: Request, labels: Labels, routes: Routes = NO_ROUTES) -> Analysis:
     """Says what the request is, from its texts and its shape alone.
 
     The same request and labels give the same analysis. Call `warm()` once at start-up; otherwise
@@ -33,6 +33,7 @@ def analyse(request: Request, labels: Labels) -> Analysis:
         task=kind,
         needs=task.needs(kind, prompt_tokens),
         tier="baseline",
+        routed=routes.find(request),
     )
 
 

@@ -91,6 +91,7 @@ def _model(config: Config, entry: Entry, weights: Mapping[str, str]) -> Model:
         capability=model.capability,
         context_tokens=context_tokens,
         modalities=frozenset(model.modalities),
+        serves=frozenset(model.serves),
         tools=model.tools,
         structured_output=model.structured_output,
         weights=digest,

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from situs.core.capability import CapabilityClass
 from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
 from situs.core.label import Label
-from situs.core.request import Modality, Objective
+from situs.core.request import Modality, Objective, Service
 
 Country = Annotated[
     str,
@@ -200,6 +200,9 @@ class Model(_Section, frozen=True, kw_only=True):
     modalities: Annotated[
         tuple[Modality, ...], Meta(min_length=1, description="What it can read.")
     ] = (Modality.TEXT,)
+    serves: Annotated[
+        tuple[Service, ...], Meta(min_length=1, description="What it can be asked for.")
+    ] = (Service.CHAT, Service.COMPLETIONS)
     tools: Annotated[bool, Meta(description="It can call tools.")] = False
     structured_output: Annotated[bool, Meta(description="It can answer to a JSON schema.")] = False
     licence: Annotated[Words, Meta(description="An SPDX identifier.")] = "unknown"

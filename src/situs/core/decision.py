@@ -7,6 +7,7 @@ from msgspec import Struct
 from situs.core.capability import CapabilityClass
 from situs.core.label import Finding, Label, LabelReason
 from situs.core.request import Objective
+from situs.core.route import Routed
 
 
 class Analysis(Struct, frozen=True):
@@ -22,6 +23,7 @@ class Analysis(Struct, frozen=True):
     tier: str
     language: str = "und"
     interactive: bool = True
+    routed: Routed | None = None
 
 
 class Exclusion(Struct, frozen=True):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from situs.core.capability import CapabilityClass
-from situs.core.request import Modality
+from situs.core.request import Modality, Service
 
 
 class LocusKind(StrEnum):
@@ -60,6 +60,7 @@ class Model(Struct, frozen=True):
     modalities: frozenset[Modality] = frozenset({Modality.TEXT})
     tools: bool = False
     structured_output: bool = False
+    serves: frozenset[Service] = frozenset({Service.CHAT, Service.COMPLETIONS})
     weights: str | None = None
     licence: str = "unknown"
     origin: str = "unknown"

@@ -14,12 +14,12 @@ from situs.core.snapshot import Snapshot
 
 
 class Situation(Protocol):
-    """The current snapshot, and the feedback that changes the next one."""
+    """What holds now, and the feedback that changes what holds next."""
 
-    def snapshot(self) -> Snapshot: ...
+    def current(self) -> Current: ...
 
-    def began(self, deployment: str) -> None:
-        """One more request is in flight there."""
+    def began(self, deployment: str) -> bool:
+        """Takes a place in flight there. False when none is free: then nothing may be sent."""
 
     def ended(self, deployment: str, end: End, ttft_ratio: float | None) -> None:
         """It is over: the end feeds health, measured over expected TTFT feeds latency."""
@@ -74,6 +74,16 @@ class Reply(Protocol):
 class Backends(Protocol):
     def prepare(self, deployment: Deployment, request: Request) -> Reply:
         """An exchange in the backend's wire, not yet begun: nothing is sent."""
+
+
+class Current(Struct, frozen=True):
+    """A snapshot, and the backends of just its deployments.
+
+    A request that was decided on the one is dispatched over the other, whatever is loaded since.
+    """
+
+    snapshot: Snapshot
+    backends: Backends
 
 
 class Receipts(Protocol):

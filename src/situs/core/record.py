@@ -92,3 +92,26 @@ class ReceiptRef(Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.chain}:{self.sequence}"
+
+
+class Served(Struct, frozen=True):
+    """One request from its decision to its outcome, for those who count: ledger, metrics, traces.
+
+    `asked` is the model name as the receipt has it: a configured name, or a salted digest.
+    """
+
+    id: str
+    at: float
+    receipt: ReceiptRef
+    wire: str
+    asked: str
+    tenant: str
+    key: str
+    label: str
+    task: str
+    route: str | None
+    objective: str
+    stream: bool
+    trace: str | None
+    allowed: int
+    outcome: Outcome

@@ -18,10 +18,32 @@ class Modality(StrEnum):
     IMAGE = "image"
     AUDIO = "audio"
     FILE = "file"
+    TOKENS = "tokens"
+
+
+class Service(StrEnum):
+    """What a model is asked for, whatever wire the request comes by."""
+
+    CHAT = "chat"
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
 
 
 class Wire(StrEnum):
     OPENAI_CHAT = "openai.chat"
+    OPENAI_COMPLETIONS = "openai.completions"
+    OPENAI_EMBEDDINGS = "openai.embeddings"
+
+    @property
+    def service(self) -> Service:
+        return _SERVICES[self]
+
+
+_SERVICES = {
+    Wire.OPENAI_CHAT: Service.CHAT,
+    Wire.OPENAI_COMPLETIONS: Service.COMPLETIONS,
+    Wire.OPENAI_EMBEDDINGS: Service.EMBEDDINGS,
+}
 
 
 class Objective(StrEnum):
@@ -63,7 +85,8 @@ class Request(Struct, frozen=True):
     """One request as the pure floors see it.
 
     `body` is what came, `document` the same parsed. What leaves is this document and nothing else,
-    so what was analysed is what is sent. `texts` are all its strings and long numbers.
+    so what was analysed is what is sent. `texts` are all its strings and long numbers. `trace` is
+    the caller's W3C `traceparent`, if it sent one.
     """
 
     id: str
@@ -81,3 +104,4 @@ class Request(Struct, frozen=True):
     structured_output: bool = False
     principal: Principal = Principal()
     ask: Ask = Ask()
+    trace: str | None = None

@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from situs.core.fleet import FleetView
 from situs.core.label import Label
-from situs.core.request import Objective
+from situs.core.request import Objective, Request
+from situs.core.route import Route, Routed
 
 Evaluate = Callable[[bytes], Any]
 """A policy engine: JSON of the input document in, the verdict document (plain JSON values) out."""
@@ -43,6 +44,20 @@ class Labels(Struct, frozen=True):
     unread: Label = Label.INTERNAL
 
 
+def _no_route(request: Request) -> Routed | None:
+    return None
+
+
+class Routes(Struct, frozen=True):
+    """The named routes, and what finds the one that a request is of."""
+
+    table: dict[str, Route] = {}
+    find: Callable[[Request], Routed | None] = _no_route
+
+
+NO_ROUTES = Routes()
+
+
 class Snapshot(Struct, frozen=True):
     """What `decide` reads besides the request.
 
@@ -54,3 +69,4 @@ class Snapshot(Struct, frozen=True):
     labels: Labels
     objective: Objective = Objective.CHEAPEST_ADEQUATE
     home: str = ""
+    routes: Routes = NO_ROUTES

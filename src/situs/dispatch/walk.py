@@ -12,7 +12,7 @@ from situs.core.fleet import Deployment
 from situs.core.ports import Backends, Chunk, Reply, Situation
 from situs.core.record import Attempt, End, Usage
 from situs.core.request import Request
-from situs.errors import BackendUnavailable, NodesExhausted, StreamBroken
+from situs.errors import BackendUnavailable, NoCapacity, NodesExhausted, StreamBroken
 
 STOPPING = "the gateway is stopping"
 """The message of a cancellation that is the gateway's doing, not the caller's."""
@@ -59,6 +59,7 @@ class Walk:
         self._situation = situation
         self._clock = clock
         self._tried = 0
+        self._step: Step | None = None
         self._reply: Reply | None = None
         self._chunks: AsyncGenerator[Chunk] | None = None
         self._started = 0.0
@@ -82,7 +83,7 @@ class Walk:
     @property
     def deployment(self) -> Deployment | None:
         """Where the request is now, or was last."""
-        return self._steps[self._tried - 1].deployment if self._tried else None
+        return None if self._step is None else self._step.deployment
 
     @property
     def status(self) -> int:
@@ -91,10 +92,13 @@ class Walk:
     async def begin(self) -> Chunk:
         """The first chunk of the first deployment that answers.
 
-        Raises NodesExhausted when none did; an attempt that the caller cancels ends there.
+        Raises NodesExhausted when none did, NoCapacity when none was free; an attempt that the
+        caller cancels ends there.
         """
         retry_after_s: int | None = None
         for step in self._steps:
+            if not self._situation.began(step.deployment.name):
+                continue
             self._start(step)
             try:
                 return await self._first_chunk(step)
@@ -104,6 +108,10 @@ class Walk:
             except BaseException as error:
                 await self._end(end_of(error))
                 raise
+        if not self.attempts:
+            busy = NoCapacity("Every allowed deployment is busy.")
+            busy.retry_after_s = 1
+            raise busy
         tried = ", ".join(f"{a.deployment} ({a.end})" for a in self.attempts)
         failure = NodesExhausted(f"Every allowed deployment was tried and failed: {tried}.")
         failure.retry_after_s = retry_after_s or 5
@@ -143,9 +151,9 @@ class Walk:
 
     def _start(self, step: Step) -> None:
         self._tried += 1
+        self._step = step
         self._reply = self._chunks = None
         self._started, self._bytes_in = self._clock(), 0
-        self._situation.began(step.deployment.name)
 
     def _saw(self, chunk: Chunk) -> None:
         self._bytes_in += len(chunk.data)
@@ -155,9 +163,10 @@ class Walk:
 
     async def _end(self, end: End) -> None:
         """Notes the attempt before anything is awaited, then lets go of the connection."""
-        if not self._is_open:
+        step = self._step
+        if step is None or not self._is_open:
             return
-        step, end = self._steps[self._tried - 1], self._really(end)
+        end = self._really(end)
         ended_at = self._latest_at if self._whole else None
         self.attempts.append(self._attempt(step, end, ended_at or self._clock()))
         self._situation.ended(step.deployment.name, end, self._ttft_ratio(step))

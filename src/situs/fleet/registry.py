@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from situs.core.fleet import Deployment, DeploymentState, FleetView, Health
 from situs.core.record import End
@@ -15,6 +17,45 @@ _COOL_DOWN_S = 10.0
 _SMOOTHING = 0.2
 
 
+class Places(Protocol):
+    """What is in flight over all workers; no deployment gets more than it takes."""
+
+    def version(self) -> int:
+        """Another number when a count may have changed."""
+
+    def counts(self, deployments: Sequence[str]) -> list[int]: ...
+
+    def take(self, deployment: str, most: int) -> bool:
+        """False when `most` are taken."""
+
+    def give_back(self, deployment: str) -> None: ...
+
+
+class OwnPlaces:
+    """The places of a single process."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[str] = Counter()
+        self._version = 0
+
+    def version(self) -> int:
+        return self._version
+
+    def counts(self, deployments: Sequence[str]) -> list[int]:
+        return [self._taken[name] for name in deployments]
+
+    def take(self, deployment: str, most: int) -> bool:
+        if self._taken[deployment] >= most:
+            return False
+        self._taken[deployment] += 1
+        self._version += 1
+        return True
+
+    def give_back(self, deployment: str) -> None:
+        self._taken[deployment] -= 1
+        self._version += 1
+
+
 class Registry:
     """Owns the states of all deployments.
 
@@ -24,22 +65,52 @@ class Registry:
     """
 
     def __init__(
-        self, deployments: Sequence[Deployment], digest: str, clock: Callable[[], float]
+        self,
+        deployments: Sequence[Deployment],
+        digest: str,
+        clock: Callable[[], float],
+        places: Places | None = None,
     ) -> None:
+        self._clock = clock
+        self._places = places or OwnPlaces()
+        self._deployments: tuple[Deployment, ...] = ()
+        self._states: list[DeploymentState] = []
+        self._failures: list[int] = []
+        self._retry_at: dict[int, float] = {}
+        self.replace(deployments, digest)
+
+    def replace(self, deployments: Sequence[Deployment], digest: str) -> None:
+        """Another fleet from now on; the same model served at the same node keeps its state."""
+        before = {
+            (d.name, d.node, d.model.name): (self._states[i], self._failures[i], i)
+            for i, d in enumerate(self._deployments)
+        }
+        retry_at, self._retry_at = self._retry_at, {}
         self._deployments = tuple(deployments)
         self._digest = digest
-        self._clock = clock
-        self._index = {d.name: i for i, d in enumerate(self._deployments)}
-        self._states = [DeploymentState() for _ in self._deployments]
-        self._failures = [0] * len(self._deployments)
-        self._retry_at: dict[int, float] = {}
+        self._names = [d.name for d in deployments]
+        self._index = {name: i for i, name in enumerate(self._names)}
+        self._states = [DeploymentState() for _ in deployments]
+        self._failures = [0 for _ in deployments]
+        for index, d in enumerate(deployments):
+            known = before.get((d.name, d.node, d.model.name))
+            if known is not None:
+                self._states[index], self._failures[index], old = known
+                if old in retry_at:
+                    self._retry_at[index] = retry_at[old]
         self._view: FleetView | None = None
+        self._version = -1
 
     def view(self) -> FleetView:
         """The fleet as it is now; the same object until something changes."""
         if self._retry_at:
             self._let_stale()
-        if self._view is None:
+        version = self._places.version()
+        if self._view is None or version != self._version:
+            self._version = version
+            for index, count in enumerate(self._places.counts(self._names)):
+                if self._states[index].in_flight != count:
+                    self._change(index, in_flight=count)
             self._view = FleetView(self._deployments, tuple(self._states), self._digest)
         return self._view
 
@@ -49,19 +120,26 @@ class Registry:
         self._failures[index] = 0
         self._change(index, health=health)
 
-    def began(self, deployment: str) -> None:
-        index = self._index[deployment]
-        self._change(index, in_flight=self._states[index].in_flight + 1)
+    def began(self, deployment: str) -> bool:
+        """Takes a place in flight; False when there is none, or no such deployment any more."""
+        index = self._index.get(deployment)
+        if index is None:
+            return False
+        return self._places.take(deployment, self._deployments[index].max_in_flight)
 
     def ended(self, deployment: str, end: End, ttft_ratio: float | None) -> None:
-        index = self._index[deployment]
+        self._places.give_back(deployment)
+        index = self._index.get(deployment)
+        if index is None:  # a fleet without it was loaded meanwhile
+            return
         state = self._states[index]
         slowness = state.slowness
         if ttft_ratio is not None:
             moved = slowness * ((1 - _SMOOTHING) + _SMOOTHING * ttft_ratio)
             slowness = min(max(moved, 0.05), 20.0)
         health = state.health if end in _NOT_ITS_FAULT else self._judge(index, end)
-        self._change(index, in_flight=state.in_flight - 1, slowness=slowness, health=health)
+        if slowness != state.slowness or health is not state.health:
+            self._change(index, slowness=slowness, health=health)
 
     def _judge(self, index: int, end: End) -> Health:
         if end in _WELL:

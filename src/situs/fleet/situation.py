@@ -1,29 +1,39 @@
-"""The current snapshot: the live fleet together with what configuration and policy fixed."""
+"""What holds now: the live fleet together with what configuration and policy fixed."""
 
 from __future__ import annotations
 
-from situs.core.fleet import FleetView
+from msgspec.structs import replace
+
+from situs.core.ports import Backends, Current
 from situs.core.record import End
 from situs.core.snapshot import Snapshot
 from situs.fleet.registry import Registry
 
 
 class Situation:
-    """Publishes one immutable snapshot, made anew only when the fleet changed."""
+    """Publishes one immutable `Current`, made anew only when the fleet changed.
 
-    def __init__(self, registry: Registry, fixed: Snapshot) -> None:
+    `load` swaps all of it at once: who asked before keeps what it was given.
+    """
+
+    def __init__(self, registry: Registry, fixed: Snapshot, backends: Backends) -> None:
         self._registry = registry
-        self._snapshot = fixed
+        self._current = Current(fixed, backends)
 
-    def snapshot(self) -> Snapshot:
-        view: FleetView = self._registry.view()
-        if view is not self._snapshot.fleet:
-            fixed = self._snapshot
-            self._snapshot = Snapshot(view, fixed.policy, fixed.labels, fixed.objective, fixed.home)
-        return self._snapshot
+    def current(self) -> Current:
+        view, current = self._registry.view(), self._current
+        if view is not current.snapshot.fleet:
+            current = Current(replace(current.snapshot, fleet=view), current.backends)
+            self._current = current
+        return current
 
-    def began(self, deployment: str) -> None:
-        self._registry.began(deployment)
+    def load(self, fixed: Snapshot, backends: Backends) -> None:
+        """From now on requests are decided on `fixed` (with the live fleet) and sent over these."""
+        self._registry.replace(fixed.fleet.deployments, fixed.fleet.digest)
+        self._current = Current(fixed, backends)
+
+    def began(self, deployment: str) -> bool:
+        return self._registry.began(deployment)
 
     def ended(self, deployment: str, end: End, ttft_ratio: float | None) -> None:
         self._registry.ended(deployment, end, ttft_ratio)

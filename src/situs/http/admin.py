@@ -53,13 +53,13 @@ class Admin:
 
     async def explain(self, call: Call) -> None:
         """The decision for this request and what every filter and scorer said; nothing is sent."""
-        snapshot = self._gateway.situation.snapshot()
+        snapshot = self._gateway.situation.current().snapshot
         request = request_of(call, snapshot.fleet)
         decision = await self._gateway.explain(request)
         await send_json(call.send, 200, explain(request, decision, snapshot))
 
     def _fleet(self) -> FleetView:
-        return self._gateway.situation.snapshot().fleet
+        return self._gateway.situation.current().snapshot.fleet
 
     def _models(self) -> list[dict[str, Any]]:
         """`auto`, then every deployment and every model by name, without repeats."""

@@ -46,7 +46,7 @@ class Chat:
         self._gateway = gateway
 
     async def __call__(self, call: Call) -> None:
-        request = request_of(call, self._gateway.situation.snapshot().fleet)
+        request = request_of(call, self._gateway.situation.current().snapshot.fleet)
         with HangUp(call):
             try:
                 answer = await self._gateway.handle(request)

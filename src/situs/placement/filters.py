@@ -42,6 +42,11 @@ def names(request: Request, deployment: Deployment) -> bool:
     return request.model in (AUTO, deployment.name, deployment.model.name)
 
 
+def serves(option: Option, context: Context) -> str | None:
+    service = context.request.wire.service
+    return None if service in option.deployment.model.serves else f"no_{service}"
+
+
 def healthy(option: Option, context: Context) -> str | None:
     """`unknown` and `stale` may be tried; scorers rank them lower."""
     health = option.state.health
@@ -99,6 +104,7 @@ def owned_if_private(option: Option, context: Context) -> str | None:
 
 FILTERS: dict[str, Filter] = {
     "model": asked_model,
+    "service": serves,
     "health": healthy,
     "capacity": free_slot,
     "context_window": context_window,

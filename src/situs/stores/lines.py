@@ -55,6 +55,7 @@ class RequestFacts(Struct, frozen=True):
     tenant: str
     key: str
     ask: AskFacts
+    trace: str | None = None
 
 
 class FleetFacts(Struct, frozen=True):
@@ -150,6 +151,7 @@ def decision_body(record: Decided, slot: int, salt: bytes) -> bytes:
                 tenant=request.principal.tenant,
                 key=request.principal.key,
                 ask=_ask(request.ask, salt),
+                trace=request.trace,
             ),
             analysis=decision.analysis,
             policy=decision.policy,

@@ -12,7 +12,7 @@ from situs.core.decision import Candidate
 from situs.core.ports import Chunk
 from situs.core.record import End, Usage
 from situs.dispatch.walk import Step, Walk
-from situs.errors import BackendUnavailable, NodesExhausted, StreamBroken
+from situs.errors import BackendUnavailable, NoCapacity, NodesExhausted, StreamBroken
 
 
 class ScriptedReply:
@@ -52,14 +52,17 @@ class ScriptedBackends:
 
 
 class Noted:
-    def __init__(self):
-        self.events = []
+    def __init__(self, full=()):
+        self.events, self.full = [], full
 
-    def snapshot(self):
+    def current(self):
         raise AssertionError("a walk reads no snapshot")
 
     def began(self, deployment):
+        if deployment in self.full:
+            return False
         self.events.append(("began", deployment))
+        return True
 
     def ended(self, deployment, end, ttft_ratio):
         self.events.append(("ended", deployment, end.value))
@@ -224,5 +227,28 @@ def test_an_error_of_the_request_itself_is_not_tried_elsewhere():
         assert ends(walk) == [("a", "refused")]
         assert walk.status == 400
         assert backends.opened == ["a"]
+
+    asyncio.run(conversation())
+
+
+def test_what_has_no_free_place_is_passed_over_and_nothing_is_sent_there():
+    async def conversation():
+        backends = ScriptedBackends(a=ScriptedReply([HELLO]), b=ScriptedReply([HELLO, LAST]))
+        walk = walk_over(backends, Noted(full=("a",)))
+        assert await drain(walk) == [b"hello", b"last"]
+        assert backends.opened == ["b"]
+        assert ends(walk) == [("b", "complete")]
+
+    asyncio.run(conversation())
+
+
+def test_nowhere_a_free_place_is_no_capacity_and_no_attempt():
+    async def conversation():
+        backends = ScriptedBackends(a=ScriptedReply([HELLO]))
+        walk = walk_over(backends, Noted(full=("a",)))
+        with pytest.raises(NoCapacity):
+            await walk.begin()
+        assert walk.attempts == []
+        assert walk.deployment is None
 
     asyncio.run(conversation())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from tests import make
 
@@ -94,3 +95,32 @@ def test_slowness_follows_the_measured_times_and_is_bounded(registry):
     for _ in range(100):
         attempt(registry, End.COMPLETE, 0.1)
     assert state(registry).slowness == 0.05
+
+
+def test_a_full_deployment_takes_no_more(clock):
+    one = Registry([make.deployment("a", max_in_flight=1)], "digest", clock)
+    assert one.began("a")
+    assert not one.began("a")
+    one.ended("a", End.COMPLETE, None)
+    assert one.began("a")
+
+
+def test_another_fleet_keeps_the_state_of_what_stays_and_forgets_the_rest(registry, clock):
+    attempt(registry, End.UNREACHABLE)
+    registry.began("b")
+    moved = msgspec.structs.replace(make.deployment("b"), node="elsewhere")
+    registry.replace([make.deployment("a"), moved], "other")
+    kept, fresh = registry.view().states
+    assert kept.health is Health.UNHEALTHY
+    assert fresh.health is Health.UNKNOWN
+    clock.now = 10.0
+    assert state(registry).health is Health.STALE
+
+
+def test_an_attempt_may_end_after_its_deployment_is_gone(registry):
+    registry.began("b")
+    registry.replace([make.deployment("a")], "other")
+    registry.ended("b", End.COMPLETE, None)
+    assert not registry.began("b")
+    registry.replace([make.deployment("b")], "again")
+    assert registry.view().states[0].in_flight == 0
