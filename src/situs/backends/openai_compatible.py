@@ -9,7 +9,7 @@ import contextlib
 import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -63,26 +63,24 @@ class Origin(Struct, frozen=True):
     pool: Pool
 
 
-class OpenAICompatible:
-    """The connections to all endpoints, by base URL; `close` it at the end."""
+class Origins:
+    """The connections to all endpoints, by base URL; they outlive a fleet. `close` at the end."""
 
-    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
-        self._endpoints = dict(endpoints)
+    most: ClassVar[int] = 1024
+
+    def __init__(self) -> None:
         self._origins: dict[str, Origin] = {}
         self._tls: ssl.SSLContext | None = None
-
-    def prepare(self, deployment: Deployment, request: Request) -> HTTPReply:
-        return HTTPReply(self, self._endpoints[deployment.name], request)
 
     def close(self) -> None:
         for origin in self._origins.values():
             origin.pool.close()
 
     def origin(self, base: str) -> Origin:
-        """One of each; supervised servers change their port, so stale ones are let go."""
+        """One of each; supervised servers change their port, so old ones are let go."""
         known = self._origins.get(base)
         if known is None:
-            if len(self._origins) > 4 * len(self._endpoints) + 16:
+            if len(self._origins) >= self.most:
                 self.close()
                 self._origins.clear()
             url = urlsplit(base)
@@ -98,6 +96,20 @@ class OpenAICompatible:
         if self._tls is None:
             self._tls = ssl.create_default_context()
         return self._tls
+
+
+class OpenAICompatible:
+    """The backends of the deployments that are reached by URL; `close` ends all connections."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint], origins: Origins | None = None) -> None:
+        self._endpoints = dict(endpoints)
+        self._origins = origins or Origins()
+
+    def prepare(self, deployment: Deployment, request: Request) -> HTTPReply:
+        return HTTPReply(self._origins, self._endpoints[deployment.name], request)
+
+    def close(self) -> None:
+        self._origins.close()
 
 
 def outgoing(request: Request, model: str) -> bytes:
@@ -116,11 +128,11 @@ def outgoing(request: Request, model: str) -> bytes:
 class HTTPReply:
     """One exchange with one server; see `core.ports.Reply`."""
 
-    def __init__(self, backends: OpenAICompatible, endpoint: Endpoint, request: Request) -> None:
+    def __init__(self, origins: Origins, endpoint: Endpoint, request: Request) -> None:
         self.peer: Peer | None = None
         self.bytes_out = 0
         self.status = 0
-        self._backends = backends
+        self._origins = origins
         self._endpoint = endpoint
         self._request = request
         self._pool: Pool | None = None
@@ -131,7 +143,7 @@ class HTTPReply:
         base = self._endpoint.base_url()
         if base is None:
             raise BackendUnavailable("The model is not loaded.", reason=End.UNREACHABLE)
-        origin = self._backends.origin(base)
+        origin = self._origins.origin(base)
         self._pool = origin.pool
         body = outgoing(self._request, self._endpoint.model)
         head = self._head(origin.host, origin.path + _PATHS[self._request.wire], len(body))

@@ -28,6 +28,7 @@ _ENTRY: Final = "data.situs_entry.verdict"
 _MODULE: Final = """package situs_entry
 verdict := {"allow": data.situs.allow, "deny": data.situs.deny%s}
 """
+_OBLIGED: Final = "situs.obligations"
 _OBLIGATIONS: Final = ', "obligations": data.situs.obligations'
 _WHERE: Final = re.compile(r"-->\s*(.*?):(\d+):(\d+)\s")
 _WHAT: Final = re.compile(r"^error: (.*)$", re.MULTILINE)
@@ -47,22 +48,43 @@ class Report(Struct, frozen=True):
     problems: tuple[Problem, ...]
 
 
-def load(paths: Sequence[Path]) -> Policy:
-    """The policy in these files and directories, ready to judge on this thread.
+class Checked(Struct, frozen=True):
+    """A policy without a fault, as a value: another process can make it ready."""
+
+    modules: tuple[Module, ...]
+    digest: str
+    reads: frozenset[str]
+    obligations: bool
+
+
+def load_checked(paths: Sequence[Path]) -> Checked:
+    """The policy in these files and directories.
 
     Raises PolicyError with every problem at once: syntax, packages, missing rules, functions that
     may not be called, fields that `input` does not have, a verdict of the wrong shape.
     """
     modules = read_modules(paths)
-    report, engine = _prepare(modules)
-    if report.problems or engine is None:
+    report = _prepare(modules)
+    if report.problems:
         raise refuse(report.problems)
-    return Policy(engine.evaluate, report.digest, frozenset(report.reads), Memory())
+    obligations = _OBLIGED in report.rules
+    return Checked(modules, report.digest, frozenset(report.reads), obligations)
+
+
+def make_ready(checked: Checked) -> Policy:
+    """The policy, ready to judge on this thread."""
+    engine = Engine(checked.modules, checked.obligations)
+    return Policy(engine.evaluate, checked.digest, checked.reads, Memory())
+
+
+def load(paths: Sequence[Path]) -> Policy:
+    """As `load_checked` and `make_ready`."""
+    return make_ready(load_checked(paths))
 
 
 def inspect(paths: Sequence[Path]) -> Report:
     """The same, for people: problems are told, not raised, unless no file can be read."""
-    return _prepare(read_modules(paths))[0]
+    return _prepare(read_modules(paths))
 
 
 def evaluate_once(paths: Sequence[Path], document: bytes) -> Any:
@@ -141,14 +163,13 @@ def engine_problem(problem: BaseException, shown: str) -> Problem:
     return Problem(shown, 0, 0, said, do)
 
 
-def _prepare(modules: Sequence[Module]) -> tuple[Report, Engine | None]:
+def _prepare(modules: Sequence[Module]) -> Report:
     syntaxes, broken = parse(modules)
     checked = check(syntaxes, partial=bool(broken))
     problems = broken + checked.problems
-    engine: Engine | None = None
     if not problems:
-        engine, problems = _try(modules, "situs.obligations" in checked.rules)
-    report = Report(
+        problems = _try(modules, _OBLIGED in checked.rules)
+    return Report(
         digest=digest(modules),
         files=tuple(module.shown for module in modules),
         rules=checked.rules,
@@ -156,10 +177,9 @@ def _prepare(modules: Sequence[Module]) -> tuple[Report, Engine | None]:
         reads=tuple(sorted(checked.reads)),
         problems=tuple(sorted(problems)),
     )
-    return report, engine
 
 
-def _try(modules: Sequence[Module], obligations: bool) -> tuple[Engine | None, tuple[Problem, ...]]:
+def _try(modules: Sequence[Module], obligations: bool) -> tuple[Problem, ...]:
     shown = modules[0].shown
     try:
         engine = Engine(modules, obligations)
@@ -167,9 +187,9 @@ def _try(modules: Sequence[Module], obligations: bool) -> tuple[Engine | None, t
             read_verdict(engine.evaluate(document))
     except msgspec.ValidationError as problem:
         what = f"the verdict on an example request has the wrong shape: {problem}"
-        return None, (Problem(shown, 0, 0, what, "see docs/guides/policy.md"),)
+        return (Problem(shown, 0, 0, what, "see docs/guides/policy.md"),)
     except BaseException as problem:
         if must_pass(problem):
             raise
-        return None, (engine_problem(problem, shown),)
-    return engine, ()
+        return (engine_problem(problem, shown),)
+    return ()

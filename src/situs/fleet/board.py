@@ -1,0 +1,74 @@
+"""What is in flight at each deployment, in memory that all workers share."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Mapping, Sequence
+
+_CELL = 4
+_SLOTS = 4096
+_ROW = (_SLOTS + 1) * _CELL
+
+MOST_DEPLOYMENTS = _SLOTS
+
+
+class Board:
+    """One row of counts a worker, and in its first cell a number that moves with every change.
+
+    A worker writes its own row only, and counts itself before it looks at the sum: two that want
+    the last place may both miss it, but never both have it. The parent clears a dead worker's row.
+    """
+
+    def __init__(self, fd: int, row: int) -> None:
+        """The board behind `fd` (see `make`), for the worker whose row it is."""
+        self._map = mmap.mmap(fd, os.fstat(fd).st_size)
+        cells = memoryview(self._map).cast("i")
+        width = _ROW // _CELL
+        self._rows = [cells[at : at + width] for at in range(0, len(cells), width)]
+        self._own = self._rows[row]
+        self._slots: dict[str, int] = {}
+
+    @staticmethod
+    def make(rows: int) -> int:
+        """A descriptor of a new board, all zero; children inherit it."""
+        fd = os.memfd_create("situs-board")
+        os.ftruncate(fd, rows * _ROW)
+        return fd
+
+    def bind(self, slots: Mapping[str, int]) -> None:
+        """Learn the cells of more deployments; what is known stays, for requests still running."""
+        self._slots.update({name: slot + 1 for name, slot in slots.items()})
+
+    def clear(self, row: int) -> None:
+        """Give back whatever a worker that is dead had taken."""
+        cells = self._rows[row]
+        cells[1:] = memoryview(bytes(_SLOTS * _CELL)).cast("i")
+        self._moved(cells)
+
+    def version(self) -> int:
+        return sum([row[0] for row in self._rows])
+
+    def count(self, deployment: str) -> int:
+        slot = self._slots[deployment]
+        return sum([row[slot] for row in self._rows])
+
+    def counts(self, deployments: Sequence[str]) -> list[int]:
+        return [self.count(name) for name in deployments]
+
+    def take(self, deployment: str, most: int) -> bool:
+        slot = self._slots[deployment]
+        self._own[slot] += 1
+        if self.count(deployment) > most:
+            self._own[slot] -= 1
+            return False
+        self._moved(self._own)
+        return True
+
+    def give_back(self, deployment: str) -> None:
+        self._own[self._slots[deployment]] -= 1
+        self._moved(self._own)
+
+    @staticmethod
+    def _moved(row: memoryview[int]) -> None:
+        row[0] = (row[0] + 1) & 0x3FFFFFFF
