@@ -115,7 +115,10 @@ class Registry:
         return self._view
 
     def set_health(self, deployment: str, health: Health) -> None:
-        index = self._index[deployment]
+        """What a supervisor knows; of a deployment that is not in the fleet, nothing is kept."""
+        index = self._index.get(deployment)
+        if index is None:
+            return
         self._retry_at.pop(index, None)
         self._failures[index] = 0
         self._change(index, health=health)

@@ -6,6 +6,7 @@ Source: ASGI 3.0, HTTP connection scope. HTTP server: any ASGI server; uvicorn b
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Self
 
@@ -38,13 +39,17 @@ class Call(Struct, frozen=True):
     send: Send
     loop: asyncio.AbstractEventLoop
     running: set[asyncio.Task[Any]]
+    query: str = ""
 
 
 Handler = Callable[[Call], Awaitable[None]]
 
 
 class App:
-    """Routes by method and path; a path that ends in `/` takes what follows as its argument."""
+    """Routes by method and path; a path that ends in `/` takes what follows as its argument.
+
+    `refused` counts, by code, the requests that ended before there was a decision about them.
+    """
 
     def __init__(
         self, routes: Mapping[tuple[str, str], Handler], guard: Guard, max_body: int
@@ -56,6 +61,7 @@ class App:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.running: set[asyncio.Task[Any]] = set()
         self.draining = False
+        self.refused: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,11 +69,13 @@ class App:
         try:
             await self._serve(scope, receive, send)
         except RequestTooLarge as error:
+            self.refused[error.code] += 1
             await send_error(send, error, [(b"connection", b"close")])  # the rest is not read
         except Exception as error:
             shown = public(error)
             if shown is not error:
                 log_unexpected(error)
+            self.refused[shown.code] += 1
             await send_error(send, shown)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,8 +94,8 @@ class App:
         if method == "POST":
             require_json(headers)
             body = await self._read(headers, receive)
-        loop = self._running_loop()
-        await handler(Call(path, headers, body, receive, send, loop, self.running))
+        loop, query = self._running_loop(), scope["query_string"].decode("latin-1")
+        await handler(Call(path, headers, body, receive, send, loop, self.running, query))
 
     def stop_running(self) -> None:
         """Ends the requests that still run: each caller is told, each record says who did it."""

@@ -25,6 +25,13 @@ async def send_body(send: Send, status: int, body: bytes, headers: Headers) -> N
     await send({"type": "http.response.body", "body": body})
 
 
+async def send_bytes(send: Send, status: int, kind: str, body: bytes) -> None:
+    """A body of any content type."""
+    headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
 async def send_json(send: Send, status: int, value: Any) -> None:
     await send_body(send, status, _encode(value), [])
 
