@@ -1,0 +1,33 @@
+"""How the running system is, as its parent process sees it at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from situs.core.fleet import FleetView
+
+
+class Status(Struct, frozen=True):
+    """What no receipt says: the processes, the fleet's health, and what was refused undecided.
+
+    `started_at` is wall time in seconds. `generation` counts loaded configurations, `policy` is
+    the digest of the loaded policy, `routes` are the configured names. `refused` counts answers
+    given before any decision (by error code) since the start, over all workers, those that have
+    ended included. `recording` says why receipts cannot be written; None while they can.
+    `index_lag_s` is the age of the oldest receipt that is not indexed yet.
+    """
+
+    version: str
+    started_at: float
+    fleet: FleetView
+    workers: int = 1
+    generation: int = 1
+    policy: str = ""
+    routes: tuple[str, ...] = ()
+    refused: Mapping[str, int] = {}
+    recording: str | None = None
+    index_lag_s: float = 0.0
+    spans_dropped: int = 0
+    problems: tuple[str, ...] = ()
