@@ -7,7 +7,11 @@
     │  ├─ MethodNotAllowed     405
     │  ├─ RequestTooLarge      413
     │  └─ UnsupportedMedia     415
-    ├─ Unauthenticated         401
+    ├─ Unauthenticated         401  the key is none of ours
+    │  ├─ MissingKey           401
+    │  └─ KeyExpired           401
+    ├─ ScopeMissing            403  the key is for other things
+    ├─ RateLimited             429  the key's requests per minute are used up
     ├─ OriginRefused           403  a web page, or a Host that is not ours
     ├─ PlacementDenied         403  policy left nothing
     ├─ NoDeploymentFits        422  policy left something; what is asked fits none of it
@@ -85,8 +89,28 @@ class UnsupportedMedia(InvalidRequest):
 
 
 class Unauthenticated(SitusError):
-    code, status = "invalid_api_key", 401
-    do = "Send a valid key as Authorization: Bearer KEY."
+    code, status = "invalid_key", 401
+    do = "Send a valid key as Authorization: Bearer KEY; `situs keys list` shows which are."
+
+
+class MissingKey(Unauthenticated):
+    code = "missing_key"
+    do = "Send a key as Authorization: Bearer KEY; `situs keys create NAME` makes one."
+
+
+class KeyExpired(Unauthenticated):
+    code = "key_expired"
+    do = "Use another key; `situs keys create NAME` makes one."
+
+
+class ScopeMissing(SitusError):
+    code, status = "scope_missing", 403
+    do = "Use a key with this scope; `situs keys create NAME --scope SCOPE` makes one."
+
+
+class RateLimited(SitusError):
+    code, status = "rate_limited", 429
+    do = "Wait as long as Retry-After says."
 
 
 class OriginRefused(SitusError):
