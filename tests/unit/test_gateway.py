@@ -12,7 +12,7 @@ from tests.unit.dispatch.test_walk import HELLO, ScriptedBackends, ScriptedReply
 from situs.core.ports import Current
 from situs.core.record import ReceiptRef
 from situs.gateway import Gateway
-from situs.http.inference import _send_stream
+from situs.http.inference import _send_stream, form_of
 
 
 class Kept:
@@ -70,7 +70,7 @@ def test_nor_is_one_in_the_middle_of_a_stream():
     async def story():
         failing = ScriptedReply([HELLO, RuntimeError("a bug")])
         answer = await gateway(kept, failing).handle(make.request(stream=True))
-        await _send_stream(answer, send, [])
+        await _send_stream(answer, form_of("/v1/chat/completions"), send, [])
         await answer.close()
 
     asyncio.run(story())

@@ -34,20 +34,27 @@ def analyse(request: Request, labels: Labels, routes: Routes = NO_ROUTES) -> Ana
         needs=task.needs(kind, prompt_tokens),
         tier="baseline",
         routed=routes.find(request),
+        longest_tokens=tokens.longest_tokens(request, prompt_tokens),
     )
 
 
 def _neighbours(texts: tuple[Text, ...]) -> list[int]:
     """The parts in the order in which a model reads them: contents first, then everything else.
 
-    The model's name is left out: it is replaced on the way.
+    The model's name is left out: it is replaced on the way. What follows a prompt comes after it.
     """
     contents: list[int] = []
+    suffixes: list[int] = []
     others: list[int] = []
     for part, text in enumerate(texts):
         path = text.path
-        if path.endswith((".content", ".text")):
+        if path.endswith((".content", ".text")) or path.partition("[")[0] in _INPUTS:
             contents.append(part)
+        elif path == "suffix":
+            suffixes.append(part)
         elif path != "model":
             others.append(part)
-    return contents + others
+    return contents + suffixes + others
+
+
+_INPUTS = frozenset({"prompt", "input"})

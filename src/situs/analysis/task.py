@@ -12,7 +12,7 @@ import re2
 from msgspec import Struct
 
 from situs.core.capability import CapabilityClass
-from situs.core.request import Request
+from situs.core.request import Request, Service
 
 _HEAD = 800
 """Only so many characters at the start and a quarter of it at the end of the last user message."""
@@ -128,8 +128,12 @@ NEEDS = {
     "creative_writing": CapabilityClass.SMALL,
     "reasoning": CapabilityClass.FRONTIER,
     "agent_step": CapabilityClass.MEDIUM,
+    "embedding": CapabilityClass.TINY,
 }
 """The smallest class that usually does for a task; a judgement, not a measurement."""
+
+_ANY_LENGTH = frozenset({"embedding"})
+"""Tasks that a long prompt makes no harder."""
 
 
 class _Rules(Struct, frozen=True):
@@ -138,7 +142,12 @@ class _Rules(Struct, frozen=True):
 
 
 def classify(request: Request) -> str:
-    """One of the keys of `NEEDS`. The first rule of the table that matches wins."""
+    """One of the keys of `NEEDS`. The first rule of the table that matches wins.
+
+    The wire alone says `embedding`: whatever the texts are about, none of it is asked for.
+    """
+    if request.wire.service is Service.EMBEDDINGS:
+        return "embedding"
     messages = request.document.get("messages")
     if request.tools or _answers_a_tool(messages):
         return "agent_step"
@@ -156,6 +165,8 @@ def classify(request: Request) -> str:
 def needs(task: str, prompt_tokens: int) -> CapabilityClass:
     """The smallest capability class for a task; one more for a long prompt."""
     least = NEEDS.get(task, CapabilityClass.MEDIUM)
+    if task in _ANY_LENGTH:
+        return least
     if prompt_tokens >= LONG_PROMPT and least < CapabilityClass.FRONTIER:
         return list(CapabilityClass)[least.rank + 1]
     return least

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from situs.core.request import Modality, Request
+from typing import Any
+
+from situs.core.request import Modality, Request, Wire
 
 LETTER, SPACE, DIGIT, SYMBOL = 0.164, 0.406, 1.374, 0.632
 """Tokens per ASCII character of each class, fitted to the tokenizer of SmolLM2 (49k entries).
@@ -33,6 +35,7 @@ COMPLETION = {
     "creative_writing": 400,
     "reasoning": 350,
     "agent_step": 120,
+    "embedding": 0,
 }
 """Expected completion tokens by task: a prior, not a measurement."""
 
@@ -77,18 +80,45 @@ def of_bytes(data: bytes) -> float:
 def prompt_tokens(request: Request, data: bytes) -> int:
     """All texts that a model reads, and what the template puts around the messages.
 
-    `data` is all texts in UTF-8, a line each; the bytes of data URLs are not read as text.
+    `data` is all texts in UTF-8, a line each; the bytes of data URLs are not read as text. Token
+    ids are counted, not read.
     """
-    read = [text.text for text in request.texts if not text.text.startswith("data:")]
-    if len(read) < len(request.texts):
-        data = "\n".join(read).encode("utf-8", "replace")
     messages = request.document.get("messages")
-    count = len(messages) if isinstance(messages, list) else 1
-    unread = 0 if request.modalities == _TEXT else len(request.modalities - _TEXT) * UNREAD_TOKENS
-    return round(of_bytes(data)) + MESSAGE_TOKENS * count + unread
+    around = MESSAGE_TOKENS * (len(messages) if isinstance(messages, list) else 1)
+    if request.modalities == _TEXT:
+        return round(of_bytes(data)) + around
+    ids, name = 0, ""
+    if Modality.TOKENS in request.modalities:
+        ids, name = sum(_sizes(request)), _INPUTS[request.wire]
+    read = [
+        text.text
+        for text in request.texts
+        if not (text.text.startswith("data:") or (ids and text.path.partition("[")[0] == name))
+    ]
+    unread = len(request.modalities - _COUNTED) * UNREAD_TOKENS
+    return round(of_bytes("\n".join(read).encode("utf-8", "replace"))) + ids + around + unread
 
 
 _TEXT = frozenset({Modality.TEXT})
+_COUNTED = frozenset({Modality.TEXT, Modality.TOKENS})
+_INPUTS = {Wire.OPENAI_COMPLETIONS: "prompt", Wire.OPENAI_EMBEDDINGS: "input"}
+"""Where a wire has its inputs that may be several."""
+
+
+def longest_tokens(request: Request, prompt_tokens: int) -> int | None:
+    """Those of the longest of several inputs, by its share of their characters or token ids."""
+    sizes = _sizes(request)
+    if len(sizes) < 2:
+        return None
+    return round(prompt_tokens * max(sizes) / max(1, sum(sizes)))
+
+
+def _sizes(request: Request) -> list[int]:
+    """Of each input: characters, or token ids. Empty where there is one text."""
+    inputs: Any = request.document.get(_INPUTS.get(request.wire, ""))
+    if not isinstance(inputs, list) or not inputs:
+        return []
+    return [len(inputs)] if isinstance(inputs[0], int) else [len(one) for one in inputs]
 
 
 def completion_tokens(task: str, limit: int | None) -> int:

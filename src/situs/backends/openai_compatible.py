@@ -23,7 +23,11 @@ from situs.core.record import End, Peer
 from situs.core.request import Request, Wire
 from situs.errors import BackendUnavailable
 
-_PATHS = {Wire.OPENAI_CHAT: "/chat/completions"}
+_PATHS = {
+    Wire.OPENAI_CHAT: "/chat/completions",
+    Wire.OPENAI_COMPLETIONS: "/completions",
+    Wire.OPENAI_EMBEDDINGS: "/embeddings",
+}
 _MAX_BODY = 64 * 1024 * 1024
 _OWN_FAULT = frozenset({401, 403, 404, 405, 407, 408, 425, 426})
 _AFTER_DONE_S = 1.0

@@ -6,10 +6,10 @@ Source: WHATWG HTML, section 9.2 (server-sent events); OpenAI API reference, str
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from situs.core.ports import Chunk
 from situs.core.record import End, Usage
@@ -18,24 +18,28 @@ from situs.errors import BackendUnavailable
 _MAX_EVENT = 8 * 1024 * 1024
 
 
+_Tokens = Annotated[int, Meta(ge=0)]
+
+
 class _Details(Struct):
-    cached_tokens: int | None = None
+    cached_tokens: _Tokens | None = None
 
 
 class WireUsage(Struct):
-    """`usage` as OpenAI-compatible servers send it."""
+    """`usage` as OpenAI-compatible servers send it; embeddings complete nothing."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: _Tokens | None = None
+    completion_tokens: _Tokens | None = None
     prompt_tokens_details: _Details | None = None
 
     def counted(self) -> Usage:
-        details = self.prompt_tokens_details
+        prompt, details = self.prompt_tokens or 0, self.prompt_tokens_details
         cached = (details.cached_tokens or 0) if details else 0
-        return Usage(self.prompt_tokens, self.completion_tokens, min(cached, self.prompt_tokens))
+        return Usage(prompt, self.completion_tokens or 0, min(cached, prompt))
 
 
 class _Choice(Struct):
+    index: int = 0
     finish_reason: str | None = None
 
 
@@ -52,14 +56,16 @@ _decode_any = msgspec.json.Decoder(dict[str, Any]).decode
 class EventReader:
     """Cuts a byte stream into whole events and reads what the gateway must know.
 
-    Complete is a stream that said `[DONE]`, or gave a finish reason and then closed cleanly.
+    Complete is a stream that said `[DONE]`, or gave every choice that it had begun a finish reason
+    and then closed cleanly.
     """
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
         self._size = 0
         self._tail = b""
-        self.finished = False
+        self._begun: set[int] = set()
+        self._ended: set[int] = set()
         self.done = False
 
     def feed(self, data: bytes) -> Iterator[Chunk]:
@@ -89,7 +95,8 @@ class EventReader:
 
     def close(self) -> None:
         """The upstream closed its side. Raises BackendUnavailable (`cut`) if that was too early."""
-        if not (self.done or self.finished) or b"".join(self._parts).strip():
+        finished = self._ended and self._begun <= self._ended
+        if not (self.done or finished) or b"".join(self._parts).strip():
             raise BackendUnavailable("The stream was cut off.", reason=End.CUT)
 
     def _hold(self, piece: bytes) -> None:
@@ -116,8 +123,8 @@ class EventReader:
             ) from None
         if said.error is not None:
             raise BackendUnavailable("The stream ended in an error.", reason=End.SERVER_ERROR)
-        if any(choice.finish_reason for choice in said.choices):
-            self.finished = True
+        for choice in said.choices:
+            (self._ended if choice.finish_reason else self._begun).add(choice.index)
         if said.usage is None:
             return None
         return Chunk(event + b"\n\n", usage=said.usage.counted(), final=_decode_any(data))

@@ -11,7 +11,10 @@ from situs.core.route import Routed
 
 
 class Analysis(Struct, frozen=True):
-    """What the request is. `needs` is the smallest capability class that will do."""
+    """What the request is. `needs` is the smallest capability class that will do.
+
+    `longest_tokens` are those of the longest prompt of a batch; None where there is only one.
+    """
 
     label: Label
     reasons: tuple[LabelReason, ...]
@@ -24,6 +27,7 @@ class Analysis(Struct, frozen=True):
     language: str = "und"
     interactive: bool = True
     routed: Routed | None = None
+    longest_tokens: int | None = None
 
 
 class Exclusion(Struct, frozen=True):

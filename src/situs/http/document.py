@@ -15,17 +15,18 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 _WORDS_OF_THE_WIRE = frozenset(
     """
-    assistant auto developer function image_url json_object json_schema none object required
-    string system text tool user
+    assistant auto developer float function image_url json_object json_schema none object
+    required string system text tool user
     """.split()  # noqa: SIM905 - a hundred quotes would hide the words
 )
 _KEYS_OF_THE_WIRE = frozenset(
     """
-    arguments content description enum frequency_penalty function id image_url include_usage
-    items json_schema logit_bias logprobs max_completion_tokens max_tokens messages metadata
-    model n name parallel_tool_calls parameters presence_penalty properties required
-    response_format role schema seed stop store stream stream_options strict temperature text
-    tool_call_id tool_calls tool_choice tools top_logprobs top_p type url user
+    arguments best_of content description dimensions echo encoding_format enum frequency_penalty
+    function id image_url include_usage input items json_schema logit_bias logprobs
+    max_completion_tokens max_tokens messages metadata model n name parallel_tool_calls parameters
+    presence_penalty prompt properties required response_format role schema seed stop store stream
+    stream_options strict suffix temperature text tool_call_id tool_calls tool_choice tools
+    top_logprobs top_p type url user
     """.split()  # noqa: SIM905 - a hundred quotes would hide the words
 )
 _LONG_NUMBER = 10**9

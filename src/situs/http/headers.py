@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -93,6 +94,24 @@ def ask_of(headers: Mapping[bytes, bytes]) -> Ask:
 
 
 _NOTHING_ASKED = Ask()
+
+
+_TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+
+
+def trace_of(headers: Mapping[bytes, bytes]) -> str | None:
+    """The caller's `traceparent`; None for one that is not valid, which means as much as none.
+
+    Source: W3C Trace Context, section 3.2. Of a later version its first four fields count.
+    """
+    raw = headers.get(b"traceparent")
+    match = _TRACEPARENT.fullmatch(raw) if raw is not None and len(raw) <= _MAX_LENGTH else None
+    if match is None:
+        return None
+    version, trace, parent, more = match.groups()
+    if version == b"ff" or (version == b"00" and more) or not trace.strip(b"0"):
+        return None
+    return match[0][:55].decode("ascii") if parent.strip(b"0") else None
 
 
 def _unknown(name: bytes) -> InvalidRequest:

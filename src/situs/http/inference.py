@@ -1,4 +1,7 @@
-"""Serving inference over HTTP: the same steps for every wire, streamed or not."""
+"""Serving inference over HTTP: the same steps for every wire, streamed or not.
+
+A new wire of the same kind is a module with `parse` and a line in `FORMS`.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +9,70 @@ import asyncio
 import os
 import random
 import time
+from collections.abc import Callable
 from contextlib import aclosing
+from typing import Any
+
+from msgspec import Struct
 
 from situs.core.fleet import FleetView
-from situs.core.request import Principal, Request
+from situs.core.ports import Chunk
+from situs.core.request import Ask, Principal, Request
 from situs.dispatch.walk import end_of
-from situs.errors import Draining, UnknownModel
+from situs.errors import Draining, UnknownModel, UnknownPath
 from situs.gateway import Answer, Gateway
-from situs.http import openai_chat
+from situs.http import openai, openai_chat, openai_completions, openai_embeddings
 from situs.http.app import Call, HangUp, stopped
 from situs.http.errors import envelope, log_unexpected, public
-from situs.http.headers import ask_of, finals, response_headers
+from situs.http.headers import ask_of, finals, response_headers, trace_of
 from situs.http.respond import Send, send_body, send_error
 from situs.placement.filters import names
 
 _EVENTS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
 
 
+Parse = Callable[[bytes, str, Ask, Principal, str | None], Request]
+
+
+class Form(Struct, frozen=True):
+    """How one path speaks: its body as a request, the chunks and the error of a stream as events.
+
+    `parse` takes the body, a new id, what the headers ask, who asks, and the caller's trace.
+    """
+
+    parse: Parse
+    event: Callable[[Chunk, Request, dict[str, Any]], bytes] = openai.event
+    error_event: Callable[[dict[str, Any]], bytes] = openai.error_event
+
+
+FORMS = {
+    "/v1/chat/completions": Form(openai_chat.parse),
+    "/v1/completions": Form(openai_completions.parse),
+    "/v1/embeddings": Form(openai_embeddings.parse),
+}
+
+EXPLAIN = "/situs/v1/explain"
+
+
+def form_of(path: str) -> Form:
+    """The form of a path, or of the one that is to be explained: `/situs/v1/explain/embeddings`.
+
+    Raises UnknownPath.
+    """
+    if path == EXPLAIN:
+        path = "/v1/chat/completions"
+    form = FORMS.get(path.replace(f"{EXPLAIN}/", "/v1/", 1))
+    if form is None:
+        raise UnknownPath("There is nothing at this path.")
+    return form
+
+
 def request_of(call: Call, fleet: FleetView) -> Request:
     """The request in a call. Raises InvalidRequest; UnknownModel for a name nobody serves."""
-    request = openai_chat.parse(call.body, new_id(), ask_of(call.headers), Principal())
+    headers = call.headers
+    request = form_of(call.path).parse(
+        call.body, new_id(), ask_of(headers), Principal(), trace_of(headers)
+    )
     if not any(names(request, deployment) for deployment in fleet.deployments):
         raise UnknownModel("No deployment and no model has this name.", param="model")
     return request
@@ -39,8 +86,8 @@ def new_id() -> str:
 _random = random.Random(os.urandom(32))  # noqa: S311 - unique, not secret
 
 
-class Chat:
-    """`POST /v1/chat/completions`."""
+class Inference:
+    """`POST` to a path of `FORMS`."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -56,23 +103,28 @@ class Chat:
                 await send_error(call.send, Draining("The gateway stopped before it could answer."))
                 return
             try:
-                await _send(answer, call.send)
+                await _send(answer, call)
             finally:
                 await answer.close()
 
 
-async def _send(answer: Answer, send: Send) -> None:
-    headers = response_headers(answer)
+Chat = Inference
+
+
+async def _send(answer: Answer, call: Call) -> None:
+    headers, send = response_headers(answer), call.send
     if answer.error is not None:
         answer.error.advice = answer.error.advice.replace("show ID", f"show {answer.request.id}")
         await send_error(send, answer.error, headers)
     elif answer.request.stream and answer.status < 400:
-        await _send_stream(answer, send, headers)
+        await _send_stream(answer, form_of(call.path), send, headers)
     elif answer.first is not None:
         await send_body(send, answer.status, answer.first.data, headers)
 
 
-async def _send_stream(answer: Answer, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+async def _send_stream(
+    answer: Answer, form: Form, send: Send, headers: list[tuple[bytes, bytes]]
+) -> None:
     """Events as they come; after a break, an error event and no clean end."""
     await send(
         {"type": "http.response.start", "status": answer.status, "headers": [*_EVENTS, *headers]}
@@ -81,13 +133,13 @@ async def _send_stream(answer: Answer, send: Send, headers: list[tuple[bytes, by
         async with aclosing(answer.chunks()) as chunks:
             async for chunk in chunks:
                 known = finals(answer) if chunk.final is not None else {}
-                data = openai_chat.event(chunk, answer.request, known)
+                data = form.event(chunk, answer.request, known)
                 if data:
                     await send({"type": "http.response.body", "body": data, "more_body": True})
     except asyncio.CancelledError as error:
         if not stopped(error):
             raise
-        data = openai_chat.error_event(envelope(await answer.stop()))
+        data = form.error_event(envelope(await answer.stop()))
         await send({"type": "http.response.body", "body": data, "more_body": True})
     except Exception as error:  # the head is sent: what happened can only be told as an event
         shown = public(error)
@@ -95,6 +147,6 @@ async def _send_stream(answer: Answer, send: Send, headers: list[tuple[bytes, by
             log_unexpected(error)
         answer.error = shown
         await answer.close(end_of(error))
-        data = openai_chat.error_event(envelope(shown))
+        data = form.error_event(envelope(shown))
         await send({"type": "http.response.body", "body": data, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

@@ -71,8 +71,8 @@ def bill(
 ) -> Bill:
     """The bill from the reported usage.
 
-    The saving is against renting: the cheapest adequate public-cloud deployment of the fleet,
-    allowed or not; None without one.
+    The saving is against renting: the cheapest adequate public-cloud deployment of the fleet that
+    serves this at all, allowed or not; None without one.
     """
     if deployment is None or deployment.price is None or usage is None:
         return Bill()
@@ -81,6 +81,7 @@ def bill(
         there
         for other in snapshot.fleet.deployments
         if other.locus.kind is LocusKind.PUBLIC_CLOUD
+        and request.wire.service in other.model.serves
         and other.model.capability >= decision.analysis.needs
         and (there := cost_of(other, usage, request.size)) is not None
     ]

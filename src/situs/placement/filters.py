@@ -59,9 +59,13 @@ def free_slot(option: Option, context: Context) -> str | None:
 
 
 def context_window(option: Option, context: Context) -> str | None:
-    """The prompt and the answer must fit: the answer counts as asked, or else as expected."""
-    answer = context.request.max_completion_tokens or context.analysis.completion_tokens
-    needed = context.analysis.prompt_tokens + answer
+    """The prompt and the answer must fit: the answer counts as asked, or else as expected.
+
+    Of a batch each prompt has the context for itself, so the longest counts.
+    """
+    analysis = context.analysis
+    answer = context.request.max_completion_tokens or analysis.completion_tokens
+    needed = (analysis.longest_tokens or analysis.prompt_tokens) + answer
     return "context_too_small" if needed > option.deployment.model.context_tokens else None
 
 

@@ -10,7 +10,8 @@ from situs.core.label import Label
 from situs.core.ports import Chunk
 from situs.core.request import Ask, Modality, Principal, Text
 from situs.errors import InvalidRequest
-from situs.http.openai_chat import error_event, event, parse, wants_usage
+from situs.http.openai import error_event, event, wants_usage
+from situs.http.openai_chat import parse
 
 TEXT, IMAGE, AUDIO, FILE = Modality.TEXT, Modality.IMAGE, Modality.AUDIO, Modality.FILE
 HELLO = [{"role": "user", "content": "hello"}]

@@ -1,0 +1,124 @@
+"""What the wires of the OpenAI API have in common."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from situs.core.ports import Chunk
+from situs.core.request import Modality, Request, Text
+from situs.errors import InvalidRequest
+
+_encode = msgspec.json.Encoder().encode
+_Fields = TypeVar("_Fields")
+
+ModelName = Annotated[str, Meta(min_length=1, max_length=256)]
+Choices = Annotated[int, Meta(ge=1, le=128)]
+
+_MOST_INPUTS = 2048
+_ID_LIMIT = 2**31
+
+_DATA_URL = re.compile(r"data:(?:(\w+)/[\w.+-]+)?(?:;[^,\s]*)?,", re.IGNORECASE | re.ASCII)
+"""Its beginning (RFC 2397): `data:`, a media type, parameters, a comma."""
+
+_MEDIA = {"image": Modality.IMAGE, "audio": Modality.AUDIO}
+
+
+class StreamOptions(Struct):
+    include_usage: bool | None = None
+
+
+def fields_of(document: dict[str, Any], kind: type[_Fields]) -> _Fields:
+    """The fields that Situs itself reads. Raises InvalidRequest with the path of what is wrong.
+
+    msgspec names types and the path, never values: `... - at `$.messages[0].role``.
+    """
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at `$")
+        param = path.rstrip("`").removeprefix(".") or None
+        where = f" at {param}" if param else ""
+        raise InvalidRequest(f"{what}{where}.", param=param) from None
+
+
+def wants_structure(response_format: dict[str, Any] | None) -> bool:
+    return bool(response_format and response_format.get("type", "text") != "text")
+
+
+def media_of(texts: tuple[Text, ...]) -> frozenset[Modality]:
+    """What data URLs hold, wherever they stand; a type that is no image or audio is a file."""
+    found = [_DATA_URL.match(text.text) for text in texts if text.text[:5].lower() == "data:"]
+    return frozenset(
+        _MEDIA.get((url[1] or "").lower(), Modality.FILE) for url in found if url is not None
+    )
+
+
+class Inputs(Struct, frozen=True):
+    """What is asked at once: how many inputs, and whether they are token ids."""
+
+    count: int
+    ids: bool
+
+
+def inputs_of(value: str | list[Any], name: str) -> Inputs:
+    """A text, or token ids, or a list of either. Raises InvalidRequest for anything else."""
+    if isinstance(value, str):
+        return Inputs(1, ids=False)
+    if not value:
+        raise InvalidRequest(f"{name} is an empty list.", param=name)
+    kind = type(value[0])
+    for index, one in enumerate(value):
+        if kind not in (str, int, list) or type(one) is not kind:
+            raise _no_input(f"{name}[{index}]")
+    if kind is int:
+        _check_ids(value, name)
+        return Inputs(1, ids=True)
+    if len(value) > _MOST_INPUTS:
+        raise InvalidRequest(f"{name} has {len(value)} items; 2048 are the most.", param=name)
+    if kind is list:
+        for index, ids in enumerate(value):
+            _check_ids(ids, f"{name}[{index}]")
+    return Inputs(len(value), ids=kind is list)
+
+
+def _check_ids(ids: list[Any], path: str) -> None:
+    if not ids:
+        raise InvalidRequest(f"{path} is an empty list.", param=path)
+    for index, one in enumerate(ids):
+        if type(one) is not int or not 0 <= one < _ID_LIMIT:
+            raise _no_input(f"{path}[{index}]")
+
+
+def _no_input(path: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"{path} is not what the others are, or no text and no token id.",
+        param=path,
+        do="Send a text, a list of texts, a list of token ids, or a list of such lists.",
+    )
+
+
+def wants_usage(request: Request) -> bool:
+    """Whether the caller itself asked for the usage chunk of a stream."""
+    return bool((request.document.get("stream_options") or {}).get("include_usage"))
+
+
+def event(chunk: Chunk, request: Request, finals: dict[str, Any]) -> bytes:
+    """One piece of a stream as the caller gets it.
+
+    The usage chunk, which Situs always asks for, carries the finals in its `situs` member; it is
+    left out for a caller that did not ask for it.
+    """
+    if chunk.final is None:
+        return chunk.data
+    if wants_usage(request):
+        return b"data: " + _encode({**chunk.final, "situs": finals}) + b"\n\n"
+    return chunk.data if chunk.final.get("choices") else b""
+
+
+def error_event(envelope: dict[str, Any]) -> bytes:
+    """How a stream ends that is not complete: an error, and no `[DONE]`."""
+    return b"data: " + _encode(envelope) + b"\n\n"
