@@ -13,7 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from situs.app import Setting
+from situs.app.setting import Setting
 from situs.config import build
 from situs.config.rules import is_loopback
 from situs.config.secrets import resolve

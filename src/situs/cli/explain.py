@@ -75,7 +75,7 @@ def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
 
     import msgspec
 
-    from situs.app import build_snapshot
+    from situs.app.plan import load_plan, snapshot_of
     from situs.core.request import Principal
     from situs.decide import decide
     from situs.errors import UnknownModel
@@ -85,7 +85,7 @@ def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
     from situs.placement.explain import explain as spread_out
     from situs.placement.filters import names
 
-    snapshot = build_snapshot(setting_from(config, None))
+    snapshot = snapshot_of(load_plan(setting_from(config, None), 0, {}))
     ask = ask_of({name.encode(): value.encode() for name, value in headers.items()})
     request = parse(body, new_id(), ask, Principal())
     if not any(names(request, deployment) for deployment in snapshot.fleet.deployments):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from situs.app import Setting
+    from situs.app.setting import Setting
 
 config_option = click.option(
     "--config",
@@ -25,7 +25,7 @@ data_option = click.option(
 
 def setting_from(config: Path | None, data: Path | None) -> Setting:
     """The configuration named, or ./situs.yaml, or the embedded default."""
-    from situs.app import Setting
+    from situs.app.setting import Setting
     from situs.config.load import default_config, load
     from situs.config.paths import data_dir
 

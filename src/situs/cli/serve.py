@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,17 +12,27 @@ from situs.cli.options import data_option
 from situs.errors import OperatorError
 
 if TYPE_CHECKING:
-    from situs.app import System
+    from situs.app.parent import Parent
+    from situs.app.setting import Setting
 
+_workers = click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes that serve requests.",
+)
 _port = click.option("--port", type=click.IntRange(0, 65535), help="Listen there (default: 7488).")
 
 
 @click.command()
 @data_option
 @_port
+@_workers
 @click.option("--home", metavar="CC", help="Your jurisdiction, two letters, such as AU.")
-def up(data: Path | None, port: int | None, home: str | None) -> None:
+def up(data: Path | None, port: int | None, workers: int, home: str | None) -> None:
     """Start the gateway with one owned model on this machine; nothing to configure."""
+    from situs.app.setting import Setting
     from situs.config.load import default_config
     from situs.config.paths import data_dir
     from situs.runtimes.weights import find, require
@@ -29,7 +40,8 @@ def up(data: Path | None, port: int | None, home: str | None) -> None:
     config = default_config(home)
     for model in config.models.values():
         require(find(model.file or ""), data_dir(data) / "models")
-    _run(config, Path.cwd(), data, port)
+    base = Path.cwd()
+    _run(lambda: Setting(config, base, data_dir(data)), port, workers)
 
 
 @click.command()
@@ -43,28 +55,36 @@ def up(data: Path | None, port: int | None, home: str | None) -> None:
 )
 @data_option
 @_port
-def serve(file: Path, data: Path | None, port: int | None) -> None:
+@_workers
+def serve(file: Path, data: Path | None, port: int | None, workers: int) -> None:
     """Start the gateway with your own fleet."""
+    from situs.app.setting import Setting
     from situs.config.load import load
+    from situs.config.paths import data_dir
 
-    _run(load(file), file.resolve().parent, data, port)
+    where, base = data_dir(data), file.resolve().parent
+    _run(lambda: Setting(load(file), base, where, file), port, workers)
 
 
-def _run(config: Any, base: Path, data: Path | None, port: int | None) -> None:
+def _run(read: Callable[[], Setting], port: int | None, workers: int) -> None:
     import logging
 
     import uvloop
 
-    from situs.app import Setting, listen
-    from situs.app import serve as run
-    from situs.config.paths import data_dir
+    from situs.app.parent import Parent
+    from situs.app.parent import serve as run
+    from situs.app.server import listen
 
     logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    server = config.server
-    listener = listen(server.host, server.port if port is None else port)
-    setting = Setting(config, base, data_dir(data))
     logging.getLogger("uvicorn.error").setLevel("ERROR")
-    uvloop.run(run(setting, listener, _told, _greet, _waiting))
+    setting = read()
+    server = setting.config.server
+    listener = listen(server.host, server.port if port is None else port)
+
+    async def main() -> None:
+        await run(Parent(setting, listener, workers, read, _told), _greet, _waiting)
+
+    uvloop.run(main())
 
 
 def _told(name: str, state: str, detail: str) -> None:
@@ -76,7 +96,7 @@ def _waiting(count: int) -> None:
     click.echo(f"stopping; waiting for {what}, again to stop at once", err=True)
 
 
-def _greet(url: str, system: System) -> None:
+def _greet(url: str, system: Parent) -> None:
     """How to call it, as lines that can be pasted; OperatorError when nothing could be called."""
     if system.failed():
         raise OperatorError("No model could be loaded, and there is no other deployment.")

@@ -1,0 +1,242 @@
+"""The workers: started, told what holds, replaced when they die."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from msgspec import Struct
+
+from situs.app.link import (
+    Alive,
+    Asked,
+    Link,
+    Load,
+    Loaded,
+    Runtimes,
+    Stop,
+    Stopping,
+    Switch,
+    Switched,
+    Told,
+    ToParent,
+)
+from situs.app.plan import Plan
+from situs.app.worker import Place
+from situs.errors import OperatorError
+from situs.fleet.board import Board
+from situs.runtimes.process import how_it_ended
+
+_log = logging.getLogger(__name__)
+_PATIENCE_S = 30.0
+_YOUNG_S = 5.0
+_LONGEST_PAUSE_S = 10.0
+
+Answer = Callable[[str, str], Awaitable[tuple[int, str, bytes]]]
+
+
+class Member(Struct):
+    """One worker process as the parent sees it."""
+
+    row: int
+    process: asyncio.subprocess.Process
+    link: Link
+    since: float
+    generation: int = -1
+    problem: str | None = None
+    replies: asyncio.Queue[Loaded | Switched | Stopping] = msgspec.field(
+        default_factory=asyncio.Queue
+    )
+
+    async def ask(self, message: Load | Switch | Stop) -> Loaded | Switched | Stopping | None:
+        """None when it died, or did not answer in time."""
+        self.link.send(message)
+        gone = asyncio.create_task(self.process.wait())
+        reply = asyncio.create_task(self.replies.get())
+        try:
+            await asyncio.wait(
+                {gone, reply}, timeout=_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            return reply.result() if reply.done() else None
+        finally:
+            gone.cancel()
+            reply.cancel()
+
+    def end(self) -> None:
+        """At once; what it wrote down is safe."""
+        if self.process.returncode is None:
+            self.process.kill()
+
+
+class Crew:
+    """Owns the workers and the board. All of them hold the same plan, or are being told.
+
+    `answer` is asked for what only the parent knows; `refused` is told how many requests a worker
+    turned away, by code.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        listener: socket.socket,
+        answer: Answer,
+        refused: Callable[[dict[str, int]], None],
+    ) -> None:
+        self.size = size
+        self.restarts = 0
+        self._listener = listener
+        self._answer = answer
+        self._refused = refused
+        self._board_fd = Board.make(size)
+        self.board = Board(self._board_fd, 0)
+        self._plan: Plan | None = None
+        self._runtimes = Runtimes({})
+        self._members: dict[int, Member] = {}
+        self._keepers: list[asyncio.Task[None]] = []
+        self._asking: set[asyncio.Task[None]] = set()
+        self._telling = asyncio.Lock()
+        self._stopping = False
+
+    @property
+    def members(self) -> list[Member]:
+        return [self._members[row] for row in sorted(self._members)]
+
+    async def spawn(self) -> None:
+        """Start the processes; they load what they need while the parent does so too."""
+        for row in range(self.size):
+            self._members[row] = await self._spawn(row)
+
+    async def begin(self, plan: Plan) -> None:
+        """The first plan. Raises OperatorError when a worker cannot use it."""
+        for member in self.members:
+            self._keepers.append(asyncio.create_task(self._keep(member)))
+        await self.change(plan)
+
+    async def change(self, plan: Plan, before: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Another plan for all of them, or for none: then OperatorError, and nothing changed.
+
+        `before` is awaited when all have loaded it and none uses it yet.
+        """
+        async with self._telling:
+            members = self.members
+            replies = await asyncio.gather(*(m.ask(Load(plan)) for m in members))
+            for member, reply in zip(members, replies, strict=True):
+                if reply is None:
+                    member.end()  # its successor is given what holds then
+            loaded = [r for r in replies if isinstance(r, Loaded)]
+            problems = [reply.problem for reply in loaded if reply.problem is not None]
+            if problems or not loaded:
+                raise OperatorError(problems[0] if problems else "No worker could be started.")
+            if before is not None:
+                await before()
+            self._plan = plan
+            self.board.bind(plan.slots)
+            await asyncio.gather(*(self._switch(m, plan) for m in self.members))
+
+    def tell(self, runtimes: Runtimes) -> None:
+        """Every worker, now and when it is replaced."""
+        self._runtimes = runtimes
+        for member in self.members:
+            member.link.send(runtimes)
+
+    def in_flight(self, deployment: str) -> int:
+        return self.board.count(deployment)
+
+    async def stop(self, *, now: bool = False) -> int:
+        """Ask all to end, and say how many requests are still running."""
+        self._stopping = True
+        replies = await asyncio.gather(*(m.ask(Stop(now)) for m in self.members))
+        return sum(reply.running for reply in replies if isinstance(reply, Stopping))
+
+    async def ended(self) -> None:
+        """Returns when every worker is gone."""
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        for member in self.members:
+            await member.process.wait()
+
+    def kill(self) -> None:
+        """At once; for when the parent fails."""
+        self._stopping = True
+        for keeper in self._keepers:
+            keeper.cancel()
+        for member in self.members:
+            member.end()
+
+    async def _spawn(self, row: int) -> Member:
+        ours, theirs = socket.socketpair()
+        place = Place(row, self._listener.fileno(), theirs.fileno(), self._board_fd)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "situs.app.worker", msgspec.json.encode(place).decode()),
+            pass_fds=(place.listener, place.link, place.board),
+            stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        theirs.close()
+        return Member(row, process, await Link.over(ours, ToParent), time.monotonic())
+
+    async def _keep(self, member: Member) -> None:
+        """Listen to a worker until it is gone; unless all stop, put another in its place."""
+        pause_s = 0.0
+        while True:
+            async for message in member.link.messages():
+                self._take(member, message)
+            member.link.close()
+            code = await member.process.wait()
+            self.board.clear(member.row)
+            if self._stopping or self._plan is None:
+                return
+            _log.warning(
+                "worker %d (process %d) %s; another takes its place",
+                *(member.row, member.process.pid, how_it_ended(code)),
+            )
+            self.restarts += 1
+            lived_s = time.monotonic() - member.since
+            pause_s = 0.0 if lived_s > _YOUNG_S else min(max(0.1, 2 * pause_s), _LONGEST_PAUSE_S)
+            await asyncio.sleep(pause_s)
+            if self._stopping:
+                return
+            member = self._members[member.row] = await self._spawn(member.row)
+            asking = asyncio.create_task(self._bring_up(member))
+            self._asking.add(asking)
+            asking.add_done_callback(self._asking.discard)
+
+    async def _bring_up(self, member: Member) -> None:
+        """A new one learns what holds; one that cannot is ended, and replaced in its turn."""
+        async with self._telling:
+            plan = self._plan
+            if plan is None:
+                return
+            reply = await member.ask(Load(plan))
+            if isinstance(reply, Loaded) and reply.problem is None:
+                await self._switch(member, plan)
+                return
+        if isinstance(reply, Loaded):
+            _log.warning("worker %d cannot be used: %s", member.row, reply.problem)
+        member.end()
+
+    async def _switch(self, member: Member, plan: Plan) -> None:
+        member.link.send(self._runtimes)
+        if await member.ask(Switch(plan.generation)) is not None:
+            member.generation = plan.generation
+
+    def _take(self, member: Member, message: ToParent) -> None:
+        match message:
+            case Loaded() | Switched() | Stopping():
+                member.replies.put_nowait(message)
+            case Asked():
+                asking = asyncio.create_task(self._tell_answer(member, message))
+                self._asking.add(asking)
+                asking.add_done_callback(self._asking.discard)
+            case Alive(problem, refused):
+                member.problem = problem
+                if refused:
+                    self._refused(refused)
+
+    async def _tell_answer(self, member: Member, asked: Asked) -> None:
+        status, kind, body = await self._answer(asked.path, asked.query)
+        member.link.send(Told(asked.number, status, kind, body))

@@ -1,0 +1,133 @@
+"""What the parent and a worker say to each other, over a pair of Unix sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any, Self
+
+import msgspec
+from msgspec import Struct
+
+from situs.app.plan import Plan
+from situs.core.fleet import Health
+
+
+class RuntimeState(Struct, frozen=True):
+    """How a supervised model server is, where it listens, and the key that it asks for."""
+
+    health: Health
+    address: tuple[str, int] | None
+    key: str
+
+    def __repr__(self) -> str:
+        return f"RuntimeState({self.health})"
+
+
+class Load(Struct, frozen=True, tag=True):
+    """Make this ready beside what holds; answered with Loaded."""
+
+    plan: Plan
+
+
+class Switch(Struct, frozen=True, tag=True):
+    """From now on what was loaded holds; answered with Switched."""
+
+    generation: int
+
+
+class Runtimes(Struct, frozen=True, tag=True):
+    """All supervised servers, by deployment."""
+
+    states: dict[str, RuntimeState]
+
+
+class Stop(Struct, frozen=True, tag=True):
+    """Finish what runs, or (`now`) end it; answered with Stopping. A lost link means the same."""
+
+    now: bool = False
+
+
+class Told(Struct, frozen=True, tag=True):
+    """The answer to Asked."""
+
+    number: int
+    status: int
+    kind: str
+    body: bytes
+
+
+ToWorker = Load | Switch | Runtimes | Stop | Told
+
+
+class Loaded(Struct, frozen=True, tag=True):
+    """`problem` says why it cannot be used; None: it can."""
+
+    generation: int
+    problem: str | None = None
+
+
+class Switched(Struct, frozen=True, tag=True):
+    generation: int
+
+
+class Stopping(Struct, frozen=True, tag=True):
+    """How many requests are still running."""
+
+    running: int
+
+
+class Asked(Struct, frozen=True, tag=True):
+    """A request that the parent answers: it knows what all workers did."""
+
+    number: int
+    path: str
+    query: str
+
+
+class Alive(Struct, frozen=True, tag=True):
+    """Every second: the worker's chain, its trouble with receipts, what it refused undecided."""
+
+    problem: str | None
+    refused: dict[str, int]
+
+
+ToParent = Loaded | Switched | Stopping | Asked | Alive
+
+_encode = msgspec.msgpack.Encoder().encode
+_LENGTH = 4
+
+
+class Link:
+    """One end. Messages arrive whole and in order; the end of the other side ends `messages`."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kinds: Any
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._decode = msgspec.msgpack.Decoder(kinds).decode
+
+    @classmethod
+    async def over(cls, sock: socket.socket, kinds: Any) -> Self:
+        """`kinds` is the union of the messages that come in."""
+        sock.setblocking(False)
+        return cls(*await asyncio.open_unix_connection(sock=sock), kinds)
+
+    def send(self, message: ToWorker | ToParent) -> None:
+        """Never blocks; to an end that is gone it does nothing."""
+        data = _encode(message)
+        self._writer.write(len(data).to_bytes(_LENGTH, "big") + data)
+
+    async def messages(self) -> AsyncIterator[Any]:
+        while True:
+            try:
+                length = int.from_bytes(await self._reader.readexactly(_LENGTH), "big")
+                data = await self._reader.readexactly(length)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                return
+            yield self._decode(data)
+
+    def close(self) -> None:
+        self._writer.close()

@@ -1,0 +1,89 @@
+"""All that a worker needs to know, read and checked by the parent, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from situs.analysis import DEFAULT_FLOORS
+from situs.app.setting import Setting
+from situs.config import build
+from situs.config.secrets import resolve
+from situs.config.tree import Config
+from situs.core.fleet import DeploymentState, FleetView
+from situs.core.snapshot import Snapshot
+from situs.rego.embedded import Checked, load_checked, make_ready
+from situs.rego.library import shipped
+from situs.runtimes.weights import load_lock
+
+
+class Plan(Struct, frozen=True):
+    """One generation of everything that is configured.
+
+    `weights` are the digests of models.lock by name, `secrets` the API keys by deployment, `slots`
+    the cells of the shared board by deployment.
+    """
+
+    generation: int
+    config: Config
+    data: str
+    weights: dict[str, str]
+    policy: Checked
+    secrets: dict[str, str]
+    slots: dict[str, int]
+
+    def __repr__(self) -> str:
+        return f"Plan({self.generation})"  # the rest holds secrets
+
+
+def load_plan(setting: Setting, generation: int, slots: Mapping[str, int]) -> Plan:
+    """Raises ConfigError, PolicyError or WeightsError: a plan holds together, or there is none."""
+    config = setting.config
+    plan = Plan(
+        generation=generation,
+        config=config,
+        data=str(setting.data),
+        weights={name: entry.sha256 for name, entry in load_lock().items()},
+        policy=load_checked(build.policy_paths(config, setting.base) or (shipped(),)),
+        secrets=_secrets(setting),
+        slots=_slots(config, slots),
+    )
+    build.fleet_of(config, plan.weights)
+    return plan
+
+
+def snapshot_of(plan: Plan) -> Snapshot:
+    """The deciding half of a plan; its policy judges on this thread only."""
+    config = plan.config
+    deployments = build.fleet_of(config, plan.weights)
+    states = tuple(DeploymentState() for _ in deployments)
+    return Snapshot(
+        fleet=FleetView(deployments, states, build.fleet_digest(deployments)),
+        policy=make_ready(plan.policy),
+        labels=build.labels_of(config, DEFAULT_FLOORS),
+        objective=config.defaults.objective,
+        home=config.home or "",
+    )
+
+
+def _secrets(setting: Setting) -> dict[str, str]:
+    return {
+        name: resolve(
+            entry.endpoint.key, setting.base, at=f"deployments.{name}.endpoint.key"
+        ).reveal()
+        for name, entry in setting.config.deployments.items()
+        if entry.endpoint is not None and entry.endpoint.key is not None
+    }
+
+
+def _slots(config: Config, known: Mapping[str, int]) -> dict[str, int]:
+    """A cell for every deployment; one that had a cell before keeps it, none is given twice."""
+    following = max(known.values(), default=-1) + 1
+    new = [name for name in config.deployments if name not in known]
+    return {**known, **{name: following + place for place, name in enumerate(new)}}
+
+
+def models_dir(plan: Plan) -> Path:
+    return Path(plan.data) / "models"

@@ -1,0 +1,229 @@
+"""One worker: the request path in a process of its own, told by the parent what holds.
+
+Run as `python -m situs.app.worker`, with the descriptors that it inherits (see `Place`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import msgspec
+import uvloop
+from msgspec import Struct
+
+from situs.analysis import analyse, warm
+from situs.app.link import (
+    Alive,
+    Link,
+    Load,
+    Loaded,
+    Runtimes,
+    RuntimeState,
+    Stop,
+    Stopping,
+    Switch,
+    Switched,
+    Told,
+    ToWorker,
+)
+from situs.app.plan import Plan, snapshot_of
+from situs.app.server import Server, quiet_server
+from situs.app.wiring import Desk, application, backends_of
+from situs.backends.openai_compatible import Origins
+from situs.core.decision import Analysis
+from situs.core.ports import Backends
+from situs.core.request import Request
+from situs.core.snapshot import Labels, Routes, Snapshot
+from situs.errors import SitusError
+from situs.fleet.board import Board
+from situs.fleet.registry import Registry
+from situs.fleet.situation import Situation
+from situs.gateway import Gateway
+from situs.http.app import App
+from situs.stores.segments import SegmentWriter
+from situs.trust.keys import open_signing_key
+
+_log = logging.getLogger(__name__)
+_BEAT_S = 1.0
+
+
+class Place(Struct, frozen=True):
+    """Where a worker stands: its row on the board, and the descriptors it was given."""
+
+    row: int
+    listener: int
+    link: int
+    board: int
+
+
+class Worker:
+    """Owns a receipt chain, the connections to upstreams, and one generation after the other."""
+
+    def __init__(self, link: Link, listener: socket.socket, board: Board) -> None:
+        self._link = link
+        self._listener = listener
+        self._board = board
+        self._origins = Origins()
+        self._runtimes: dict[str, RuntimeState] = {}
+        self._loaded: tuple[Plan, Snapshot, Backends] | None = None
+        self._situation: Situation | None = None
+        self._registry: Registry | None = None
+        self._aside = ThreadPoolExecutor(2, "situs-analysis")
+        self._receipts: SegmentWriter | None = None
+        self._app: App | None = None
+        self._server: Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._drain_s = 0.0
+        self._desk = Desk(link)
+        self._stack = ExitStack()
+
+    async def run(self) -> None:
+        """Serve until told to stop, or until the parent is gone; then end what runs."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop, Stop())
+        beating = loop.create_task(self._beat())
+        with self._stack:
+            async for message in self._link.messages():
+                self._take(message)
+            self._stop(Stop())
+            if self._serving is not None:
+                await self._serving
+            beating.cancel()
+
+    def _take(self, message: ToWorker) -> None:
+        match message:
+            case Load(plan):
+                self._link.send(Loaded(plan.generation, self._load(plan)))
+            case Switch(generation):
+                self._switch()
+                self._link.send(Switched(generation))
+            case Runtimes(states):
+                self._runtimes = states
+                self._tell_health()
+            case Stop():
+                self._stop(message)
+            case Told():
+                self._desk.told(message)
+
+    def _load(self, plan: Plan) -> str | None:
+        """Beside what holds; nothing changes yet. Returns why it cannot be used."""
+        try:
+            snapshot = snapshot_of(plan)
+            backends = backends_of(plan, self._origins, self._runtime)
+            if self._receipts is None:
+                self._begin(plan)
+        except SitusError as error:
+            return f"{error.message} {error.advice}"
+        self._loaded = (plan, snapshot, backends)
+        return None
+
+    def _begin(self, plan: Plan) -> None:
+        data = Path(plan.data)
+        writer = SegmentWriter(data / "receipts", open_signing_key(data / "keys"), time.time)
+        writer.start()
+        self._receipts = writer
+        self._stack.callback(self._aside.shutdown, wait=False, cancel_futures=True)
+        self._stack.callback(self._origins.close)
+        self._stack.callback(writer.close)
+
+    def _switch(self) -> None:
+        """All at once: whoever asked before goes on with what it was given."""
+        if self._loaded is None:
+            return
+        plan, snapshot, backends = self._loaded
+        self._loaded = None
+        self._board.bind(plan.slots)
+        self._drain_s = plan.config.server.drain_s
+        if self._situation is None:
+            fleet = snapshot.fleet
+            registry = Registry(fleet.deployments, fleet.digest, time.monotonic, self._board)
+            self._registry = registry
+            self._situation = Situation(registry, snapshot, backends)
+            self._serve(plan, self._situation)
+        else:
+            self._situation.load(snapshot, backends)
+        self._tell_health()
+
+    def _serve(self, plan: Plan, situation: Situation) -> None:
+        if self._receipts is None:
+            raise RuntimeError("nothing was loaded")
+        receipts = self._receipts
+        gateway = Gateway(situation, receipts, time.time, time.monotonic, self._analyse)
+        self._app = application(plan, gateway, self._desk, lambda: receipts.state().problem)
+        self._server = quiet_server(self._app, self._drain_s)
+        settle_memory()
+        serving = self._server.serve(sockets=[self._listener])
+        self._serving = asyncio.get_running_loop().create_task(serving)
+
+    def _stop(self, how: Stop) -> None:
+        """New connections are no longer taken; a second time, or `now`, ends what still runs."""
+        if self._app is None or self._server is None:
+            self._link.close()
+            return
+        again = self._server.should_exit
+        self._app.draining = self._server.should_exit = True
+        wait_s = 0.0 if how.now or again else self._drain_s
+        asyncio.get_running_loop().call_later(wait_s, self._app.stop_running)
+        self._link.send(Stopping(len(self._app.running)))
+        if self._serving is not None:
+            self._serving.add_done_callback(lambda _: self._link.close())
+
+    async def _analyse(self, request: Request, labels: Labels, routes: Routes) -> Analysis:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._aside, analyse, request, labels, routes)
+
+    def _runtime(self, deployment: str) -> Callable[[], RuntimeState | None]:
+        return lambda: self._runtimes.get(deployment)
+
+    def _tell_health(self) -> None:
+        """Supervised servers are as the parent says; their names may not be in the fleet yet."""
+        if self._registry is not None:
+            for name, state in self._runtimes.items():
+                self._registry.set_health(name, state.health)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(_BEAT_S)
+            if self._receipts is not None and self._app is not None:
+                refused, self._app.refused = self._app.refused, Counter()
+                self._link.send(Alive(self._receipts.state().problem, dict(refused)))
+
+
+def settle_memory() -> None:
+    """What start-up made stays: the collector need not look at it again, nor look that often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
+async def _run(place: Place) -> None:
+    link = await Link.over(socket.socket(fileno=place.link), ToWorker)
+    listener = socket.socket(fileno=place.listener)
+    await Worker(link, listener, Board(place.board, place.row)).run()
+
+
+def main() -> None:
+    """Arguments: the place and the settings of the log, each as JSON."""
+    place = msgspec.json.decode(sys.argv[1], type=Place)
+    logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn.error").setLevel("ERROR")
+    warm()
+    with suppress(BrokenPipeError):
+        uvloop.run(_run(place))
+    os._exit(0)  # nothing is left to do, and no thread may hold the process up
+
+
+if __name__ == "__main__":
+    main()
