@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import time
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -17,11 +19,24 @@ _SALTS_AT_ONCE = 256
 _sync = getattr(os, "fdatasync", os.fsync)
 
 
+def sync_path(path: Path) -> None:
+    """Make a file's content durable, or the names in a directory. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 class Segment:
-    """Owns one segment file and its salts. Lines go in whole or not at all."""
+    """Owns one segment file and its salts. Lines go in whole or not at all.
+
+    The file is locked (`flock`) while it is open here, so that others see that it is being written.
+    """
 
     def __init__(self, chain_dir: Path, first: int) -> None:
         self.first = first
+        self.began = time.monotonic()
         self.size = 0
         self.fleets: set[str] = set()
         self.unhashed: list[bytes] = []
@@ -30,15 +45,21 @@ class Segment:
         self._torn = False
         self._salts: list[bytes] = []
         self._salts_used = 0
+        self._salts_unsynced = self._unnamed = True
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._fd = os.open(self._path, flags | os.O_APPEND, 0o640)
         try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._salts_fd = os.open(salts_path(chain_dir, first), flags, 0o600)
         except OSError:
             os.close(self._fd)
             self._path.unlink()
             raise
         self._identity = _identity(os.fstat(self._fd))
+
+    def moved(self, chain_dir: Path) -> None:
+        """Its directory has another name now."""
+        self._path = segment_path(chain_dir, self.first)
 
     def in_place(self) -> bool:
         """Whether the file still stands under its name."""
@@ -78,6 +99,7 @@ class Segment:
             block = os.urandom(SALT_BYTES * _SALTS_AT_ONCE)
             if os.pwrite(self._salts_fd, block, SALT_BYTES * self._salts_used) != len(block):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._salts_unsynced = True
             salts = [block[i : i + SALT_BYTES] for i in range(0, len(block), SALT_BYTES)]
             self._salts = salts[::-1]
         position = self._salts_used
@@ -91,9 +113,18 @@ class Segment:
         self._path.with_suffix(".salts").unlink(missing_ok=True)
 
     def sync(self) -> None:
-        """Salts first: a durable line never cites a salt that is not."""
-        _sync(self._salts_fd)
+        """Salts first: a durable line never cites a salt that is not. Once, the names too."""
+        if self._salts_unsynced:
+            self._salts_unsynced = False
+            try:
+                _sync(self._salts_fd)
+            except OSError:
+                self._salts_unsynced = True
+                raise
         _sync(self._fd)
+        if self._unnamed:
+            sync_path(self._path.parent)
+            self._unnamed = False
 
     def close(self) -> None:
         os.close(self._fd)
@@ -103,15 +134,17 @@ class Segment:
 class Chain:
     """Owns the chain's directory and the link from each line to the next.
 
-    Calls that append must be serialised by the owner.
+    Calls that append must be serialised by the owner. It is made under a name that readers skip,
+    until `publish`. `signed` counts the lines up to the newest durable checkpoint.
     """
 
     def __init__(self, receipts_dir: Path, chain_id: str) -> None:
         self.id = chain_id
         self.seq = 0
+        self.signed = 0
         self.prev = GENESIS
         self.last = b""
-        self._dir = receipts_dir / chain_id
+        self._dir = receipts_dir / f".{chain_id}"
         self._dir.mkdir(mode=0o750, parents=True)
         try:
             self.segment = Segment(self._dir, 0)
@@ -119,6 +152,13 @@ class Chain:
             self._dir.rmdir()
             raise
         self._ended: list[Segment] = []
+
+    def publish(self) -> None:
+        """Let readers see it, whole as it is: from now on others may cite it."""
+        self._dir = self._dir.rename(self._dir.with_name(self.id))
+        self.segment.moved(self._dir)
+        with suppress(OSError):
+            sync_path(self._dir.parent)
 
     def add(self, kind: str, body: bytes) -> int:
         """Append a line of that type and return its sequence; raises OSError, then nothing was."""
@@ -167,7 +207,7 @@ class Chain:
     def discard(self) -> None:
         """Undo a beginning that failed, as far as the disk allows."""
         with suppress(OSError):
-            self.segment.remove()
+            self.segment.close()
             for path in self._dir.iterdir():
                 path.unlink()
             self._dir.rmdir()

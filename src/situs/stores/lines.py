@@ -7,10 +7,11 @@ caller chose freely enter as salted digests.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from situs.core.decision import Analysis, Placement, PolicyDecision
 from situs.core.fleet import DeploymentState, FleetView
@@ -22,6 +23,7 @@ FORMAT = 1
 GENESIS = "0" * 64
 """`prev` of a chain's first line."""
 
+_SIGNATURE = b',"signature":"'
 _encode = msgspec.json.Encoder().encode
 
 
@@ -84,13 +86,21 @@ class Cited(Struct, frozen=True):
 
 
 class OpenBody(Struct, frozen=True):
-    """First line of a segment. `previous` (first segment only): where earlier chains stood."""
+    """First line of a segment. `previous` (first segment only): where other chains stood."""
 
     at: float
     situs: str
     key: str
     public_key: str
     previous: tuple[Cited, ...] = ()
+    witness: bool | UnsetType = UNSET
+
+
+class WitnessBody(Struct, frozen=True):
+    """The newest durable checkpoint of every other chain that has one newer than told before."""
+
+    at: float
+    heads: tuple[Cited, ...]
 
 
 class CheckpointBody(Struct, frozen=True):
@@ -102,6 +112,34 @@ class CheckpointBody(Struct, frozen=True):
     root: str
     key: str
     signature: str
+
+
+class Root(Struct, frozen=True, kw_only=True):
+    """What stays of a retired segment, in a file of its own.
+
+    `prev` is the digest before its first line, `last` that of its last line, `root` the Merkle root
+    over all its lines. `waiting` are decisions whose outcome came later, `late` outcomes whose
+    decision came earlier; `cites` is the newest line of each other chain that it named.
+    """
+
+    v: int
+    type: str
+    chain: str
+    first: int
+    lines: int
+    prev: str
+    last: str
+    root: str
+    began: float
+    ended: float
+    at: float
+    decisions: int
+    outcomes: int
+    waiting: tuple[str, ...]
+    late: tuple[str, ...]
+    cites: tuple[Cited, ...]
+    witness: bool
+    key: str
 
 
 class CloseBody(Struct, frozen=True):
@@ -127,6 +165,25 @@ def head(kind: str, chain: str, seq: int, prev: str) -> bytes:
 def signed_text(chain: str, first: int, size: int, root: str) -> bytes:
     """The bytes that a checkpoint's signature is over."""
     return f"situs receipts checkpoint v1\n{chain}\n{first}\n{size}\n{root}\n".encode()
+
+
+def root_text(stated: bytes) -> bytes:
+    """The bytes that a root's signature is over; `stated` is its file before `,"signature"`."""
+    return b"situs receipts root v1\n" + stated
+
+
+def root_line(root: Root, sign: Callable[[bytes], bytes]) -> bytes:
+    stated = _encode(root)[:-1]
+    return stated + _SIGNATURE + sign(root_text(stated)).hex().encode() + b'"}\n'
+
+
+def read_root(line: bytes) -> tuple[Root, bytes, bytes]:
+    """A root, what its signature is over, and the signature. Raises ValueError."""
+    stated, _, rest = line.rpartition(_SIGNATURE)
+    root = msgspec.json.decode(stated + b"}", type=Root)
+    if root.v != FORMAT or root.type != "root":
+        raise ValueError("not a root of this version")
+    return root, root_text(stated), bytes.fromhex(rest.rstrip(b'"}\n').decode("ascii"))
 
 
 def decision_body(record: Decided, slot: int, salt: bytes) -> bytes:

@@ -5,57 +5,20 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import secrets
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 from msgspec import Struct
 
-from situs import __version__
 from situs.core.record import Decided, Outcome, ReceiptRef
 from situs.errors import CannotRecord
-from situs.stores.chain import Chain, Segment
-from situs.stores.layout import tips
-from situs.stores.lines import (
-    CheckpointBody,
-    Cited,
-    CloseBody,
-    OpenBody,
-    decision_body,
-    encode,
-    fleet_body,
-    signed_text,
-)
+from situs.stores.chain import Chain
+from situs.stores.lines import CloseBody, decision_body, encode, fleet_body
+from situs.stores.signatory import Pace, Signatory, Signer
 
 _log = logging.getLogger(__name__)
-_HASHES_AT_ONCE = 16
-"""Between so many, the thread lets the event loop have the interpreter."""
-
-
-class Signer(Protocol):
-    """The key that signs checkpoints: its id, its raw public part, its signature."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def public_raw(self) -> bytes: ...
-
-    def sign(self, message: bytes) -> bytes: ...
-
-
-class Pace(Struct, frozen=True):
-    """When lines are signed and synced, when a segment ends, how many outcomes may wait."""
-
-    group_s: float = 0.2
-    group_lines: int = 512
-    segment_bytes: int = 64 << 20
-    waiting_outcomes: int = 10_000
 
 
 class WriterState(Struct, frozen=True):
@@ -84,10 +47,10 @@ class SegmentWriter:
         pace: Pace | None = None,
     ) -> None:
         self._dir = receipts_dir
-        self._signer = signer
         self._wall = wall
         self._pace = pace or Pace()
-        self._lock = threading.Lock()
+        self._signatory = Signatory(receipts_dir, signer, wall, self._pace)
+        self._lock = self._signatory.lock
         self._chain: Chain | None = None
         self._abandoned: Chain | None = None
         self._problem: str | None = "not started"
@@ -96,7 +59,6 @@ class SegmentWriter:
         self._lost = 0
         self._counts = {"decision": 0, "outcome": 0}
         self._pending = 0
-        self._signed = 0
         self._wake = threading.Event()
         self._full = threading.Event()
         self._stopping = False
@@ -130,7 +92,7 @@ class SegmentWriter:
                 body = decision_body(record, slot, salt)
                 seq = chain.add("decision", body)
             except OSError as error:
-                self._began_to_fail(_words(error))
+                self._began_to_fail(words_of(error))
                 raise self._refusal() from error
             self._problem = None
             self._counted("decision")
@@ -163,7 +125,7 @@ class SegmentWriter:
                 counts = self._counts
                 body = CloseBody(self._wall(), counts["decision"], counts["outcome"], self._lost)
                 chain.add("close", encode(body))
-                self._checkpoint(chain)
+                self._signatory.checkpoint(chain)
             except OSError:
                 return
             finally:
@@ -230,7 +192,7 @@ class SegmentWriter:
             try:
                 chain.add("outcome", encode(self._outcomes[0]))
             except OSError as error:
-                self._began_to_fail(_words(error))
+                self._began_to_fail(words_of(error))
                 self._wake.set()
                 return
             except Exception:
@@ -272,12 +234,11 @@ class SegmentWriter:
         if chain is None:
             return False
         try:
-            self._rotate_if_due(chain)
-            if chain.seq == self._signed:
-                return not waiting
-            self._checkpoint(chain)
+            if chain.seq > chain.signed:
+                self._signatory.rotate_if_due(chain)
+                self._signatory.checkpoint(chain)
         except OSError as error:
-            self._judge(chain, _words(error))
+            self._judge(chain, words_of(error))
             return False
         if not waiting:
             self._judge(chain, None)
@@ -293,77 +254,24 @@ class SegmentWriter:
             else:
                 self._began_to_fail(problem)
 
-    def _rotate_if_due(self, chain: Chain) -> None:
-        """A segment that cannot be followed by another one grows on."""
-        if chain.segment.size < self._pace.segment_bytes:
-            return
-        opening = encode(self._opening(()))
-        with suppress(OSError), self._lock:
-            chain.rotate(opening)
-
-    def _checkpoint(self, chain: Chain) -> None:
-        """Sign what came since the last time; sync it; note the checkpoint as the head."""
-        with self._lock:
-            taken = chain.take()
-        for segment, digests in taken:
-            for begin in range(0, len(digests), _HASHES_AT_ONCE):
-                segment.tree.extend(digests[begin : begin + _HASHES_AT_ONCE])
-                time.sleep(0)
-        for segment, _ in taken:
-            body = encode(self._signed_root(chain.id, segment))
-            with self._lock:
-                chain.add("checkpoint", body)
-                line, signed = chain.last, chain.seq
-        for segment, _ in taken:
-            segment.sync()
-        chain.write_head(line)
-        self._signed = signed
-        for segment, _ in taken:
-            chain.forget(segment)
-
-    def _signed_root(self, chain: str, segment: Segment) -> CheckpointBody:
-        size, root = segment.tree.size, segment.tree.root().hex()
-        text = signed_text(chain, segment.first, size, root)
-        return CheckpointBody(
-            at=self._wall(),
-            first=segment.first,
-            size=size,
-            root=root,
-            key=self._signer.id,
-            signature=self._signer.sign(text).hex(),
-        )
-
     def _begin(self) -> bool:
-        """Open a new chain that cites where the earlier ones stood."""
+        """Open a new chain; where that is not possible yet, say so and return False."""
         gone = self._abandoned
-        chain: Chain | None = None
         try:
-            known = tips(self._dir)
-            if gone is not None and gone.id not in {tip.chain for tip in known}:
-                known = (*known, Cited(gone.id, gone.seq - 1, gone.prev))
-            opening = encode(self._opening(known))
-            chain = Chain(self._dir, secrets.token_hex(6))
-            chain.add("open", opening)
-            chain.segment.sync()
-            chain.write_head(chain.last)
+            chain = self._signatory.begin(gone)
         except OSError as error:
             with self._lock:
-                self._began_to_fail(_words(error))
-            if chain is not None:
-                chain.discard()
+                self._began_to_fail(words_of(error))
             return False
         if gone is not None:
             gone.close()
         with self._lock:
-            self._chain, self._abandoned, self._signed = chain, None, 0
+            self._chain, self._abandoned = chain, None
             self._is_well()
         return True
 
-    def _opening(self, previous: tuple[Cited, ...]) -> OpenBody:
-        key = self._signer
-        return OpenBody(self._wall(), __version__, key.id, key.public_raw.hex(), previous)
 
-
-def _words(error: OSError) -> str:
+def words_of(error: OSError) -> str:
+    """The error by its name and meaning, without a path."""
     name = errno.errorcode.get(error.errno or 0, "I/O error")
     return f"{name} ({os.strerror(error.errno or errno.EIO)})"

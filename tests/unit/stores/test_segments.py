@@ -28,7 +28,7 @@ from tests.unit.stores.writing import (
 from situs.core.request import Ask
 from situs.errors import CannotRecord
 from situs.stores.layout import receipts_dir
-from situs.stores.segments import Pace
+from situs.stores.signatory import Pace
 
 
 def lines(data):
@@ -238,7 +238,7 @@ def test_a_full_disk_refuses_requests_and_leaves_the_chain_whole(tmp_path):
 ENDLESS = """
 import sys
 from pathlib import Path
-from situs.stores.segments import Pace
+from situs.stores.signatory import Pace
 from tests.unit.stores.writing import serve, writing
 number = int(sys.argv[2])
 pace = Pace(group_s=0.003, group_lines=16, segment_bytes=60_000)

@@ -8,7 +8,8 @@ from pathlib import Path
 from bench.receipts import decided, outcome
 
 from situs.stores.layout import receipts_dir
-from situs.stores.segments import Pace, SegmentWriter
+from situs.stores.segments import SegmentWriter
+from situs.stores.signatory import Pace
 from situs.stores.verify import verify
 from situs.trust.keys import open_signing_key, pinned_keys
 
