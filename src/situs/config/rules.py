@@ -23,6 +23,7 @@ def check(config: Config, kinds: Iterable[str], report: Report) -> None:
     _check_places(config, report)
     _check_listener(config, report)
     _check_labels(config, kinds, report)
+    _check_telemetry(config, report)
     _check_names(config, report)
     # What is declared counts, even where its settings are wrong.
     models, loci = report.below("models"), report.below("loci")
@@ -100,24 +101,39 @@ def _check_server(deployment: Deployment, path: Path, config: Config, report: Re
 
 
 def _check_url(endpoint: Endpoint, path: Path, report: Report) -> None:
+    if endpoint.url.rstrip("/").endswith("/completions"):
+        report.add((*path, "url"), "expected the base URL, without /chat/completions")
+    _check_exposure(endpoint.url, (*path, "url"), "key", endpoint.insecure, report)
+
+
+def _check_telemetry(config: Config, report: Report) -> None:
+    otlp, path = config.telemetry.otlp, ("telemetry", "otlp")
+    if otlp is None or not report.sound(path):
+        return
+    if otlp.endpoint.rstrip("/").endswith("/v1/traces"):
+        report.add((*path, "endpoint"), "expected the base URL, without /v1/traces")
+    _check_exposure(otlp.endpoint, (*path, "endpoint"), "headers", otlp.insecure, report)
+
+
+def _check_exposure(url: str, path: Path, secret: str, insecure: bool, report: Report) -> None:
+    """A host, no credentials (`secret` is where they belong), and no http beyond loopback."""
     try:
-        parts = urlsplit(endpoint.url)
+        parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
     if not host:
-        report.add((*path, "url"), "expected a URL with a valid host and port")
+        report.add(path, "expected a URL with a valid host and port")
         return
     if parts.username is not None or parts.password is not None:
-        report.add((*path, "url"), "credentials do not belong into a URL; use `key`")
-    if parts.path.rstrip("/").endswith("/completions"):
-        report.add((*path, "url"), "expected the base URL, without /chat/completions")
+        report.add(path, f"credentials do not belong into a URL; use `{secret}`")
     exposed = parts.scheme == "http" and not is_loopback(host)
-    if exposed and not endpoint.insecure:
+    if exposed and not insecure:
         what = "http without TLS to another host; use https, or allow it with `insecure: true`"
-        report.add((*path, "url"), what)
-    if endpoint.insecure and not exposed:
-        report.add((*path, "insecure"), "has no effect: this URL is https or loopback; remove it")
+        report.add(path, what)
+    if insecure and not exposed:
+        what = "has no effect: this URL is https or loopback; remove it"
+        report.add((*path[:-1], "insecure"), what)
 
 
 def is_loopback(host: str) -> bool:

@@ -282,6 +282,50 @@ class Deployment(_Section, frozen=True, kw_only=True):
     ] = 64
 
 
+class Log(_Section, frozen=True, kw_only=True):
+    """What the process says on its standard error; never content."""
+
+    format: Annotated[
+        Literal["text", "json"], Meta(description="Lines of text, or one JSON object a line.")
+    ] = "text"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="Say this and what is worse."),
+    ] = "warning"
+
+
+class Otlp(_Section, frozen=True, kw_only=True):
+    """An OpenTelemetry collector for traces. They leave for there, so it is an egress too."""
+
+    endpoint: Annotated[Url, Meta(description="Its base URL; spans go to /v1/traces below it.")]
+    headers: Annotated[
+        dict[Name, SecretReference],
+        Meta(description="Headers to send, such as its authorization, as references."),
+    ] = {}
+    sample: Annotated[
+        float, Meta(ge=0, le=1, description="The share traced of requests without a traceparent.")
+    ] = 1.0
+    insecure: Annotated[
+        bool, Meta(description="Allow http without TLS to a host that is not loopback.")
+    ] = False
+
+
+class Telemetry(_Section, frozen=True, kw_only=True):
+    """What can be watched; metrics are always there."""
+
+    log: Annotated[Log, Meta(description="What the process says.")] = Log()
+    access_log: Annotated[bool, Meta(description="Log a line for every request.")] = False
+    tenant_label: Annotated[
+        bool, Meta(description="Count requests, tokens and cost by tenant, 200 of them at most.")
+    ] = False
+    otlp: Annotated[
+        Otlp | None,
+        Meta(
+            description="Send traces; without it, to $OTEL_EXPORTER_OTLP_ENDPOINT if that is set."
+        ),
+    ] = None
+
+
 class Config(_Section, frozen=True, kw_only=True):
     """The whole file."""
 
@@ -296,6 +340,7 @@ class Config(_Section, frozen=True, kw_only=True):
     )
     labels: Annotated[Labels, Meta(description="Kinds of findings and their labels.")] = Labels()
     policy: Annotated[Policy, Meta(description="Which Rego modules judge requests.")] = Policy()
+    telemetry: Annotated[Telemetry, Meta(description="What can be watched.")] = Telemetry()
     loci: Annotated[dict[Name, Locus], Meta(description="Places, by name.")]
     models: Annotated[dict[Name, Model], Meta(description="Models, by name.")]
     deployments: Annotated[dict[Name, Deployment], Meta(description="Models at places, by name.")]
