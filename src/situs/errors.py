@@ -29,7 +29,8 @@
        ├─ WeightsError              missing, or not what the lock says
        ├─ DataDirectoryInUse
        ├─ AddressInUse
-       └─ SegmentError              a receipt segment that cannot be read or continued
+       ├─ SegmentError              a receipt segment that cannot be read or continued
+       └─ StoreError                a database that cannot be used
 
 Messages carry ids, codes and names from the configuration; never content.
 """
@@ -109,8 +110,14 @@ class ScopeMissing(SitusError):
 
 
 class RateLimited(SitusError):
+    """`limit` requests a minute, none left; all of them again in `reset_s`."""
+
     code, status = "rate_limited", 429
     do = "Wait as long as Retry-After says."
+
+    def __init__(self, message: str, *, limit: int, reset_s: float, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.limit, self.reset_s, self.retry_after_s = limit, reset_s, retry_after_s
 
 
 class OriginRefused(SitusError):
@@ -215,3 +222,8 @@ class AddressInUse(OperatorError):
 class SegmentError(OperatorError):
     code = "segment_error"
     do = "Run `situs receipts verify` on the data directory."
+
+
+class StoreError(OperatorError):
+    code = "store_error"
+    do = "See that the disk is not full and that the data directory can be written."
