@@ -1,4 +1,4 @@
-"""`situs config`: check a configuration, print the schema and an example."""
+"""`situs config`: check, compare and import configurations, print the schema and an example."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 @click.group()
 def config() -> None:
-    """Check the configuration; print its schema or an example."""
+    """Check, compare and import configurations; print the schema or an example."""
 
 
 @config.command()
@@ -54,3 +54,32 @@ def example() -> None:
     from situs.config.reference import example_text
 
     click.echo(example_text(), nl=False)
+
+
+@config.group("import")
+def import_() -> None:
+    """Turn another gateway's configuration into one for Situs."""
+
+
+@import_.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--home", metavar="CC", help="Your organisation's jurisdiction, such as AU.")
+@click.option(
+    "--keys-dir",
+    metavar="DIR",
+    help="Where to write literal keys, one file each; as seen from this folder.",
+)
+def litellm(file: Path, home: str | None, keys_dir: str | None) -> None:
+    """Print the configuration for Situs that a LiteLLM proxy's FILE amounts to.
+
+    Put it where you are: situs config import litellm config.yaml > situs.yaml. What was guessed
+    says so; what has no counterpart stands at its end. Keys are never printed.
+    """
+    from situs.config.importing import import_litellm, write_keys
+
+    made = import_litellm(file, home, keys_dir)
+    write_keys(made.keys, Path())
+    click.echo(made.text, nl=False)
+    counts = f"{made.deployments} deployments taken over, {made.refused} not; "
+    counts += f"{made.left} settings without counterpart; {len(made.keys)} keys written"
+    click.echo(f"{counts}. Read every comment before you use it.", err=True)
