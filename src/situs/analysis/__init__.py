@@ -2,5 +2,6 @@
 
 from situs.analysis.entry import analyse, warm
 from situs.analysis.labels import DEFAULT_FLOORS
+from situs.analysis.routes import compile_routes
 
-__all__ = ["DEFAULT_FLOORS", "analyse", "warm"]
+__all__ = ["DEFAULT_FLOORS", "analyse", "compile_routes", "warm"]

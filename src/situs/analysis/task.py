@@ -151,7 +151,7 @@ def classify(request: Request) -> str:
     messages = request.document.get("messages")
     if request.tools or _answers_a_tool(messages):
         return "agent_step"
-    asked = _last_asked(messages, request)
+    asked = last_asked(request)
     sample = asked if len(asked) <= _HEAD else f"{asked[:_HEAD]}\n{asked[-_HEAD // 4 :]}"
     rules = _rules()
     matched = rules.any_of.Match(sample.encode("utf-8", "replace"))
@@ -177,8 +177,9 @@ def _answers_a_tool(messages: Any) -> bool:
     return isinstance(last, dict) and last.get("role") in ("tool", "function")
 
 
-def _last_asked(messages: Any, request: Request) -> str:
+def last_asked(request: Request) -> str:
     """The text of the last user message; without messages, the longest text."""
+    messages = request.document.get("messages")
     for message in reversed(messages) if isinstance(messages, list) else ():
         if isinstance(message, dict) and message.get("role") == "user":
             content = message.get("content")

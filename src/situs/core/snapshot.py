@@ -48,11 +48,16 @@ def _no_route(request: Request) -> Routed | None:
     return None
 
 
+def _no_answer(request: Request, routed: Routed | None) -> str | None:
+    return None
+
+
 class Routes(Struct, frozen=True):
-    """The named routes, and what finds the one that a request is of."""
+    """The named routes, what finds the one that a request is of, and what answers for it."""
 
     table: dict[str, Route] = {}
     find: Callable[[Request], Routed | None] = _no_route
+    answer: Callable[[Request, Routed | None], str | None] = _no_answer
 
 
 NO_ROUTES = Routes()
