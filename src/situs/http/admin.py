@@ -13,6 +13,7 @@ from situs.http.app import Call
 from situs.http.inference import request_of
 from situs.http.respond import send_json
 from situs.placement.explain import explain
+from situs.trust.api_keys import Scope
 
 _UNUSABLE = (Health.UNHEALTHY, Health.STARTING)
 
@@ -28,11 +29,16 @@ class Admin:
         await send_json(call.send, 200, {"status": "alive"})
 
     async def readyz(self, call: Call) -> None:
-        """200 when at least one deployment is usable and receipts can be written, else 503."""
+        """200 when at least one deployment is usable and receipts can be written, else 503.
+
+        Names and reasons are told to those who may see the fleet.
+        """
         usable = [d.name for d, state in _pairs(self._fleet()) if state.health not in _UNUSABLE]
         problem = self._recording()
         ready = bool(usable) and problem is None
-        told = {"status": "ready" if ready else "not_ready", "usable": usable, "receipts": problem}
+        told: dict[str, Any] = {"status": "ready" if ready else "not_ready"}
+        if Scope.ADMIN in call.caller.scopes:
+            told |= {"usable": usable, "receipts": problem}
         await send_json(call.send, 200 if ready else 503, told)
 
     async def models(self, call: Call) -> None:

@@ -20,10 +20,12 @@ from situs.errors import (
     RequestTooLarge,
     UnknownPath,
 )
+from situs.http.auth import ANYONE, Auth
 from situs.http.errors import log_unexpected, public
 from situs.http.guard import Guard, require_json
 from situs.http.headers import REQUEST_HEADERS
-from situs.http.respond import Send, send_error, send_json
+from situs.http.respond import Headers, Send, rate_headers, send_error, send_json
+from situs.trust.api_keys import Identity
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -40,6 +42,7 @@ class Call(Struct, frozen=True):
     loop: asyncio.AbstractEventLoop
     running: set[asyncio.Task[Any]]
     query: str = ""
+    caller: Identity = ANYONE
 
 
 Handler = Callable[[Call], Awaitable[None]]
@@ -48,16 +51,22 @@ Handler = Callable[[Call], Awaitable[None]]
 class App:
     """Routes by method and path; a path that ends in `/` takes what follows as its argument.
 
-    `refused` counts, by code, the requests that ended before there was a decision about them.
+    Without `auth`, whoever reaches it may do everything. `refused` counts, by code, the requests
+    that ended before there was a decision about them.
     """
 
     def __init__(
-        self, routes: Mapping[tuple[str, str], Handler], guard: Guard, max_body: int
+        self,
+        routes: Mapping[tuple[str, str], Handler],
+        guard: Guard,
+        max_body: int,
+        auth: Auth | None = None,
     ) -> None:
         self._routes = dict(routes)
         self._paths = {path for _, path in routes}
         self._guard = guard
         self._max_body = max_body
+        self._auth = auth
         self._loop: asyncio.AbstractEventLoop | None = None
         self.running: set[asyncio.Task[Any]] = set()
         self.draining = False
@@ -83,19 +92,22 @@ class App:
         method, path = scope["method"], scope["path"]
         origin = self._guard.check(headers)
         if origin is not None:
-            send = _with_origin(send, origin)
+            send = _adding(send, _of_origin(origin))
         if method == "OPTIONS" and origin is not None:
             await send_json(send, 200, {})
             return
         handler = self._route(method, path)
+        caller = ANYONE if self._auth is None else self._auth.identify(path, headers)
         if self.draining and method == "POST":
             raise Draining("This process is stopping and takes no new requests.")
+        if self._auth is not None and (rate := await self._auth.admit(caller)) is not None:
+            send = _adding(send, rate_headers(rate.limit, rate.remaining, rate.reset_s))
         body = b""
         if method == "POST":
             require_json(headers)
             body = await self._read(headers, receive)
         loop, query = self._running_loop(), scope["query_string"].decode("latin-1")
-        await handler(Call(path, headers, body, receive, send, loop, self.running, query))
+        await handler(Call(path, headers, body, receive, send, loop, self.running, query, caller))
 
     def stop_running(self) -> None:
         """Ends the requests that still run: each caller is told, each record says who did it."""
@@ -194,17 +206,21 @@ def stopped(cancellation: asyncio.CancelledError) -> bool:
     return True
 
 
-_ALLOWED = b", ".join((b"authorization", b"content-type", *REQUEST_HEADERS))
+_ALLOWED = b", ".join((b"authorization", b"x-api-key", b"content-type", *REQUEST_HEADERS))
 
 
-def _with_origin(send: Send, origin: str) -> Send:
-    """Lets the allowed page read the answer (Fetch standard, CORS protocol)."""
-    extra = [
+def _of_origin(origin: str) -> Headers:
+    """What lets the allowed page read the answer (Fetch standard, CORS protocol)."""
+    return [
         (b"access-control-allow-origin", origin.encode("latin-1")),
         (b"access-control-allow-headers", _ALLOWED),
         (b"access-control-expose-headers", b"*"),
         (b"vary", b"origin"),
     ]
+
+
+def _adding(send: Send, extra: Headers) -> Send:
+    """`send`, with these headers on every answer."""
 
     async def sending(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":

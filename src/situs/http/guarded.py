@@ -19,7 +19,7 @@ _REFUSED = (
 ) % (len(_REFUSAL), _REFUSAL)
 
 _MAX_DIGITS = 19
-_ONCE = frozenset({b"host", b"origin", b"authorization", b"content-type", b"expect"})
+_ONCE = frozenset({b"host", b"origin", b"authorization", b"x-api-key", b"content-type", b"expect"})
 _WITHOUT_BODY = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 

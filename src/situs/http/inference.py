@@ -71,7 +71,7 @@ def request_of(call: Call, fleet: FleetView) -> Request:
     """The request in a call. Raises InvalidRequest; UnknownModel for a name nobody serves."""
     headers = call.headers
     request = form_of(call.path).parse(
-        call.body, new_id(), ask_of(headers), Principal(), trace_of(headers)
+        call.body, new_id(), ask_of(headers), call.caller.principal, trace_of(headers)
     )
     if not any(names(request, deployment) for deployment in fleet.deployments):
         raise UnknownModel("No deployment and no model has this name.", param="model")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import msgspec
 
-from situs.errors import SitusError
+from situs.errors import RateLimited, SitusError
 from situs.http.errors import envelope
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -36,9 +37,23 @@ async def send_json(send: Send, status: int, value: Any) -> None:
     await send_body(send, status, _encode(value), [])
 
 
+def rate_headers(limit: int, remaining: int, reset_s: float) -> Headers:
+    """OpenAI's names for requests per minute; the time until all are there again, as `59s`."""
+    said = {
+        b"limit": str(limit),
+        b"remaining": str(remaining),
+        b"reset": f"{math.ceil(reset_s)}s",
+    }
+    return [(b"x-ratelimit-%b-requests" % name, text.encode()) for name, text in said.items()]
+
+
 async def send_error(send: Send, error: SitusError, headers: Headers | None = None) -> None:
-    """The error in its wire's shape, with `Retry-After` (RFC 9110) where it is known."""
+    """The error in its wire's shape, with what RFC 9110 wants beside its status."""
     extra = list(headers or [])
     if error.retry_after_s is not None:
         extra.append((b"retry-after", str(error.retry_after_s).encode()))
+    if error.status == 401:
+        extra.append((b"www-authenticate", b"Bearer"))
+    if isinstance(error, RateLimited):
+        extra += rate_headers(error.limit, 0, error.reset_s)
     await send_body(send, error.status, _encode(envelope(error)), extra)
