@@ -112,14 +112,8 @@ class ScopeMissing(SitusError):
 class RateLimited(SitusError):
     """`limit` requests a minute, none left; all of them again in `reset_s`."""
 
-    """`limit` requests a minute, none left; all of them again in `reset_s`."""
-
     code, status = "rate_limited", 429
     do = "Wait as long as Retry-After says."
-
-    def __init__(self, message: str, *, limit: int, reset_s: float, retry_after_s: int) -> None:
-        super().__init__(message)
-        self.limit, self.reset_s, self.retry_after_s = limit, reset_s, retry_after_s
 
     def __init__(self, message: str, *, limit: int, reset_s: float, retry_after_s: int) -> None:
         super().__init__(message)
