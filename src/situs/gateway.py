@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from situs.backends import template
 from situs.core.decision import Analysis, Decision
 from situs.core.fleet import Deployment
 from situs.core.ports import Chunk, Receipts, Situation
@@ -27,7 +28,7 @@ from situs.errors import (
     StreamBroken,
 )
 from situs.placement.estimates import Bill, bill
-from situs.placement.filters import PASSING, names
+from situs.placement.filters import PASSING, context_of, meant
 
 LONG = 32 * 1024
 """Bytes of a request from which on its analysis leaves the event loop."""
@@ -63,16 +64,21 @@ class Gateway:
         """Serve one request; returns when the answer has begun, or cannot begin.
 
         The decision is written before anything is sent: no receipt, no dispatch (CannotRecord).
-        Afterwards exactly one outcome is written, whatever happens; the caller must `close`.
+        Afterwards exactly one outcome is written, whatever happens; the caller must `close`. Where
+        the route of the request answers with a template, nothing is sent at all.
         """
         started = self.clock()
         current = self.situation.current()
         snapshot = current.snapshot
         decision = await self._decide(request, snapshot)
+        own = _own_answer(request, decision, snapshot)
         receipt = await self.receipts.decided(Decided(request, decision, snapshot.fleet))
-        steps = _steps(decision, snapshot)
+        steps = [] if own else _steps(decision, snapshot)
         walk = Walk(request, steps, current.backends, self.situation, self.clock)
-        answer = Answer(self, request, snapshot, decision, receipt, walk, started)
+        answer = Answer(self, request, snapshot, decision, receipt, walk, started, own)
+        if own:
+            answer.first = own[0]
+            return answer
         try:
             if not steps:
                 raise refusal(request, decision, snapshot)
@@ -90,7 +96,10 @@ class Gateway:
 
 @dataclass(slots=True)
 class Answer:
-    """An answer that has begun, or the error that it ended in before it could."""
+    """An answer that has begun, or the error that it ended in before it could.
+
+    `own` are the chunks of one that Situs gives itself.
+    """
 
     gateway: Gateway
     request: Request
@@ -99,6 +108,7 @@ class Answer:
     receipt: ReceiptRef
     walk: Walk
     started: float
+    own: tuple[Chunk, ...] = ()
     first: Chunk | None = None
     error: SitusError | None = None
     recorded: bool = False
@@ -107,7 +117,7 @@ class Answer:
     def status(self) -> int:
         """What the caller gets: once an answer has begun, an error cannot change it."""
         if self.first is not None:
-            return self.walk.status
+            return 200 if self.own else self.walk.status
         return CLIENT_CLOSED_REQUEST if self.error is None else self.error.status
 
     @property
@@ -128,6 +138,8 @@ class Answer:
         if self.first is None:
             return
         yield self.first
+        for chunk in self.own[1:]:
+            yield chunk
         try:
             async with aclosing(self.walk.rest()) as rest:
                 async for chunk in rest:
@@ -177,11 +189,13 @@ def refusal(request: Request, decision: Decision, snapshot: Snapshot) -> SitusEr
     3. What is asked fits nothing: 422, the same again tomorrow.
     """
     label, exclusions = decision.analysis.label, decision.placement.exclusions
-    asked = {d.name for d in snapshot.fleet.deployments if names(request, d)}
+    asked = _asked(request, decision, snapshot)
     if asked.isdisjoint(decision.policy.allowed):
         denied = {e.code for e in decision.policy.exclusions if e.deployment in asked}
         cause = decision.policy.error or ", ".join(sorted(denied)) or "nothing is allowed"
-        return PlacementDenied(f"The request is {label} and policy allows it nowhere: {cause}.")
+        routed = decision.analysis.routed
+        where = f"nowhere on its route {routed.route}" if routed is not None else "nowhere"
+        return PlacementDenied(f"The request is {label} and policy allows it {where}: {cause}.")
     lacks: dict[str, list[str]] = {}
     for exclusion in exclusions:
         if exclusion.deployment in asked:
@@ -192,6 +206,18 @@ def refusal(request: Request, decision: Decision, snapshot: Snapshot) -> SitusEr
         busy.retry_after_s = 5
         return busy
     return NoDeploymentFits(f"The request is {label}; it fits no allowed deployment ({told}).")
+
+
+def _asked(request: Request, decision: Decision, snapshot: Snapshot) -> set[str]:
+    """The deployments that the request means: by the name in it, and by its route."""
+    context = context_of(request, decision.analysis, snapshot)
+    return {d.name for d in snapshot.fleet.deployments if meant(d, context)}
+
+
+def _own_answer(request: Request, decision: Decision, snapshot: Snapshot) -> tuple[Chunk, ...]:
+    """What the template of the request's route says; nothing where a model is to answer."""
+    text = snapshot.routes.answer(request, decision.analysis.routed)
+    return () if text is None else template.chunks(request, text, decision.at)
 
 
 def _steps(decision: Decision, snapshot: Snapshot) -> list[Step]:

@@ -83,15 +83,15 @@ def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
     from situs.http.inference import new_id
     from situs.http.openai_chat import parse
     from situs.placement.explain import explain as spread_out
-    from situs.placement.filters import names
+    from situs.placement.filters import known_name
 
-    snapshot = snapshot_of(load_plan(setting_from(config, None), 0, {}))
+    snapshot = snapshot_of(load_plan(setting_from(config, None), 0, {}, secrets=False))
     ask = ask_of({name.encode(): value.encode() for name, value in headers.items()})
     request = parse(body, new_id(), ask, Principal())
-    if not any(names(request, deployment) for deployment in snapshot.fleet.deployments):
+    if not known_name(request, snapshot):
         raise UnknownModel(
-            "No deployment and no model has this name.",
-            do=f'Use "{AUTO}", or a model or deployment of the configuration.',
+            "No deployment, model or route has this name.",
+            do=f'Use "{AUTO}", or a route, model or deployment of the configuration.',
         )
     decision = decide(request, snapshot, time.time())
     return msgspec.to_builtins(spread_out(request, decision, snapshot))

@@ -28,16 +28,31 @@ def explanation(answer: dict[str, Any]) -> None:
         f"request    {analysis['task']}; needs {analysis['needs']}; "
         f"about {analysis['prompt_tokens']} tokens in, {analysis['completion_tokens']} out"
     )
+    if analysis["routed"] is not None:
+        console.print(f"route      {escape(_routed(analysis['routed']))}")
     console.print(f"policy     {policy['policy'][:16]}  {policy['error'] or ''}")
     console.print(f"objective  {decision['placement']['objective']}")
     console.print()
     console.print(_may(answer["deployments"]))
+    if answer["route_answer"]:
+        console.print("\n[bold green]Situs would answer it itself[/] (its route has an answer).")
+        return
     if answer["pick"] is None:
         console.print("\n[bold red]It would be refused:[/] nothing is left.")
         return
     console.print()
     console.print(_best([row for row in answer["deployments"] if row["candidate"]]))
     console.print(f"\nIt would go to [bold green]{escape(answer['pick'])}[/].")
+
+
+def _routed(routed: dict[str, Any]) -> str:
+    """The route, and how the request came to it."""
+    by = {
+        "asked": "asked for by name",
+        "rule": f"its rule {routed['rule']} matches",
+        "samples": f"like its samples, score {routed['score']:.2f}",
+    }
+    return f"{routed['route']}  ({by[routed['by']]})"
 
 
 def _may(rows: list[dict[str, Any]]) -> Table:
@@ -85,6 +100,21 @@ def diagnosis(findings: Sequence[Finding]) -> None:
     count = sum(finding.condition == "problem" for finding in findings)
     if count:
         console.print(f"\n[bold red]{count} problem{'' if count == 1 else 's'}[/]")
+
+
+def keys(rows: Sequence[dict[str, Any]]) -> None:
+    """API keys, newest last."""
+    table = _table("id", "name", "tenant", "groups", "scopes", "rpm", "ends", "")
+    for row in rows:
+        table.add_row(
+            row["id"],
+            *(escape(text) for text in (row["name"], row["tenant"], " ".join(row["groups"]))),
+            " ".join(row["scopes"]),
+            str(row["rpm"] or ""),
+            (row["expires"] or "never")[:10],
+            _coloured(f"revoked {row['revoked'][:10]}", False) if row["revoked"] else "",
+        )
+    Console(highlight=False).print(table)
 
 
 def _table(*columns: str, numbers: bool = False) -> Table:

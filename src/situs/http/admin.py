@@ -50,7 +50,7 @@ class Admin:
             if model["id"] == name:
                 await send_json(call.send, 200, model)
                 return
-        raise UnknownModel("No deployment and no model has this name.", param="model")
+        raise UnknownModel("No deployment, model or route has this name.", param="model")
 
     async def fleet(self, call: Call) -> None:
         fleet = self._fleet()
@@ -60,7 +60,7 @@ class Admin:
     async def explain(self, call: Call) -> None:
         """The decision for this request and what every filter and scorer said; nothing is sent."""
         snapshot = self._gateway.situation.current().snapshot
-        request = request_of(call, snapshot.fleet)
+        request = request_of(call, snapshot)
         decision = await self._gateway.explain(request)
         await send_json(call.send, 200, explain(request, decision, snapshot))
 
@@ -68,9 +68,10 @@ class Admin:
         return self._gateway.situation.current().snapshot.fleet
 
     def _models(self) -> list[dict[str, Any]]:
-        """`auto`, then every deployment and every model by name, without repeats."""
-        owners: dict[str, str] = {AUTO: "situs"}
-        for deployment in self._fleet().deployments:
+        """`auto`, the routes, then every deployment and every model by name, without repeats."""
+        snapshot = self._gateway.situation.current().snapshot
+        owners = dict.fromkeys((AUTO, *snapshot.routes.table), "situs")
+        for deployment in snapshot.fleet.deployments:
             owners.setdefault(deployment.name, deployment.locus.operator)
             owners.setdefault(deployment.model.name, deployment.model.origin)
         return [

@@ -155,12 +155,17 @@ def finals(answer: Answer) -> dict[str, Any]:
 
 
 def reason(answer: Answer) -> str:
-    """Why there, in a word: an error code, failover, pinned, only_candidate, or the objective."""
+    """Why there, in a word: an error code, `failover`, `route_answer`, `pinned`, `only_candidate`,
+    or the objective.
+    """
     if isinstance(answer.error, SitusError):
         return answer.error.code
     if answer.walk.tried > 1:
         return "failover"
-    if answer.request.model != AUTO:
+    if answer.own:
+        return "route_answer"
+    routed = answer.decision.analysis.routed
+    if answer.request.model != AUTO and routed is None:
         return "pinned"
     placement = answer.decision.placement
     return "only_candidate" if len(placement.ranked) == 1 else placement.objective.value

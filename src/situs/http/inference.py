@@ -15,9 +15,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from situs.core.fleet import FleetView
 from situs.core.ports import Chunk
 from situs.core.request import Ask, Principal, Request
+from situs.core.snapshot import Snapshot
 from situs.dispatch.walk import end_of
 from situs.errors import Draining, UnknownModel, UnknownPath
 from situs.gateway import Answer, Gateway
@@ -26,7 +26,7 @@ from situs.http.app import Call, HangUp, stopped
 from situs.http.errors import envelope, log_unexpected, public
 from situs.http.headers import ask_of, finals, response_headers, trace_of
 from situs.http.respond import Send, send_body, send_error
-from situs.placement.filters import names
+from situs.placement.filters import known_name
 
 _EVENTS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
 
@@ -67,14 +67,14 @@ def form_of(path: str) -> Form:
     return form
 
 
-def request_of(call: Call, fleet: FleetView) -> Request:
+def request_of(call: Call, snapshot: Snapshot) -> Request:
     """The request in a call. Raises InvalidRequest; UnknownModel for a name nobody serves."""
     headers = call.headers
     request = form_of(call.path).parse(
         call.body, new_id(), ask_of(headers), call.caller.principal, trace_of(headers)
     )
-    if not any(names(request, deployment) for deployment in fleet.deployments):
-        raise UnknownModel("No deployment and no model has this name.", param="model")
+    if not known_name(request, snapshot):
+        raise UnknownModel("No deployment, model or route has this name.", param="model")
     return request
 
 
@@ -93,7 +93,7 @@ class Inference:
         self._gateway = gateway
 
     async def __call__(self, call: Call) -> None:
-        request = request_of(call, self._gateway.situation.current().snapshot.fleet)
+        request = request_of(call, self._gateway.situation.current().snapshot)
         with HangUp(call):
             try:
                 answer = await self._gateway.handle(request)

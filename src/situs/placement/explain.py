@@ -8,7 +8,7 @@ from situs.core.decision import Candidate, Decision, Exclusion
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.placement.estimates import Estimate, estimate
-from situs.placement.filters import FILTERS, Context, Option
+from situs.placement.filters import FILTERS, Option, context_of
 
 
 class DeploymentExplained(Struct, frozen=True):
@@ -25,18 +25,22 @@ class DeploymentExplained(Struct, frozen=True):
 
 
 class Explained(Struct, frozen=True):
-    """`pick` is where it would go first; None when nothing is left."""
+    """`pick` is where it would go first; None when nothing is left, or Situs itself would answer.
+
+    `route_answer` says that the template of its route would.
+    """
 
     decision: Decision
     deployments: tuple[DeploymentExplained, ...]
     pick: str | None
+    route_answer: bool = False
 
 
 def explain(request: Request, decision: Decision, snapshot: Snapshot) -> Explained:
     """Spread a decision out. Filters are asked about denied deployments too, for information."""
     ranked = decision.placement.ranked
     ranks = {candidate.deployment: (i, candidate) for i, candidate in enumerate(ranked, 1)}
-    context = Context(request, decision.analysis, decision.placement.objective)
+    context = context_of(request, decision.analysis, snapshot)
     rows = []
     for deployment, state in zip(snapshot.fleet.deployments, snapshot.fleet.states, strict=True):
         expected = estimate(deployment, state, request, decision.analysis)
@@ -54,7 +58,9 @@ def explain(request: Request, decision: Decision, snapshot: Snapshot) -> Explain
                 candidate=candidate,
             )
         )
-    return Explained(decision, tuple(rows), ranked[0].deployment if ranked else None)
+    own = snapshot.routes.answer(request, decision.analysis.routed) is not None
+    pick = ranked[0].deployment if ranked and not own else None
+    return Explained(decision, tuple(rows), pick, own)
 
 
 def _policy(exclusions: tuple[Exclusion, ...], name: str) -> str:

@@ -11,7 +11,9 @@ from msgspec import Struct
 
 from situs.core.decision import Analysis
 from situs.core.fleet import Deployment, DeploymentState, Health
-from situs.core.request import AUTO, Objective, Request
+from situs.core.request import AUTO, Objective, Request, Service
+from situs.core.route import RoutedBy
+from situs.core.snapshot import Snapshot
 from situs.placement.estimates import Estimate
 
 
@@ -24,17 +26,64 @@ class Option(Struct, frozen=True):
 
 
 class Context(Struct, frozen=True):
+    """What filters may look at besides the option. `within` is where the route may go.
+
+    An empty `within` is anywhere.
+    """
+
     request: Request
     analysis: Analysis
     objective: Objective
+    within: frozenset[str] = frozenset()
+
+
+def context_of(request: Request, analysis: Analysis, snapshot: Snapshot) -> Context:
+    routed = analysis.routed
+    route = None if routed is None else snapshot.routes.table.get(routed.route)
+    return Context(
+        request=request,
+        analysis=analysis,
+        objective=request.ask.objective or snapshot.objective,
+        within=frozenset() if route is None else route.deployments,
+    )
 
 
 Filter = Callable[[Option, Context], str | None]
 
 
 def asked_model(option: Option, context: Context) -> str | None:
-    """A concrete name pins: the deployment's own, or its model's."""
-    return None if names(context.request, option.deployment) else "not_asked_for"
+    """A concrete name pins: the deployment's own, or its model's. A route's name does not."""
+    return None if _named(option.deployment, context) else "not_asked_for"
+
+
+def on_route(option: Option, context: Context) -> str | None:
+    """A route restricts, however the request came to it."""
+    return None if _on_route(option.deployment, context) else "not_on_route"
+
+
+def meant(deployment: Deployment, context: Context) -> bool:
+    """Whether the request may mean this deployment: by the name in it, and by its route."""
+    return _named(deployment, context) and _on_route(deployment, context)
+
+
+def _named(deployment: Deployment, context: Context) -> bool:
+    routed = context.analysis.routed
+    asked_for_route = routed is not None and routed.by is RoutedBy.ASKED
+    return asked_for_route or names(context.request, deployment)
+
+
+def _on_route(deployment: Deployment, context: Context) -> bool:
+    return not context.within or deployment.name in context.within
+
+
+def known_name(request: Request, snapshot: Snapshot) -> bool:
+    """Whether the model name in the request means anything: `auto`, a deployment, a model, a route.
+
+    Embeddings have no routes.
+    """
+    if request.model in snapshot.routes.table:
+        return request.wire.service is not Service.EMBEDDINGS
+    return any(names(request, deployment) for deployment in snapshot.fleet.deployments)
 
 
 def names(request: Request, deployment: Deployment) -> bool:
@@ -108,6 +157,7 @@ def owned_if_private(option: Option, context: Context) -> str | None:
 
 FILTERS: dict[str, Filter] = {
     "model": asked_model,
+    "route": on_route,
     "service": serves,
     "health": healthy,
     "capacity": free_slot,

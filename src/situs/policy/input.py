@@ -59,6 +59,7 @@ class InputDocument(Struct, frozen=True):
     label_reasons: tuple[LabelReason, ...]
     findings: dict[str, int]
     task: str
+    route: str | None
     language: str
     interactive: bool
     needs: CapabilityClass
@@ -149,6 +150,7 @@ FIELDS: Final[Mapping[str, Callable[[Facts], Any]]] = MappingProxyType(
         "label_reasons": lambda facts: facts.analysis.reasons,
         "findings": _findings,
         "task": lambda facts: facts.analysis.task,
+        "route": lambda facts: facts.analysis.routed and facts.analysis.routed.route,
         "language": lambda facts: facts.analysis.language,
         "interactive": lambda facts: facts.analysis.interactive,
         "needs": lambda facts: facts.analysis.needs,
