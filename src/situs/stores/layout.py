@@ -34,6 +34,10 @@ def salts_path(chain_dir: Path, first: int) -> Path:
     return chain_dir / f"{first:0{_DIGITS}d}.salts"
 
 
+def root_path(chain_dir: Path, first: int) -> Path:
+    return chain_dir / f"{first:0{_DIGITS}d}.root"
+
+
 def segments(chain_dir: Path) -> list[Path]:
     """The chain's segment files, oldest first."""
     return _numbered(chain_dir, "*.jsonl")
@@ -42,6 +46,11 @@ def segments(chain_dir: Path) -> list[Path]:
 def roots(chain_dir: Path) -> list[Path]:
     """The roots of the chain's retired segments, oldest first."""
     return _numbered(chain_dir, "*.root")
+
+
+def pieces(chain_dir: Path) -> list[int]:
+    """What the chain's segments begin with, the retired ones included, in order."""
+    return sorted({int(path.stem) for path in (*segments(chain_dir), *roots(chain_dir))})
 
 
 def _numbered(chain_dir: Path, pattern: str) -> list[Path]:
