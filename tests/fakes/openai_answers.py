@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
+from tests.fakes import openai_says
+from tests.fakes.openai_says import Speaker
 
 STATUSES = {
     400: ("invalid_request_error", "invalid_value"),
@@ -88,8 +90,8 @@ class Answer(Struct, frozen=True):
     delay_s: float = 0.0
 
 
-def chat_answer(document: dict[str, Any], switch: Switch, name: str) -> Answer:
-    """The answer to a chat completion request under `switch`."""
+def answer_to(path: str, document: dict[str, Any], switch: Switch, name: str) -> Answer:
+    """The answer on one of `openai_says.PATHS` under `switch`."""
     mode = switch.mode
     if mode.startswith("status_"):
         return error_answer(int(mode.removeprefix("status_")), switch)
@@ -100,7 +102,8 @@ def chat_answer(document: dict[str, Any], switch: Switch, name: str) -> Answer:
     if mode == "garbage_body":
         return Answer(200, {"content-type": "application/json"}, [b'{"id": "chatcmpl-', b"\x00<"])
     stream = bool(document.get("stream"))
-    pieces = _events(document, switch, name) if stream else _body(document, switch, name)
+    speak = _events if stream else _body
+    pieces = speak(path, document, switch, _speaker(document, switch, name))
     kind = "text/event-stream" if stream else "application/json"
     headers = {"content-type": kind, "x-request-id": f"req-{name}"}
     return _spoilt(Answer(200, headers, pieces, chunked=stream), switch)
@@ -122,48 +125,17 @@ def json_answer(document: Any, status: int = 200) -> Answer:
     return Answer(status, {"content-type": "application/json"}, [json.dumps(document).encode()])
 
 
-def prompt_text(document: dict[str, Any]) -> str:
-    """The last user message's text; the fake echoes it."""
-    for message in reversed(document.get("messages", [])):
-        if message.get("role") == "user":
-            content = message.get("content")
-            if isinstance(content, str):
-                return content
-            return " ".join(p.get("text", "") for p in content or [] if isinstance(p, dict))
-    return ""
+def _speaker(document: dict[str, Any], switch: Switch, name: str) -> Speaker:
+    wrong = switch.mode == "wrong_model"
+    model = "another-model" if wrong else str(document.get("model", ""))
+    content = "x" * switch.size_bytes if switch.mode == "huge_chunk" else switch.content
+    return Speaker(name, model, content, switch.piece_chars)
 
 
-def content_for(document: dict[str, Any], switch: Switch, name: str) -> str:
-    if switch.content is not None:
-        return switch.content
-    return f"{name} heard: {prompt_text(document)}"
-
-
-def usage_for(document: dict[str, Any], content: str) -> dict[str, Any]:
-    """Words stand for tokens."""
-    prompt = sum(len(json.dumps(m.get("content")).split()) for m in document.get("messages", []))
-    answer = len(content.split())
-    return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
-
-
-def _model(document: dict[str, Any], switch: Switch) -> str:
-    return "another-model" if switch.mode == "wrong_model" else str(document.get("model", ""))
-
-
-def _body(document: dict[str, Any], switch: Switch, name: str) -> list[bytes]:
-    content = content_for(document, switch, name)
-    if switch.mode == "huge_chunk":
-        content = "x" * switch.size_bytes
-    message = {"role": "assistant", "content": content}
-    answer: dict[str, Any] = {
-        "id": f"chatcmpl-{name}",
-        "object": "chat.completion",
-        "created": 1,
-        "model": _model(document, switch),
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-    }
-    if switch.mode != "no_usage":
-        answer["usage"] = usage_for(document, content)
+def _body(path: str, document: dict[str, Any], switch: Switch, speaker: Speaker) -> list[bytes]:
+    answer = openai_says.whole(path, document, speaker)
+    if switch.mode == "no_usage":
+        del answer["usage"]
     body = json.dumps(answer, ensure_ascii=False).encode()
     if switch.mode == "half_utf8":
         body = body.replace(b" heard", b" h\xc3ard", 1)
@@ -171,51 +143,22 @@ def _body(document: dict[str, Any], switch: Switch, name: str) -> list[bytes]:
     return [body[i : i + step] for i in range(0, len(body), step)]
 
 
-def _events(document: dict[str, Any], switch: Switch, name: str) -> list[bytes]:
-    content = content_for(document, switch, name)
-    model = _model(document, switch)
+def _events(path: str, document: dict[str, Any], switch: Switch, speaker: Speaker) -> list[bytes]:
+    pieces = [
+        _sse(event)
+        for event in openai_says.events(path, document, speaker)
+        if switch.mode != "no_finish" or not event["choices"][0]["finish_reason"]
+    ]
     wants_usage = bool((document.get("stream_options") or {}).get("include_usage"))
-
-    def event(delta: dict[str, Any], finish: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        return _sse(_chunk(name, model, [choice]))
-
-    if switch.mode == "huge_chunk":
-        parts = ["x" * switch.size_bytes]
-    else:
-        parts = list(_split(content, switch.piece_chars))
-    pieces = [event({"role": "assistant", "content": ""})]
-    pieces += [event({"content": part}) for part in parts]
-    if switch.mode != "no_finish":
-        pieces.append(event({}, "stop"))
     if wants_usage and switch.mode != "no_usage":
-        pieces.append(_sse({**_chunk(name, model, []), "usage": usage_for(document, content)}))
+        pieces.append(_sse(openai_says.usage_event(path, document, speaker)))
     if switch.mode not in ("no_done", "no_finish"):
         pieces.append(b"data: [DONE]\n\n")
     return pieces
 
 
-def _chunk(name: str, model: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "id": f"chatcmpl-{name}",
-        "object": "chat.completion.chunk",
-        "created": 1,
-        "model": model,
-        "choices": choices,
-    }
-
-
 def _sse(document: dict[str, Any]) -> bytes:
     return b"data: " + json.dumps(document, ensure_ascii=False).encode() + b"\n\n"
-
-
-def _split(content: str, size: int | None) -> Iterator[str]:
-    if size is not None:
-        yield from (content[i : i + size] for i in range(0, len(content), size))
-        return
-    words = content.split(" ")
-    yield words[0]
-    yield from (" " + word for word in words[1:])
 
 
 def _spoilt(answer: Answer, switch: Switch) -> Answer:

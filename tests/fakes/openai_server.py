@@ -37,11 +37,12 @@ from tests.fakes.openai_answers import (
     MODES,
     Answer,
     Switch,
-    chat_answer,
+    answer_to,
     error_answer,
     json_answer,
     sent_pieces,
 )
+from tests.fakes.openai_says import PATHS
 
 
 class Received(msgspec.Struct):
@@ -144,14 +145,14 @@ class FakeOpenAI:
         if path == "/v1/models":
             data = [{"id": m, "object": "model", "owned_by": self.name} for m in self.models]
             return json_answer({"object": "list", "data": data}), ok
-        if path != "/v1/chat/completions" or received.method != "POST":
+        if path not in PATHS or received.method != "POST":
             return error_answer(404), ok
         switch = self.switch
         if switch.once:
             self.switch = ok
         try:
-            return chat_answer(received.json, switch, self.name), switch
-        except (msgspec.DecodeError, AttributeError, TypeError):
+            return answer_to(path, received.json, switch, self.name), switch
+        except (msgspec.DecodeError, AttributeError, KeyError, IndexError, TypeError):
             return error_answer(400), ok
 
 
