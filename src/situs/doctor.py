@@ -17,11 +17,13 @@ from situs.app.setting import Setting
 from situs.config import build
 from situs.config.rules import is_loopback
 from situs.config.secrets import resolve
+from situs.config.tree import Deployment, LlamaCpp, Model, Onnx
 from situs.core.fleet import LocusKind
 from situs.errors import SitusError
 from situs.rego.embedded import load as load_policy
 from situs.rego.library import shipped
 from situs.runtimes.llama_cpp import check_loadable, locate
+from situs.runtimes.onnx import check_onnx
 from situs.stores.layout import chains, receipts_dir
 from situs.stores.verify import verify
 from situs.trust.keys import pinned_keys
@@ -101,7 +103,8 @@ def _models(setting: Setting) -> Iterator[Finding]:
     if not owned:
         yield Finding("owned models", Condition.OFF, "no deployment has a runtime")
         return
-    if importlib.util.find_spec("xllamacpp") is None:
+    served = any(isinstance(d.runtime, LlamaCpp) for d in owned.values())
+    if served and importlib.util.find_spec("xllamacpp") is None:
         yield Finding(
             "llama.cpp",
             Condition.PROBLEM,
@@ -109,17 +112,21 @@ def _models(setting: Setting) -> Iterator[Finding]:
             "Install situs[local].",
         )
     for name, deployment in owned.items():
-        model, runtime = config.models[deployment.model], deployment.runtime
-        if model.file is None or runtime is None:
-            continue
         try:
-            located = locate(model.file, setting.data / "models")
-            context_tokens = runtime.context_tokens or model.context_tokens
-            check_loadable(located, context_tokens, runtime.parallel)
+            _check_model(config.models[deployment.model], deployment, setting.data / "models")
         except SitusError as error:
             yield Finding(f"model {name}", Condition.PROBLEM, error.message, error.advice)
         else:
             yield Finding(f"model {name}", Condition.ACTIVE, "weights verified; it fits in memory")
+
+
+def _check_model(model: Model, deployment: Deployment, models_dir: Path) -> None:
+    match deployment.runtime:
+        case LlamaCpp() as runtime if model.file is not None:
+            context_tokens = runtime.context_tokens or model.context_tokens
+            check_loadable(locate(model.file, models_dir), context_tokens, runtime.parallel)
+        case Onnx() as runtime:
+            check_onnx(build.onnx_of(model, runtime, models_dir))
 
 
 def _deployments(setting: Setting) -> Iterator[Finding]:

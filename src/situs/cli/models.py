@@ -42,7 +42,8 @@ def list_models(data: Path | None, as_json: bool) -> None:
         return
     for one in found:
         weights = one.weights
-        click.echo(f"{weights.name}  {weights.size / 1e6:.0f} MB  {weights.licence}  {one.state}")
+        size = f"{weights.size / 1e6:.1f} MB"
+        click.echo(f"{weights.name}  {weights.kind}  {size}  {weights.licence}  {one.state}")
         click.echo(f"    {weights.origin}; {one.path}")
 
 
@@ -116,6 +117,7 @@ def _row(name: str, path: Path, state: str) -> dict[str, Any]:
     weights = find(name)
     return {
         "name": name,
+        "kind": weights.kind,
         "state": state,
         "path": str(path),
         "size": weights.size,

@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from situs.config.tree import Config, Endpoint
+from situs.config.tree import Config, Endpoint, LlamaCpp, Onnx
 from situs.config.tree import Deployment as Entry
+from situs.config.tree import Model as ModelEntry
 from situs.core.fleet import Deployment, Locus, Model, Price, Speed
 from situs.core.label import Label
 from situs.core.snapshot import Labels
 from situs.errors import WeightsError
+from situs.runtimes.onnx import OnnxSpec, onnx_spec
 
 LOCAL_NODE = "local"
 """The node of every runtime: the machine that the gateway runs on."""
@@ -60,6 +62,25 @@ def labels_of(config: Config, table: Mapping[str, Label]) -> Labels:
     )
 
 
+def files_of(config: Config) -> tuple[str, ...]:
+    """The names in models.lock of all that the runtimes load, each once."""
+    run = [config.models[d.model] for d in config.deployments.values() if d.runtime is not None]
+    names = [name for model in run for name in (model.file, model.tokenizer) if name is not None]
+    return tuple(dict.fromkeys(names))
+
+
+def onnx_of(model: ModelEntry, runtime: Onnx, models_dir: Path) -> OnnxSpec:
+    """What an onnx runtime loads. Raises WeightsError for names that the lock does not have."""
+    return onnx_spec(
+        model.file or "",
+        model.tokenizer or "",
+        models_dir,
+        context_tokens=model.context_tokens,
+        dimensions=model.dimensions or 0,
+        threads=runtime.threads,
+    )
+
+
 def policy_paths(config: Config, base: Path) -> tuple[Path, ...]:
     """The configured policy files; `base` is the folder of the configuration file."""
     return tuple(base / Path(path).expanduser() for path in config.policy.paths)
@@ -79,7 +100,8 @@ def _model(config: Config, entry: Entry, weights: Mapping[str, str]) -> Model:
     model = config.models[entry.model]
     context_tokens, digest = model.context_tokens, None
     if entry.runtime is not None:
-        context_tokens = entry.runtime.context_tokens or context_tokens
+        if isinstance(entry.runtime, LlamaCpp):
+            context_tokens = entry.runtime.context_tokens or context_tokens
         digest = weights.get(model.file or "")
         if digest is None:
             raise WeightsError(

@@ -16,10 +16,10 @@ from situs.config.shape import MISSING, read
 from situs.config.tree import (
     Config,
     Deployment,
+    LlamaCpp,
     Locus,
     Model,
     Price,
-    Runtime,
     Speed,
 )
 from situs.core.capability import CapabilityClass
@@ -109,7 +109,7 @@ def default_config(home: str | None = None) -> Config:
     served = Deployment(
         model="smollm2",
         locus="workstation",
-        runtime=Runtime(kind="llama_cpp"),
+        runtime=LlamaCpp(),
         price=Price(currency="USD", prompt=0.02, completion=0.05),
         speed=Speed(ttft_s=0.2, prompt_tokens_per_s=120.0, completion_tokens_per_s=50.0),
     )

@@ -69,13 +69,13 @@ def _section(path: str, kind: inspect.Type) -> Iterator[str]:
     yield f"## {f'`{path}`' if path else 'The file'}\n"
     yield f"{(struct.cls.__doc__ or '').strip()}\n"
     yield "| setting | takes | default | meaning |\n| --- | --- | --- | --- |"
+    if struct.tag_field is not None:
+        yield f"| `{struct.tag_field}` | `{struct.tag}` | *required* | Chooses this runtime. |"
     inner: list[tuple[str, inspect.Type]] = []
     for field in struct.fields:
         yield _row(field)
-        below = _below(field.type)
-        if below is not None:
-            step, part = below
-            prefix = f"{path}." if path else ""
+        prefix = f"{path}." if path else ""
+        for step, part in _below(field.type):
             inner.append((f"{prefix}{field.encode_name}{step}", part))
     yield ""
     for name, part in inner:
@@ -91,16 +91,16 @@ def _row(field: inspect.Field) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def _below(kind: inspect.Type) -> tuple[str, inspect.Type] | None:
-    """The section under a setting, and what its path adds."""
+def _below(kind: inspect.Type) -> list[tuple[str, inspect.Type]]:
+    """The sections that may stand under a setting, and what their paths add."""
     kind, _ = bare(kind)
     if isinstance(kind, inspect.StructType):
-        return "", kind
+        return [(f" ({kind.tag})" if kind.tag_field else "", kind)]
     if isinstance(kind, inspect.UnionType):
-        return next((found for one in kind.types if (found := _below(one))), None)
-    if isinstance(kind, inspect.DictType) and (found := _below(kind.value_type)):
-        return f".NAME{found[0]}", found[1]
-    return None
+        return [found for one in kind.types for found in _below(one)]
+    if isinstance(kind, inspect.DictType):
+        return [(f".NAME{step}", part) for step, part in _below(kind.value_type)]
+    return []
 
 
 def _takes(kind: inspect.Type) -> str:
@@ -111,7 +111,7 @@ def _takes(kind: inspect.Type) -> str:
         case inspect.StructType():
             return "settings, see below"
         case inspect.DictType():
-            key = "kind" if _below(kind.value_type) is None else "name"
+            key = "name" if _below(kind.value_type) else "kind"
             return f"{key}: {_takes(kind.value_type)}"
         case inspect.VarTupleType():
             return f"a list of: {_takes(kind.item_type)}"

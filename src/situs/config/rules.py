@@ -12,16 +12,15 @@ from urllib.parse import urlsplit
 
 from situs.config import countries
 from situs.config.problems import Path, Report, nearest
-from situs.config.tree import Config, Deployment, Endpoint
+from situs.config.tree import Config, Deployment, Endpoint, Model, Onnx
 from situs.core.fleet import LocusKind
 from situs.core.label import Label
-from situs.core.request import AUTO
+from situs.core.request import AUTO, Modality, Service
 
 
 def check(config: Config, kinds: Iterable[str], report: Report) -> None:
     """`kinds` are the kinds of findings that analysis knows."""
     _check_places(config, report)
-    _check_listener(config, report)
     _check_labels(config, kinds, report)
     _check_telemetry(config, report)
     _check_names(config, report)
@@ -48,12 +47,6 @@ def _check_places(config: Config, report: Report) -> None:
         countries.check(locus.jurisdiction, (*path, "jurisdiction"), report, unknown=True)
         if locus.owned and locus.kind is LocusKind.PUBLIC_CLOUD:
             report.add((*path, "owned"), "nobody owns a place in a public cloud")
-
-
-def _check_listener(config: Config, report: Report) -> None:
-    if not is_loopback(config.server.host):
-        what = "Situs does not listen beyond loopback without API keys; use 127.0.0.1, and put "
-        report.add(("server", "host"), what + "a proxy that authenticates in front")
 
 
 def _check_labels(config: Config, kinds: Iterable[str], report: Report) -> None:
@@ -92,12 +85,36 @@ def _check_server(deployment: Deployment, path: Path, config: Config, report: Re
     runtime = deployment.runtime
     if model is None or runtime is None:
         return
+    where = ("models", deployment.model)
     if model.file is None:
         what = "missing; a runtime needs the name of the weights in models.lock"
-        report.add(("models", deployment.model, "file"), what)
+        report.add((*where, "file"), what)
+    if isinstance(runtime, Onnx):
+        if report.sound(where):
+            _check_onnx(model, where, report)
+        return
+    if Service.EMBEDDINGS in model.serves:
+        report.add((*where, "serves"), "a llama_cpp runtime does not serve embeddings; onnx does")
     if runtime.context_tokens is not None and runtime.context_tokens > model.context_tokens:
-        where = (*path, "runtime", "context_tokens")
-        report.add(where, f"more than the model's own {model.context_tokens}")
+        at = (*path, "runtime", "context_tokens")
+        report.add(at, f"more than the model's own {model.context_tokens}")
+
+
+def _check_onnx(model: Model, path: Path, report: Report) -> None:
+    if model.serves != (Service.EMBEDDINGS,):
+        what = "an onnx runtime serves embeddings and nothing else: set it to [embeddings]"
+        report.add((*path, "serves"), what)
+    if model.tokenizer is None:
+        what = "missing; an onnx runtime needs the name of the tokenizer in models.lock"
+        report.add((*path, "tokenizer"), what)
+    if model.dimensions is None:
+        what = "missing; an onnx runtime needs the length of the model's embeddings"
+        report.add((*path, "dimensions"), what)
+    if model.modalities != (Modality.TEXT,):
+        report.add((*path, "modalities"), "an onnx runtime reads text only: leave it out")
+    for setting in ("tools", "structured_output"):
+        if getattr(model, setting):
+            report.add((*path, setting), "has no effect: the model serves embeddings only")
 
 
 def _check_url(endpoint: Endpoint, path: Path, report: Report) -> None:
@@ -153,8 +170,10 @@ def _check_price(deployment: Deployment, path: Path, config: Config, report: Rep
         what = "missing; an owned machine has a price too: state its amortised cost"
         report.add((*path, "price"), what)
         return
+    model = config.models.get(deployment.model)
+    writes = model is None or model.serves != (Service.EMBEDDINGS,)
     for field in ("prompt", "completion", "cached_prompt"):
-        if getattr(price, field) == 0:
+        if getattr(price, field) == 0 and (writes or field != "completion"):
             what = "0 at an owned locus; state the machine's amortised cost"
             report.add((*path, "price", field), what)
 
@@ -192,10 +211,15 @@ def _check_used(config: Config, report: Report) -> None:
     loci = {deployment.locus for deployment in everywhere}
     models = {deployment.model for deployment in everywhere}
     run_here = {deployment.model for deployment in everywhere if deployment.runtime is not None}
+    on_onnx = {d.model for d in everywhere if isinstance(d.runtime, Onnx)}
     for name in config.loci:
         if name not in loci:
             report.add(("loci", name), "no deployment uses it; use it or remove it")
     for name, model in config.models.items():
+        for setting in ("tokenizer", "dimensions"):
+            if getattr(model, setting) is not None and name in models - on_onnx:
+                what = "has no effect: no onnx runtime serves this model; remove it"
+                report.add(("models", name, setting), what)
         if name not in models:
             report.add(("models", name), "no deployment uses it; use it or remove it")
         elif model.file is not None and name not in run_here:

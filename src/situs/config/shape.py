@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from msgspec import inspect
 
@@ -41,7 +41,7 @@ def read(node: Node, kind: inspect.Type, path: Path, report: Report) -> Any:
     if isinstance(kind, inspect.VarTupleType):
         return _list(node, kind, path, report)
     if isinstance(kind, inspect.UnionType):
-        return _optional(node, kind, path, report)
+        return _union(node, kind, path, report)
     value, wrong, hint = _scalar(node, kind)
     if wrong:
         report.add(path, f"expected {expected or wrong}", nearest=hint, mark=node.mark)
@@ -75,7 +75,9 @@ def _struct(node: Node, kind: inspect.StructType, path: Path, report: Report) ->
         here = (*path, key.text)
         report.positions[here] = key.mark
         field = fields.pop(key.text, None)
-        if field is None:
+        if key.text == kind.tag_field:  # `_union` has read it
+            values[key.text] = kind.tag
+        elif field is None:
             names = [known.encode_name for known in kind.fields]
             _unknown(key, path, names, report)
         elif (plain := read(value, field.type, here, report)) is not MISSING:
@@ -132,12 +134,24 @@ def _list(node: Node, kind: inspect.VarTupleType, path: Path, report: Report) ->
     return values
 
 
-def _optional(node: Node, kind: inspect.UnionType, path: Path, report: Report) -> Any:
-    """`X | None`; the tree has no other unions."""
+def _union(node: Node, kind: inspect.UnionType, path: Path, report: Report) -> Any:
+    """`X | None`, or sections told apart by their tag; the tree has no other unions."""
     if _is_null(node):
         return None
-    (inner,) = (one for one in kind.types if not isinstance(one, inspect.NoneType))
-    return read(node, inner, path, report)
+    inner = [one for one in kind.types if not isinstance(one, inspect.NoneType)]
+    if len(inner) == 1 or not isinstance(node, Mapping):
+        return read(node, inner[0], path, report)
+    tagged = {one.tag: one for one in inner if isinstance(one, inspect.StructType)}
+    field = next(one.tag_field for one in tagged.values()) or ""
+    given = next((entry for entry in node.entries if entry[0].text == field), None)
+    if given is None:
+        report.add((*path, field), "missing")
+        return MISSING
+    key, value = given
+    here = (*path, field)
+    report.positions[here] = key.mark
+    choice = read(value, inspect.type_info(Literal[tuple(tagged)]), here, report)
+    return MISSING if choice is MISSING else _struct(node, tagged[choice], path, report)
 
 
 def _scalar(node: Node, kind: inspect.Type) -> tuple[Any, str | None, str | None]:

@@ -111,6 +111,10 @@ class Server(_Section, frozen=True, kw_only=True):
     drain_s: Annotated[
         float, Meta(ge=0, description="How long running requests may take to end on a stop.")
     ] = 20.0
+    require_key: Annotated[
+        bool,
+        Meta(description="Serve nobody without an API key on loopback either; beyond it, always."),
+    ] = False
 
 
 class Defaults(_Section, frozen=True, kw_only=True):
@@ -203,16 +207,23 @@ class Model(_Section, frozen=True, kw_only=True):
     serves: Annotated[
         tuple[Service, ...], Meta(min_length=1, description="What it can be asked for.")
     ] = (Service.CHAT, Service.COMPLETIONS)
+    tokenizer: Annotated[
+        Name | None,
+        Meta(description="The name of its tokenizer in models.lock; for an `onnx` runtime."),
+    ] = None
+    dimensions: Annotated[
+        Count | None,
+        Meta(description="The length of its embeddings; for an `onnx` runtime."),
+    ] = None
     tools: Annotated[bool, Meta(description="It can call tools.")] = False
     structured_output: Annotated[bool, Meta(description="It can answer to a JSON schema.")] = False
     licence: Annotated[Words, Meta(description="An SPDX identifier.")] = "unknown"
     origin: Annotated[Words, Meta(description="Who trained it.")] = "unknown"
 
 
-class Runtime(_Section, frozen=True, kw_only=True):
-    """A model server that Situs starts and supervises on this machine."""
+class LlamaCpp(_Section, frozen=True, kw_only=True, tag_field="kind", tag="llama_cpp"):
+    """A llama.cpp server that Situs starts and supervises on this machine."""
 
-    kind: Annotated[Literal["llama_cpp"], Meta(description="Which server.")]
     threads: Annotated[
         Count | None,
         Meta(description="Threads that compute; without it, half of the processor's cores."),
@@ -224,6 +235,12 @@ class Runtime(_Section, frozen=True, kw_only=True):
         Count | None,
         Meta(description="The context of each request; without it, the model's."),
     ] = None
+
+
+class Onnx(_Section, frozen=True, kw_only=True, tag_field="kind", tag="onnx"):
+    """An ONNX model that computes embeddings inside the gateway's own process."""
+
+    threads: Annotated[Count, Meta(description="Threads that compute.")] = 1
 
 
 class Endpoint(_Section, frozen=True, kw_only=True):
@@ -271,7 +288,7 @@ class Deployment(_Section, frozen=True, kw_only=True):
 
     model: Annotated[Name, Meta(description="A name under `models`.")]
     locus: Annotated[Name, Meta(description="A name under `loci`.")]
-    runtime: Annotated[Runtime | None, Meta(description="Situs runs the server.")] = None
+    runtime: Annotated[LlamaCpp | Onnx | None, Meta(description="Situs runs the model.")] = None
     endpoint: Annotated[Endpoint | None, Meta(description="The server runs elsewhere.")] = None
     price: Annotated[
         Price | None, Meta(description="What it costs; required at an owned locus.")

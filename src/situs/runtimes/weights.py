@@ -8,6 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable
+from enum import StrEnum
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -32,17 +33,29 @@ class PackageSource(Struct, frozen=True, forbid_unknown_fields=True):
     path: str
 
 
+class Kind(StrEnum):
+    """What a file is, and so which runtime can load it."""
+
+    GGUF = "gguf"
+    ONNX = "onnx"
+    TOKENIZER = "tokenizer"
+
+
 class Weights(Struct, frozen=True, forbid_unknown_fields=True):
-    """One entry of the lock. `size` in bytes; `origin` says who trained it."""
+    """One entry of the lock. `size` in bytes; `origin` says who trained it.
+
+    A tokenizer has no `context_tokens`, and only a GGUF file has `kv_bytes_per_token`.
+    """
 
     file: str
     size: Annotated[int, Meta(gt=0)]
     sha256: Sha256
     licence: str
     origin: str
-    context_tokens: Annotated[int, Meta(gt=0)]
-    kv_bytes_per_token: Annotated[int, Meta(ge=0)]
     source: PackageSource
+    kind: Kind = Kind.GGUF
+    context_tokens: Annotated[int, Meta(ge=0)] = 0
+    kv_bytes_per_token: Annotated[int, Meta(ge=0)] = 0
     name: str = ""
 
 
@@ -78,6 +91,9 @@ def load_lock(path: Path | None = None) -> dict[str, Weights]:
     for name, weights in models.items():
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", weights.file):
             raise WeightsError(f"the models lock {source}: {name}: 'file' must be a plain name")
+        if (weights.context_tokens == 0) != (weights.kind is Kind.TOKENIZER):
+            what = "a model needs 'context_tokens', a tokenizer has none"
+            raise WeightsError(f"the models lock {source}: {name}: {what}")
     return {name: msgspec.structs.replace(weights, name=name) for name, weights in models.items()}
 
 
@@ -93,6 +109,15 @@ def find(name: str, lock: dict[str, Weights] | None = None) -> Weights:
         f"no weights named '{name}' are in the models lock.{hint}",
         do="`situs models list` shows every name.",
     )
+
+
+def require_kind(weights: Weights, kind: Kind) -> None:
+    """WeightsError when the entry is something else, which its runtime could not load."""
+    if weights.kind is not kind:
+        raise WeightsError(
+            f"{weights.name} is a file of kind {weights.kind}; needed is one of kind {kind}",
+            do="`situs models list` shows the kind of each.",
+        )
 
 
 def verify(path: Path, weights: Weights, progress: Progress | None = None) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from situs.analysis.labels import DEFAULT_FLOORS
 from situs.config.build import (
     base_url,
+    files_of,
     fleet_digest,
     fleet_document,
     fleet_of,
@@ -20,15 +21,15 @@ from situs.config.load import default_config, load, parse
 from situs.core.capability import CapabilityClass
 from situs.core.fleet import LocusKind, Price
 from situs.core.label import Label
-from situs.core.request import Modality
+from situs.core.request import Modality, Service
 from situs.errors import WeightsError
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "situs.example.yaml"
-WEIGHTS = {"SmolLM2-135M-Instruct.Q4_1": "ab" * 32}
+WEIGHTS = {"SmolLM2-135M-Instruct.Q4_1": "ab" * 32, "all-MiniLM-L6-v2.int8": "cd" * 32}
 
 
 def test_a_fleet_carries_everything_that_the_file_says():
-    there, here = fleet_of(load(EXAMPLE), WEIGHTS)
+    there, embeds, here = fleet_of(load(EXAMPLE), WEIGHTS)
     assert (here.name, here.node, here.max_in_flight) == ("local-smollm2", "local", 8)
     assert (here.locus.name, here.locus.kind) == ("workstation", LocusKind.DEVICE)
     assert here.price == Price("USD", 0.02, 0.05)
@@ -37,13 +38,19 @@ def test_a_fleet_carries_everything_that_the_file_says():
     assert there.model.capability is CapabilityClass.FRONTIER
     assert there.model.modalities == {Modality.TEXT, Modality.IMAGE}
     assert there.locus.egress_price > 0
+    assert embeds.model.serves == {Service.EMBEDDINGS}
+    assert embeds.model.weights == WEIGHTS["all-MiniLM-L6-v2.int8"]
+
+
+def test_what_the_runtimes_load_is_named_once():
+    assert files_of(load(EXAMPLE)) == (*WEIGHTS, "all-MiniLM-L6-v2.tokenizer")
 
 
 def test_a_runtime_narrows_the_context_of_its_model():
     text = EXAMPLE.read_text().replace(
         "      context_tokens: 4096          # of", "      context_tokens: 1024  # of"
     )
-    _, here = fleet_of(parse(text), WEIGHTS)
+    _, _, here = fleet_of(parse(text), WEIGHTS)
     assert here.model.context_tokens == 1024
 
 
@@ -51,7 +58,7 @@ def test_an_endpoint_never_carries_a_digest():
     """One model, run here and elsewhere: only the weights that Situs loads are checked."""
     text = EXAMPLE.read_text().replace("model: large\n", "model: smollm2\n")
     config = text[: text.index("  large:\n")] + text[text.index("# A deployment is") :]
-    there, here = fleet_of(parse(config), WEIGHTS)
+    there, _, here = fleet_of(parse(config), WEIGHTS)
     assert there.model.name == here.model.name
     assert there.model.weights is None
     assert here.model.weights is not None

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from situs.config.load import default_config, load, parse
+from situs.config.tree import Onnx
 from situs.errors import ConfigError
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -67,9 +68,7 @@ def test_the_base_of_these_tests_is_sound():
         ("port: 7488", "drain_s: -1", "3: server.drain_s: expected a number of at least 0"),
         ("port: 7488", "drain_s: 1e999", "3: server.drain_s: expected a number"),
         ("port: 7488", "host: http://x/", "3: server.host: expected a host name"),
-        ("port: 7488", "host: 0.0.0.0", "3: server.host: .* beyond loopback without API keys"),
-        ("port: 7488", 'host: "::"', "3: server.host: .* beyond loopback without API keys"),
-        ("port: 7488", "host: gateway.example", "3: server.host: .* beyond loopback"),
+        ("port: 7488", "require_key: maybe", "3: server.require_key: expected true or false"),
         ("port: 7488", "allowed_origins: ['*']", "3: server.allowed_origins.0: expected an origin"),
         ("port: 7488", "allowed_hosts: [a, a]", "3: server.allowed_hosts.1: listed twice"),
         ("port: 7488", "allowed_hosts: a", "3: server.allowed_hosts: expected a list"),
@@ -91,7 +90,11 @@ def test_the_base_of_these_tests_is_sound():
         ),
         ("cloud: {", "c d: {", "8: loci.…: expected a name"),
         ("currency: USD, prompt: 1", "currency: usd, prompt: 1", "22: .*currency: expected a cur"),
-        ("kind: llama_cpp", "kind: llama.cpp", "16: .*kind: expected llama_cpp; did you mean"),
+        (
+            "kind: llama_cpp",
+            "kind: llama.cpp",
+            "16: .*kind: expected one of llama_cpp, onnx; did you mean",
+        ),
         ("kind: llama_cpp", "kind: llama_cpp, key: env:K", "16: .*runtime.key: no such setting"),
         (
             "context_tokens: 2048",
@@ -134,6 +137,17 @@ def test_the_base_of_these_tests_is_sound():
             "models:\n  x: {capability: rule, context_tokens: 9}",
             "10: models.x: no deploy",
         ),
+        # What a runtime can serve, and the settings of the other one.
+        ("large: {cap", "large: {tokenizer: T, cap", "11: models.large.tokenizer: has no effect"),
+        ("file: Tiny.Q4, ", "file: Tiny.Q4, dimensions: 3, ", "10: models.tiny.dimen.*no effect"),
+        (
+            "file: Tiny.Q4, ",
+            "file: Tiny.Q4, serves: [embeddings], ",
+            "10: models.tiny.serves: a llama_cpp runtime does not",
+        ),
+        ("kind: llama_cpp, ", "kind: onnx, ", "16: .*runtime.context_tokens: no such setting; k"),
+        ("kind: llama_cpp, ", "", "16: .*runtime.kind: missing"),
+        ("{kind: llama_cpp, context_tokens: 2048}", "onnx", "16: .*runtime: expected settings"),
         # One server for each deployment.
         ("    endpoint: {", "    endpoint: {insecure: true, ", "21: .*insecure: has no effect"),
         ("https://h.ex", "http://h.ex", "21: .*endpoint.url: http without TLS"),
@@ -170,6 +184,39 @@ def test_a_wrong_setting_is_reported_where_it_stands(old, new, expected):
     assert old in BASE
     found = problems(BASE.replace(old, new, 1))
     assert any(re.match(rf"f\.yaml:{expected}", line) for line in found), found
+
+
+ONNX = BASE.replace("{kind: llama_cpp, context_tokens: 2048}", "{kind: onnx}").replace(
+    "file: Tiny.Q4, ", "file: Mini, tokenizer: Mini.t, dimensions: 384, serves: [embeddings], "
+)
+
+
+def test_an_onnx_runtime_is_read_and_needs_no_price_for_completions():
+    config = parse(ONNX.replace("completion: 0.05", "completion: 0"))
+    assert config.deployments["here"].runtime == Onnx(threads=1)
+    assert config.models["tiny"].dimensions == 384
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("tokenizer: Mini.t, ", "", "10: models.tiny.tokenizer: missing; an onnx runtime"),
+        ("dimensions: 384, ", "", "10: models.tiny.dimensions: missing; an onnx runtime"),
+        ("dimensions: 384, ", "dimensions: 0, ", "10: models.tiny.dimensions: expected a whole"),
+        ("serves: [embeddings], ", "", "10: models.tiny.serves: an onnx runtime serves embedd"),
+        ("[embeddings]", "[embeddings, chat]", "10: models.tiny.serves: an onnx runtime serves"),
+        ("[embeddings]", "[embeddings], modalities: [tokens]", "10: .*modalities: an onnx runtime"),
+        ("[embeddings]", "[embeddings], tools: true", "10: models.tiny.tools: has no effect"),
+        ("kind: onnx", "kind: onnx, parallel: 2", "16: .*runtime.parallel: no such setting"),
+        ("kind: onnx", "kind: onnx, threads: 0", "16: .*runtime.threads: expected a whole"),
+        ("prompt: 0.02", "prompt: 0", "17: deployments.here.price.prompt: 0 at an owned locus"),
+    ],
+)
+def test_a_wrong_setting_of_an_onnx_runtime_is_reported_where_it_stands(old, new, expected):
+    assert old in ONNX
+    found = problems(ONNX.replace(old, new, 1))
+    assert [line for line in found if not re.match(rf"f\.yaml:{expected}", line)] == []
+    assert found
 
 
 def test_a_deployment_has_exactly_one_of_runtime_and_endpoint():

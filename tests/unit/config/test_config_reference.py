@@ -22,7 +22,8 @@ def test_what_is_published_is_current(path):
 def settings(kind: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[Any, Any]]:
     kind, _ = bare(kind or inspect.type_info(Config))
     if isinstance(kind, inspect.UnionType):
-        kind, _ = bare(kind.types[0])
+        for one in kind.types:
+            yield from settings(one, path)
     if isinstance(kind, inspect.DictType):
         yield from settings(kind.value_type, (*path, "*"))
     if isinstance(kind, inspect.StructType):

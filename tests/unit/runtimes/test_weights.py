@@ -14,12 +14,14 @@ from situs.errors import WeightsError
 from situs.runtimes.memory import available_bytes
 from situs.runtimes.pull import pull
 from situs.runtimes.weights import (
+    Kind,
     PackageSource,
     Weights,
     ensure_verified,
     find,
     load_lock,
     presence,
+    require_kind,
     verify,
 )
 
@@ -75,8 +77,8 @@ def test_the_shipped_lock_reads_and_names_a_licence_and_an_origin_for_each():
 def test_the_reference_page_names_everything_in_the_lock():
     page = (Path(__file__).parents[3] / "docs" / "reference" / "models.md").read_text()
     for weights in load_lock().values():
-        size = f"{weights.size / 1e6:.0f} MB"
-        assert f"| `{weights.name}` | {size} | {weights.licence} |" in page
+        size = f"{weights.size / 1e6:.1f} MB"
+        assert f"| `{weights.name}` | {weights.kind} | {size} | {weights.licence} |" in page
 
 
 def test_an_unknown_name_suggests_the_nearest():
@@ -91,6 +93,9 @@ def test_an_unknown_name_suggests_the_nearest():
         (f'sha256 = "{"a" * 64}"', 'sha256 = "abc"'),
         ("size = 3", "size = 0"),
         ('file = "f.gguf"', 'file = "../f.gguf"'),
+        ('file = "f.gguf"', 'kind = "bin"\nfile = "f.gguf"'),
+        ('file = "f.gguf"', 'kind = "tokenizer"\nfile = "f.gguf"'),
+        ("context_tokens = 1\n", ""),
         ("[models.m.source]", "[models.m.sauce]"),
         ("[models.m]", "[models.m"),
     ],
@@ -108,6 +113,12 @@ def test_a_lock_that_is_not_well_formed_is_refused(tmp_path, old, new):
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(WeightsError, match="models lock"):
         load_lock(path)
+
+
+def test_a_file_of_another_kind_is_refused():
+    require_kind(entry(), Kind.GGUF)
+    with pytest.raises(WeightsError, match="tiny is a file of kind gguf; needed is one of kind on"):
+        require_kind(entry(), Kind.ONNX)
 
 
 def test_weights_that_match_are_verified_and_stamped(tmp_path):
