@@ -147,6 +147,7 @@ SECRETS = [
     ("pypi-AgE" + A + A, "pypi_token"),
     ("hf_" + A, "huggingface_token"),
     ("gsk_" + A, "vendor_token"),
+    ("situs_" + "0a1b2c3d_" + A + "abcdefghijk", "situs_key"),
     ("SG." + A[:22] + "." + A + "abcdefghijk", "sendgrid_key"),
     ("123456789" + ":AA" + A + "x", "telegram_token"),
     ("dapi" + "0123456789abcdef" * 2, "databricks_token"),

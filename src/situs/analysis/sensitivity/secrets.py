@@ -119,6 +119,7 @@ _TOKENS = (
     _token("pypi_token", r"\bpypi-AgE[A-Za-z0-9_\-]{50,}"),
     _token("huggingface_token", r"\b(?:hf_|api_org_)[A-Za-z0-9]{30,}"),
     _token("azure_key", r"(?i)\b(?:Account|SharedAccess)Key=[A-Za-z0-9+/]{40,}={0,2}"),
+    _token("situs_key", r"\bsitus_[0-9a-f]{8}_[0-9A-Za-z]{43}\b"),
     _token("sendgrid_key", r"\bSG\.[A-Za-z0-9_\-]{16,32}\.[A-Za-z0-9_\-]{32,64}"),
     _token("telegram_token", r"\b[0-9]{8,10}:AA[A-Za-z0-9_\-]{32,34}"),
     _token("databricks_token", r"\bdapi[0-9a-f]{32}\b"),
