@@ -28,7 +28,7 @@ from situs.errors import (
     StreamBroken,
 )
 from situs.placement.estimates import Bill, bill
-from situs.placement.filters import PASSING, context_of, meant
+from situs.placement.filters import PASSING, meant
 
 LONG = 32 * 1024
 """Bytes of a request from which on its analysis leaves the event loop."""
@@ -189,7 +189,8 @@ def refusal(request: Request, decision: Decision, snapshot: Snapshot) -> SitusEr
     3. What is asked fits nothing: 422, the same again tomorrow.
     """
     label, exclusions = decision.analysis.label, decision.placement.exclusions
-    asked = _asked(request, decision, snapshot)
+    fleet, analysis = snapshot.fleet.deployments, decision.analysis
+    asked = {d.name for d in fleet if meant(d, request, analysis)}
     if asked.isdisjoint(decision.policy.allowed):
         denied = {e.code for e in decision.policy.exclusions if e.deployment in asked}
         cause = decision.policy.error or ", ".join(sorted(denied)) or "nothing is allowed"
@@ -206,12 +207,6 @@ def refusal(request: Request, decision: Decision, snapshot: Snapshot) -> SitusEr
         busy.retry_after_s = 5
         return busy
     return NoDeploymentFits(f"The request is {label}; it fits no allowed deployment ({told}).")
-
-
-def _asked(request: Request, decision: Decision, snapshot: Snapshot) -> set[str]:
-    """The deployments that the request means: by the name in it, and by its route."""
-    context = context_of(request, decision.analysis, snapshot)
-    return {d.name for d in snapshot.fleet.deployments if meant(d, context)}
 
 
 def _own_answer(request: Request, decision: Decision, snapshot: Snapshot) -> tuple[Chunk, ...]:

@@ -31,7 +31,7 @@ def compile_routes(routes: Mapping[str, Route]) -> Routes:
         return NO_ROUTES
     with_samples = {name: route.samples for name, route in routes.items() if route.samples}
     compiled = _Compiled(
-        names=frozenset(routes),
+        within={name: tuple(sorted(route.deployments)) for name, route in routes.items()},
         rules={
             (name, place): compile_rule(route, place)
             for name, route in routes.items()
@@ -50,7 +50,7 @@ def compile_routes(routes: Mapping[str, Route]) -> Routes:
 class _Compiled(Struct, frozen=True):
     """What `find` and `answer` look at."""
 
-    names: frozenset[str]
+    within: dict[str, tuple[str, ...]]
     rules: dict[tuple[str, int], CompiledRule]
     templates: dict[str, Template]
     index: Index | None
@@ -63,16 +63,21 @@ class _Compiled(Struct, frozen=True):
         """
         if request.wire.service is Service.EMBEDDINGS:
             return None
-        if request.model in self.names:
-            return Routed(request.model, RoutedBy.ASKED)
+        if request.model in self.within:
+            return self._routed(request.model, RoutedBy.ASKED)
         if request.model != AUTO:
             return None
         said = single_turn(request) if self.rules else None
         rule = None if said is None else first_match(self.rules.values(), said)
         if rule is not None:
-            return Routed(rule.route, RoutedBy.RULE, rule=rule.position)
+            return self._routed(rule.route, RoutedBy.RULE, rule=rule.position)
         found = None if self.index is None else nearest(self.index, last_asked(request))
-        return None if found is None else Routed(found[0], RoutedBy.SAMPLES, score=found[1])
+        return None if found is None else self._routed(found[0], RoutedBy.SAMPLES, score=found[1])
+
+    def _routed(
+        self, route: str, by: RoutedBy, score: float = 1.0, rule: int | None = None
+    ) -> Routed:
+        return Routed(route, by, score, rule, self.within[route])
 
     def answer(self, request: Request, routed: Routed | None) -> str | None:
         """The filled template, where a rule matched and any text will do as an answer."""

@@ -43,7 +43,7 @@ class Route(Struct, frozen=True):
 
 
 class Routed(Struct, frozen=True):
-    """The route of a request.
+    """The route of a request, and where that lets it go (`deployments`; empty: anywhere).
 
     `rule` is the position of the rule that matched, `score` is in [0, 1].
     """
@@ -52,3 +52,4 @@ class Routed(Struct, frozen=True):
     by: RoutedBy
     score: float = 1.0
     rule: int | None = None
+    deployments: tuple[str, ...] = ()

@@ -26,26 +26,9 @@ class Option(Struct, frozen=True):
 
 
 class Context(Struct, frozen=True):
-    """What filters may look at besides the option. `within` is where the route may go.
-
-    An empty `within` is anywhere.
-    """
-
     request: Request
     analysis: Analysis
     objective: Objective
-    within: frozenset[str] = frozenset()
-
-
-def context_of(request: Request, analysis: Analysis, snapshot: Snapshot) -> Context:
-    routed = analysis.routed
-    route = None if routed is None else snapshot.routes.table.get(routed.route)
-    return Context(
-        request=request,
-        analysis=analysis,
-        objective=request.ask.objective or snapshot.objective,
-        within=frozenset() if route is None else route.deployments,
-    )
 
 
 Filter = Callable[[Option, Context], str | None]
@@ -53,27 +36,29 @@ Filter = Callable[[Option, Context], str | None]
 
 def asked_model(option: Option, context: Context) -> str | None:
     """A concrete name pins: the deployment's own, or its model's. A route's name does not."""
-    return None if _named(option.deployment, context) else "not_asked_for"
+    named = _named(option.deployment, context.request, context.analysis)
+    return None if named else "not_asked_for"
 
 
 def on_route(option: Option, context: Context) -> str | None:
     """A route restricts, however the request came to it."""
-    return None if _on_route(option.deployment, context) else "not_on_route"
+    return None if _on_route(option.deployment, context.analysis) else "not_on_route"
 
 
-def meant(deployment: Deployment, context: Context) -> bool:
+def meant(deployment: Deployment, request: Request, analysis: Analysis) -> bool:
     """Whether the request may mean this deployment: by the name in it, and by its route."""
-    return _named(deployment, context) and _on_route(deployment, context)
+    return _named(deployment, request, analysis) and _on_route(deployment, analysis)
 
 
-def _named(deployment: Deployment, context: Context) -> bool:
-    routed = context.analysis.routed
+def _named(deployment: Deployment, request: Request, analysis: Analysis) -> bool:
+    routed = analysis.routed
     asked_for_route = routed is not None and routed.by is RoutedBy.ASKED
-    return asked_for_route or names(context.request, deployment)
+    return asked_for_route or names(request, deployment)
 
 
-def _on_route(deployment: Deployment, context: Context) -> bool:
-    return not context.within or deployment.name in context.within
+def _on_route(deployment: Deployment, analysis: Analysis) -> bool:
+    within = () if analysis.routed is None else analysis.routed.deployments
+    return not within or deployment.name in within
 
 
 def known_name(request: Request, snapshot: Snapshot) -> bool:

@@ -10,7 +10,7 @@ from situs.core.decision import Analysis, Candidate, Exclusion, Placement, Polic
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.placement.estimates import estimate
-from situs.placement.filters import FILTERS, Context, Option, context_of
+from situs.placement.filters import FILTERS, Context, Option
 from situs.placement.scorers import OBJECTIVES, SCORERS
 
 
@@ -25,7 +25,8 @@ def place(
        after them by class; then higher scores, then lower load, then a hash of request id and
        name: spread over equals, and yet the same again when replayed.
     """
-    context = context_of(request, analysis, snapshot)
+    objective = request.ask.objective or snapshot.objective
+    context = Context(request, analysis, objective)
     allowed = set(verdict.allowed)
     kept: list[Option] = []
     exclusions: list[Exclusion] = []
@@ -39,7 +40,7 @@ def place(
             exclusions.extend(reasons)
         else:
             kept.append(option)
-    return Placement(_rank(kept, context) if kept else (), tuple(exclusions), context.objective)
+    return Placement(_rank(kept, context) if kept else (), tuple(exclusions), objective)
 
 
 def refusals(option: Option, context: Context) -> list[Exclusion]:
