@@ -80,6 +80,8 @@ def litellm(file: Path, home: str | None, keys_dir: str | None) -> None:
     made = import_litellm(file, home, keys_dir)
     write_keys(made.keys, Path())
     click.echo(made.text, nl=False)
-    counts = f"{made.deployments} deployments taken over, {made.refused} not; "
-    counts += f"{made.left} settings without counterpart; {len(made.keys)} keys written"
-    click.echo(f"{counts}. Read every comment before you use it.", err=True)
+    counts = (
+        f"deployments taken over: {made.deployments}, not: {made.refused}; "
+        f"settings without counterpart: {made.left}; keys written: {len(made.keys)}"
+    )
+    click.echo(f"{counts}\nRead every comment before you use it.", err=True)

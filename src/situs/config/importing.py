@@ -84,7 +84,7 @@ def write_keys(keys: Iterable[Secret], base: Path) -> None:
     A file that is there already stays if it holds the same key. Raises ConfigError if not.
     """
     for key in keys:
-        path = base / Path(key.reference.removeprefix("file:"))
+        path = base / Path(key.reference.removeprefix("file:")).expanduser()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         content = key.reveal().encode("ascii") + b"\n"
         try:
