@@ -1,4 +1,4 @@
-"""`situs receipts` and `situs decisions`: the tamper-evident record, checked and looked at."""
+"""`situs receipts`: the tamper-evident record, checked and looked at."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
+from situs.cli.tables import counted, json_option, print_json, show_tables, table_of
 from situs.errors import OperatorError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from situs.stores.decisions import Entry
     from situs.stores.verify import Report
 
 _data = click.option(
@@ -25,7 +23,6 @@ _data = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="The data directory; receipts lie in its receipts folder.",
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def _directory(data: Path | None) -> Path:
@@ -44,10 +41,6 @@ def _existing(data: Path | None) -> Path:
     return directory
 
 
-def _print_json(value: Any) -> None:
-    click.echo(msgspec.json.encode(value))
-
-
 @click.group()
 def receipts() -> None:
     """The tamper-evident record: verify it, look at a line, copy it out."""
@@ -62,7 +55,7 @@ def receipts() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A public key (PEM) to trust instead of those in the keys folder; may be repeated.",
 )
-@_json
+@json_option
 def verify(data: Path | None, key_files: tuple[Path, ...], as_json: bool) -> None:
     """Check every link, Merkle root and signature.
 
@@ -80,7 +73,7 @@ def verify(data: Path | None, key_files: tuple[Path, ...], as_json: bool) -> Non
         keys = pinned_keys(directory / "keys")
     report = check(receipts_dir(directory), keys)
     if as_json:
-        _print_json(report)
+        print_json(report)
     elif any(problem.code == NOTHING for problem in report.problems):
         click.echo(f"nothing to verify: {receipts_dir(directory)} holds no receipt")
     else:
@@ -89,25 +82,25 @@ def verify(data: Path | None, key_files: tuple[Path, ...], as_json: bool) -> Non
 
 
 def _print_report(report: Report, keys: list[str]) -> None:
-    table = _table("chain", "lines", "checkpoints", "unsigned", "end")
+    table = table_of("chain", "lines", "checkpoints", "unsigned", "end")
     for chain in report.chains:
         end = "closed" if chain.closed else "torn last line" if chain.torn else "open or killed"
         numbers = (chain.lines, chain.checkpoints, chain.unsigned)
         table.add_row(chain.chain, *map(str, numbers), end)
     if report.chains:
-        _show(table)
+        show_tables(table)
     click.echo(f"trusted keys: {', '.join(keys) or 'none'}")
     click.echo(
-        f"{_count(report.lines, 'line')}, {_count(report.decisions, 'decision')}, "
-        f"{_count(report.outcomes, 'outcome')}, "
-        f"{_count(report.open_decisions, 'decision')} without an outcome"
+        f"{counted(report.lines, 'line')}, {counted(report.decisions, 'decision')}, "
+        f"{counted(report.outcomes, 'outcome')}, "
+        f"{counted(report.open_decisions, 'decision')} without an outcome"
     )
     for problem in report.problems:
         where = f"{problem.file}:{problem.line}"
         seq = "" if problem.seq is None else f" seq {problem.seq}"
         click.echo(f"{where}{seq}: {problem.code}: {problem.what}")
     count = len(report.problems) + report.more_problems
-    click.echo(f"NOT SOUND: {_count(count, 'problem')}" if count else "sound")
+    click.echo(f"NOT SOUND: {counted(count, 'problem')}" if count else "sound")
 
 
 @receipts.command()
@@ -156,7 +149,7 @@ def export(target: Path, data: Path | None, since: datetime | None, force: bool)
     keys.mkdir(parents=True, exist_ok=True)
     for path in (directory / "keys").glob("*.pub"):
         shutil.copy2(path, keys / path.name)
-    click.echo(f"{_count(copied, 'chain')} copied to {target}")
+    click.echo(f"{counted(copied, 'chain')} copied to {target}")
 
 
 def _check_target(target: Path, directory: Path, force: bool) -> None:
@@ -170,212 +163,3 @@ def _check_target(target: Path, directory: Path, force: bool) -> None:
             f"There is a copy in {target} already.",
             do="Choose another place, or write over it with --force.",
         )
-
-
-@click.group()
-def decisions() -> None:
-    """Past decisions: where requests went, and why."""
-
-
-@decisions.command()
-@_data
-@click.option(
-    "-n", "count", default=20, show_default=True, type=click.IntRange(0), help="How many."
-)
-@click.option("-f", "--follow", "follows", is_flag=True, help="Go on with new ones as they end.")
-@click.option(
-    "-w",
-    "--wide",
-    is_flag=True,
-    help="With year, findings, locus, objective and reason, as on a terminal of 160 columns.",
-)
-@_json
-def tail(data: Path | None, count: int, follows: bool, wide: bool, as_json: bool) -> None:
-    """List the newest decisions."""
-    from situs.stores.decisions import follow
-    from situs.stores.decisions import tail as newest
-
-    directory = _directory(data)
-    wide = wide or (sys.stdout.isatty() and shutil.get_terminal_size().columns >= _WIDE)
-    row = _row if wide else _short_row
-    coming = follow(directory)
-    entries = newest(directory, count)
-    if as_json:
-        for entry in entries:
-            _print_json(entry)
-    elif entries:
-        table = _table(*(_COLUMNS if wide else _SHORT_COLUMNS))
-        for entry in entries:
-            table.add_row(*row(entry))
-        _show(table)
-    elif not follows:
-        click.echo("no decisions yet")
-    if not follows:
-        return
-    for entry in coming:
-        if as_json:
-            _print_json(entry)
-        else:
-            click.echo("  ".join(row(entry)))
-
-
-@decisions.command("show")
-@click.argument("wanted", metavar="ID")
-@_data
-@_json
-def show_decision(wanted: str, data: Path | None, as_json: bool) -> None:
-    """Show one decision whole, by its id or by chain:sequence."""
-    from situs.stores.decisions import find
-
-    entry = find(_directory(data), wanted)
-    if entry is None:
-        raise OperatorError("There is no such decision.", do="See `situs decisions tail`.")
-    if as_json:
-        _print_json(entry)
-        return
-    _show(*_tables(entry), between="\n")
-
-
-_COLUMNS = ("time", "id", "label", "objective", "went to", "end", "reason")
-_SHORT_COLUMNS = ("time", "id", "label", "went to", "end")
-_WIDE = 160
-
-
-def _show(*tables: Table, between: str = "") -> None:
-    """As wide as the terminal; elsewhere as wide as needed, and no blanks at the ends of lines."""
-    from rich.console import Console
-
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else 240, markup=False, highlight=False, emoji=False)
-    for number, table in enumerate(tables):
-        click.echo(between if number else "", nl=False)
-        if terminal:
-            console.print(table)
-            continue
-        with console.capture() as capture:
-            console.print(table)
-        for line in capture.get().splitlines():
-            click.echo(line.rstrip())
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _table(*columns: str, title: str | None = None) -> Table:
-    from rich.table import Table
-
-    table = Table(
-        *columns, title=title, box=None, title_justify="left", pad_edge=False, header_style="dim"
-    )
-    for column in table.columns:
-        column.overflow = "fold"
-    return table
-
-
-def _row(entry: Entry) -> tuple[str, ...]:
-    decision = entry.decision
-    at = datetime.fromtimestamp(decision["at"], UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return (
-        at,
-        entry.id,
-        _label(entry),
-        decision["placement"]["objective"],
-        _destination(entry),
-        _end(entry),
-        _reason(entry),
-    )
-
-
-def _short_row(entry: Entry) -> tuple[str, ...]:
-    """What fits into a hundred columns."""
-    at = datetime.fromtimestamp(entry.decision["at"], UTC).strftime("%m-%d %H:%M:%S")
-    label = str(entry.decision["analysis"]["label"])
-    return at, entry.id, label, _destination(entry, locus=False), _end(entry)
-
-
-def _destination(entry: Entry, *, locus: bool = True) -> str:
-    """The last deployment tried, or with ? the one ranked first while nothing is known."""
-    attempts = (entry.outcome or {}).get("attempts") or []
-    ranked = entry.decision["placement"]["ranked"]
-    if attempts:
-        last, ending = attempts[-1], ""
-        name, at, law = last["deployment"], last["locus"], last["jurisdiction"]
-    elif entry.outcome is not None or not ranked:
-        return "-"
-    else:
-        name, ending = ranked[0]["deployment"], "?"
-        facts = entry.deployment(name).get("locus", {})
-        at, law = facts.get("name", "?"), facts.get("jurisdiction", "?")
-    return f"{name} @ {at} ({law}){ending}" if locus else f"{name} ({law}){ending}"
-
-
-def _end(entry: Entry) -> str:
-    if entry.outcome is None:
-        return "no outcome"
-    attempts = entry.outcome["attempts"]
-    return f"{attempts[-1]['end'] if attempts else 'not sent'} {entry.outcome['status']}"
-
-
-def _label(entry: Entry) -> str:
-    analysis = entry.decision["analysis"]
-    reasons = [r for r in analysis["reasons"] if r["source"] != "default"]
-    details = dict.fromkeys(r["detail"] for r in reasons)
-    return f"{analysis['label']} ({', '.join(details)})" if details else str(analysis["label"])
-
-
-def _reason(entry: Entry) -> str:
-    """As `x-situs-reason` says it; of a request that went nowhere, also what excluded all."""
-    decision, outcome = entry.decision, entry.outcome or {}
-    policy, placement = decision["policy"], decision["placement"]
-    if (code := outcome.get("code")) is not None:
-        exclusions = (*policy["exclusions"], *placement["exclusions"])
-        codes = [] if placement["ranked"] else [e["code"] for e in exclusions]
-        return ", ".join(dict.fromkeys((code, *codes)))
-    if len(outcome.get("attempts", ())) > 1:
-        return "failover"
-    if decision["request"]["model"] != "auto":
-        return "pinned"
-    return "only_candidate" if len(placement["ranked"]) == 1 else str(placement["objective"])
-
-
-def _tables(entry: Entry) -> list[Table]:
-    decision = entry.decision
-    facts = _table("", "", title=f"decision {entry.id}")
-    facts.show_header = False
-    request, analysis, policy = decision["request"], decision["analysis"], decision["policy"]
-    for name, value in zip(_COLUMNS, _row(entry), strict=True):
-        facts.add_row(name, value)
-    owed = ", ".join(f"{o['kind']} {o['deployment']}" for o in policy["obligations"])
-    for name, value in (
-        ("receipt", entry.ref),
-        ("request", f"{request['wire']} {request['model']}, {request['size']} bytes"),
-        ("digest", request["digest"]),
-        ("task", f"{analysis['task']}, needs {analysis['needs']} ({analysis['tier']})"),
-        ("findings", ", ".join(f["kind"] for f in analysis["findings"]) or "-"),
-        ("policy", policy["policy"] + (f": {policy['error']}" if policy["error"] else "")),
-        ("obligations", owed or "-"),
-        ("fleet", decision["fleet"]["digest"]),
-    ):
-        facts.add_row(name, value)
-    ranked = _table("ranked", "score", "adequate", "cost", "ttft_s", "scores")
-    for c in decision["placement"]["ranked"]:
-        scores = " ".join(f"{name}={value:.2f}" for name, value in c["scores"].items())
-        cost = "-" if c["cost"] is None else f"{c['cost']:.2g}"
-        adequate = "yes" if c["adequate"] else "no"
-        ranked.add_row(
-            c["deployment"], f"{c['score']:.3f}", adequate, cost, f"{c['ttft_s']:.2f}", scores
-        )
-    excluded = _table("excluded", "by", "because")
-    for e in (*policy["exclusions"], *decision["placement"]["exclusions"]):
-        excluded.add_row(e["deployment"], e["rule"], e["code"])
-    attempts = _table("attempt", "where", "end", "peer", "sent", "received", "seconds")
-    for a in (entry.outcome or {}).get("attempts", []):
-        peer = a["peer"]
-        reached = "-" if peer is None else f"{peer['address']}:{peer['port']}"
-        where = f"{a['locus']} ({a['jurisdiction']})"
-        sizes = (str(a["bytes_out"]), str(a["bytes_in"]))
-        attempts.add_row(
-            a["deployment"], where, a["end"], reached, *sizes, f"{a['duration_s']:.3f}"
-        )
-    return [table for table in (facts, ranked, excluded, attempts) if table.rows]

@@ -1,15 +1,28 @@
-"""Past decisions, read back from the segments."""
+"""Past decisions: found by the index where it is current, else in the segments."""
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
-from situs.stores.layout import chains, lines_backwards, parse, receipts_dir, segments
+from situs.errors import StoreError
+from situs.stores.follow import Follower, Join
+from situs.stores.index import INDEX_FILE, reaches, reading, told
+from situs.stores.layout import (
+    chains,
+    lines_backwards,
+    parse,
+    receipts_dir,
+    segment_path,
+    segments,
+)
 
 _MARK = b'"type":"%s",'
 
@@ -36,22 +49,63 @@ class Entry(Struct, frozen=True):
         return next((d for d in listed if d.get("name") == name), {})
 
 
-def tail(data_dir: Path, count: int) -> list[Entry]:
-    """The newest decisions, oldest of them first."""
-    entries: list[Entry] = []
-    outcomes: dict[str, dict[str, Any]] = {}
-    for path in _newest_first(data_dir):
-        if len(entries) >= count:
-            break
-        for line in lines_backwards(path):
-            if _is(line, b"outcome"):
-                outcome = parse(line) or {}
-                outcomes[str(outcome.get("id"))] = outcome
-            elif _is(line, b"decision") and (decision := parse(line)):
-                entries.append(_entry(path, decision, outcomes.pop(str(decision.get("id")), None)))
-                if len(entries) >= count:
-                    break
-    return entries[::-1]
+class Filters(Struct, frozen=True):
+    """Which decisions are wanted; None: any. `status` is a status or a class of them (`4xx`).
+
+    `deployment` is the last one tried. `since` is in seconds since the epoch.
+    """
+
+    deployment: str | None = None
+    label: str | None = None
+    status: str | None = None
+    tenant: str | None = None
+    since: float | None = None
+
+
+ANY = Filters()
+
+
+class Recent(Struct, frozen=True):
+    """A decision as the index has it; what is None is not known yet, or was never there."""
+
+    id: str
+    at: float
+    chain: str
+    seq: int
+    wire: str
+    asked: str
+    tenant: str
+    key: str
+    label: str
+    task: str
+    route: str | None
+    objective: str
+    deployment: str | None
+    locus: str | None
+    jurisdiction: str | None
+    end: str | None
+    status: int | None
+    code: str | None
+    over_at: float | None
+
+
+def recent(index: Path, filters: Filters = ANY, limit: int = 100) -> list[Recent]:
+    """The newest decisions that the filters let through, newest first. Raises StoreError."""
+    columns = ",".join(f'"{name}"' for name in Recent.__struct_fields__)
+    with told(index), reading(index) as db:
+        return [Recent(*row) for row in _rows(db, columns, filters, limit)]
+
+
+def tail(data_dir: Path, count: int, filters: Filters = ANY) -> list[Entry]:
+    """The newest decisions that the filters let through, oldest of them first."""
+    with suppress(StoreError):
+        if _is_current(data_dir):
+            with told(data_dir / INDEX_FILE), reading(data_dir / INDEX_FILE) as db:
+                rows = _rows(db, _PLACES, filters, count)
+            entries = [entry for row in rows if (entry := _at_place(data_dir, row))]
+            if len(entries) == len(rows):
+                return entries[::-1]
+    return list(islice(_newest(data_dir, filters), count))[::-1]
 
 
 def find(data_dir: Path, wanted: str) -> Entry | None:
@@ -62,20 +116,12 @@ def find(data_dir: Path, wanted: str) -> Entry | None:
         if line is None or "id" not in line:
             return None
         decision_id = str(line["id"])
-    needle = b'"id":"' + decision_id.encode() + b'"'
-    outcome = None
-    for path in _newest_first(data_dir):
-        for raw in lines_backwards(path):
-            if needle not in raw:
-                continue
-            line = parse(raw) or {}
-            if line.get("id") != decision_id:
-                continue
-            if line.get("type") == "outcome":
-                outcome = line
-            elif line.get("type") == "decision":
-                return _entry(path, line, outcome)
-    return None
+    with suppress(StoreError), told(data_dir / INDEX_FILE), reading(data_dir / INDEX_FILE) as db:
+        query = f"SELECT {_PLACES} FROM decisions WHERE id = ?"  # noqa: S608 - our own words
+        row = db.execute(query, (decision_id,)).fetchone()
+        if row is not None and row[3] is not None and (entry := _at_place(data_dir, row)):
+            return entry
+    return _find_in_segments(data_dir, decision_id)
 
 
 def read_line(data_dir: Path, ref: str) -> dict[str, Any] | None:
@@ -92,33 +138,144 @@ def read_line(data_dir: Path, ref: str) -> dict[str, Any] | None:
     return None
 
 
-def follow(data_dir: Path, poll_s: float = 0.2) -> Iterator[Entry]:
+def follow(data_dir: Path, poll_s: float = 0.2, filters: Filters = ANY) -> Iterator[Entry]:
     """Decisions that end after this call, each as its outcome is written; never stops by itself."""
-    offsets = {path: path.stat().st_size for path in _newest_first(data_dir)}
-    return _ended_since(data_dir, offsets, poll_s)
+    return _ended_since(data_dir, Follower.at_end(receipts_dir(data_dir)), poll_s, filters)
 
 
-def _ended_since(data_dir: Path, offsets: dict[Path, int], poll_s: float) -> Iterator[Entry]:
+def _ended_since(
+    data_dir: Path, follower: Follower, poll_s: float, filters: Filters
+) -> Iterator[Entry]:
+    join = Join()
     while True:
-        for path in reversed(_newest_first(data_dir)):
-            for raw in _new_lines(path, offsets):
-                line = parse(raw) if _is(raw, b"outcome") else None
-                entry = find(data_dir, str(line.get("id"))) if line else None
-                if entry is not None:
+        while (batch := follower.read()) is not None:
+            places = {
+                one.begun.id: (
+                    *(one.begun.chain, one.begun.first, one.begun.offset),
+                    *(one.over.chain, one.over.first, one.over.offset),
+                )
+                for one in join(batch, lambda _: {})
+            }
+            for over in batch.over:
+                place = places.get(over.outcome.id)
+                entry = (place and _at_place(data_dir, place)) or find(data_dir, over.outcome.id)
+                if entry is not None and _lets_through(filters, entry):
                     yield entry
         time.sleep(poll_s)
 
 
-def _new_lines(path: Path, offsets: dict[Path, int]) -> list[bytes]:
-    """Whole lines since the last look; moves the offset behind them."""
-    begin = offsets.get(path, 0)
-    if path.stat().st_size <= begin:
-        return []
-    with path.open("rb") as file:
-        file.seek(begin)
-        lines = file.read().split(b"\n")
-    offsets[path] = begin + sum(len(line) + 1 for line in lines[:-1])
-    return lines[:-1]
+# By the index.
+
+_PLACES = 'chain, first, "offset", over_chain, over_first, over_offset'
+_CATCH_UP_S = 1.5
+
+
+def _is_current(data_dir: Path) -> bool:
+    """Whether the index has all that is written by now; a gateway that runs is given its time."""
+    ends = Follower.at_end(receipts_dir(data_dir)).positions
+    give_up_at = time.monotonic() + _CATCH_UP_S
+    while not reaches(data_dir, ends):
+        if time.monotonic() >= give_up_at:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _rows(
+    db: sqlite3.Connection, columns: str, filters: Filters, limit: int
+) -> list[tuple[Any, ...]]:
+    tests, values = ["1"], list[Any]()
+    for column in ("deployment", "label", "tenant"):
+        if (value := getattr(filters, column)) is not None:
+            tests.append(f"{column} = ?")
+            values.append(value)
+    if filters.status is not None:
+        tests.append("CAST(status AS TEXT) LIKE ?")
+        values.append(filters.status.replace("x", "_"))
+    if filters.since is not None:
+        tests.append("at >= ?")
+        values.append(filters.since)
+    query = (
+        f"SELECT {columns} FROM decisions WHERE {' AND '.join(tests)} "  # noqa: S608 - our own words
+        "ORDER BY at DESC, chain DESC, seq DESC LIMIT ?"
+    )
+    return db.execute(query, (*values, limit)).fetchall()
+
+
+def _at_place(data_dir: Path, place: Sequence[Any]) -> Entry | None:
+    """The entry whose lines stand there; None when they do not."""
+    chain, first, offset, over_chain, over_first, over_offset = place
+    folder = receipts_dir(data_dir)
+    path = segment_path(folder / chain, first)
+    decision = _line_at(path, offset)
+    if decision is None:
+        return None
+    outcome = None
+    if over_chain is not None:
+        outcome = _line_at(segment_path(folder / over_chain, over_first), over_offset)
+        if outcome is None or outcome.get("id") != decision.get("id"):
+            return None
+    return _entry(path, decision, outcome)
+
+
+def _line_at(path: Path, offset: int) -> dict[str, Any] | None:
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return parse(file.readline())
+    except OSError:
+        return None
+
+
+# By the segments.
+
+
+def _newest(data_dir: Path, filters: Filters) -> Iterator[Entry]:
+    outcomes: dict[str, dict[str, Any]] = {}
+    for path in _newest_first(data_dir):
+        for line in lines_backwards(path):
+            if _is(line, b"outcome"):
+                outcome = parse(line) or {}
+                outcomes[str(outcome.get("id"))] = outcome
+            elif _is(line, b"decision") and (decision := parse(line)):
+                entry = _entry(path, decision, outcomes.pop(str(decision.get("id")), None))
+                if _lets_through(filters, entry):
+                    yield entry
+
+
+def _find_in_segments(data_dir: Path, decision_id: str) -> Entry | None:
+    needle = b'"id":"' + decision_id.encode() + b'"'
+    outcome = None
+    for path in _newest_first(data_dir):
+        for raw in lines_backwards(path):
+            if needle not in raw:
+                continue
+            line = parse(raw) or {}
+            if line.get("id") != decision_id:
+                continue
+            if line.get("type") == "outcome":
+                outcome = line
+            elif line.get("type") == "decision":
+                return _entry(path, line, outcome)
+    return None
+
+
+def _lets_through(filters: Filters, entry: Entry) -> bool:
+    outcome = entry.outcome or {}
+    attempts = outcome.get("attempts") or []
+    status, wanted = str(outcome.get("status", "")), filters.status
+    alike = wanted is None or (
+        len(status) == len(wanted)
+        and all(w in ("x", s) for s, w in zip(status, wanted, strict=True))
+    )
+    last = attempts[-1]["deployment"] if attempts else None
+    return (
+        alike
+        and filters.deployment in (None, last)
+        and filters.label in (None, entry.decision["analysis"]["label"])
+        and filters.tenant in (None, entry.decision["request"]["tenant"])
+        and (filters.since is None or entry.decision["at"] >= filters.since)
+    )
 
 
 def _newest_first(data_dir: Path) -> list[Path]:

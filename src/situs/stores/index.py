@@ -206,11 +206,16 @@ def status(data_dir: Path) -> Status:
         )
 
 
-def behind(data_dir: Path) -> int:
-    """Bytes of receipts that the index has not read yet. Raises StoreError."""
+def reaches(data_dir: Path, ends: Mapping[str, Position]) -> bool:
+    """Whether the index has read that far. Raises StoreError."""
     path = data_dir / INDEX_FILE
     with told(path), reading(path) as db:
-        return Follower(receipts_dir(data_dir), _positions(db)).behind()
+        stored = _positions(db)
+    return all(
+        (here := stored.get(chain)) is not None and (here.closed or not here.before(end))
+        for chain, end in ends.items()
+        if end.offset
+    )
 
 
 def rebuild(data_dir: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> int:
