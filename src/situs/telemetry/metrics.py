@@ -56,8 +56,9 @@ class Metrics(Collector):
 
     content_type = CONTENT_TYPE_PLAIN_0_0_4
 
-    def __init__(self, status: Status, *, by_tenant: bool = False) -> None:
+    def __init__(self, status: Status, *, by_tenant: bool = False, series: int = SERIES) -> None:
         self._lock = Lock()
+        self._most = series
         self._families = names.FAMILIES + (names.TENANT_FAMILIES if by_tenant else ())
         self._counts: dict[Family, dict[Labels, float]] = {f: {} for f in self._families}
         self._histograms: dict[Family, dict[Labels, _Histogram]] = {
@@ -169,17 +170,23 @@ class Metrics(Collector):
 
     def _add(self, family: Family, labels: Labels, amount: float = 1) -> None:
         table = self._counts[family]
-        labels = _room(table, labels)
+        labels = self._room(table, labels)
         table[labels] = table.get(labels, 0) + amount
 
     def _time(self, family: Family, labels: Labels, seconds: float) -> None:
         table = self._histograms[family]
-        labels = _room(table, labels)
+        labels = self._room(table, labels)
         found = table.get(labels)
         if found is None:
             found = table[labels] = _Histogram(len(family.buckets))
         found.counts[bisect_left(family.buckets, seconds)] += 1
         found.sum += max(0.0, seconds)
+
+    def _room(self, table: Mapping[Labels, object], labels: Labels) -> Labels:
+        """The labels themselves, or `other` throughout when the table is full."""
+        if labels in table or len(table) < self._most:
+            return labels
+        return (OTHER,) * len(labels)
 
     def _forget(self) -> None:
         """Drop the series with a value that is neither known nor fixed."""
@@ -230,13 +237,6 @@ def _codes(kind: type[SitusError]) -> Iterator[str]:
 
 def _of(value: str, allowed: frozenset[str]) -> str:
     return value if value in allowed or value == NONE else OTHER
-
-
-def _room(table: Mapping[Labels, object], labels: Labels) -> Labels:
-    """The labels themselves, or `other` throughout when the table is full."""
-    if labels in table or len(table) < SERIES:
-        return labels
-    return (OTHER,) * len(labels)
 
 
 def _tokens(served: Served) -> Iterator[tuple[str, int]]:

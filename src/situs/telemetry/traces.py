@@ -44,7 +44,13 @@ class Traces:
     """
 
     def __init__(
-        self, endpoint: str, headers: Mapping[str, str], version: str, *, sample: float = 1.0
+        self,
+        endpoint: str,
+        headers: Mapping[str, str],
+        version: str,
+        *,
+        sample: float = 1.0,
+        waiting: int = WAITING,
     ) -> None:
         session = requests.Session()
         session.trust_env = False
@@ -58,6 +64,7 @@ class Traces:
         self._resource = Resource.create({"service.name": "situs", "service.version": version})
         self._scope = InstrumentationScope("situs", version)
         self._sample = sample
+        self._most = waiting
         self._waiting: deque[Span] = deque()
         self._changed = Condition()
         self._stopping = False
@@ -74,7 +81,7 @@ class Traces:
         """Queue their spans; returns at once. What ended after `close` is dropped."""
         spans = [span for served in batch for span in spans_of(served, self._sample)]
         with self._changed:
-            room = 0 if self._stopping else max(0, WAITING - len(self._waiting))
+            room = 0 if self._stopping else max(0, self._most - len(self._waiting))
             self._waiting.extend(spans[:room])
             self._dropped += len(spans[room:])
             if len(self._waiting) >= _BATCH:
