@@ -158,6 +158,12 @@ class Gateway:
             time.sleep(0.02)
         raise AssertionError(f"no outcome for {request_id}")
 
+    def workers(self) -> list[int]:
+        """The process ids of its workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        found = [(int(pid), Path(f"/proc/{pid}/cmdline")) for pid in children.split()]
+        return [pid for pid, line in found if b"situs.app.worker" in line.read_bytes()]
+
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
@@ -194,12 +200,11 @@ def running(
 
 
 @contextlib.contextmanager
-def started(arguments: list[str], data: Path, log: Path) -> Iterator[Gateway]:
+def started(arguments: list[str], data: Path, log: Path, port: int = 0) -> Iterator[Gateway]:
     """Any command that greets; killed if it does not stop when asked."""
+    places = ("--port", str(port), "--data", str(data))
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command(*arguments, "--port", "0", "--data", str(data)), stdout=output, stderr=output
-        )
+        process = subprocess.Popen(command(*arguments, *places), stdout=output, stderr=output)
     try:
         yield Gateway(process, _greeted(process, log, 60.0), data, log)
     finally:

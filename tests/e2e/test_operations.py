@@ -226,14 +226,15 @@ def test_a_killed_gateway_leaves_a_chain_that_verifies(tmp_path, fakes):
 def test_a_segment_that_cannot_be_written_is_a_503_and_nothing_leaves(tmp_path, fakes):
     with stage.running(tmp_path, stage.fleet(fakes)) as gateway:
         assert gateway.chat().status == 200
-        limit_file_size(gateway.process.pid, 0)
+        [worker] = gateway.workers()
+        limit_file_size(worker, 0)
         before = [fake.traffic() for fake in fakes.values()]
         for stream in (False, True):
             answer = gateway.chat(stream=stream)
             assert (answer.status, answer.code) == (503, "cannot_record")
         assert [fake.traffic() for fake in fakes.values()] == before
         assert gateway.call("GET", "/readyz").status == 503
-        limit_file_size(gateway.process.pid, -1)
+        limit_file_size(worker, -1)
         deadline = time.monotonic() + 10
         while gateway.chat().status != 200:
             assert time.monotonic() < deadline, "it never recovered"

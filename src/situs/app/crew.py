@@ -18,6 +18,7 @@ from situs.app.link import (
     Link,
     Load,
     Loaded,
+    Place,
     Runtimes,
     Stop,
     Stopping,
@@ -27,7 +28,6 @@ from situs.app.link import (
     ToParent,
 )
 from situs.app.plan import Plan
-from situs.app.worker import Place
 from situs.errors import OperatorError
 from situs.fleet.board import Board
 from situs.runtimes.process import how_it_ended

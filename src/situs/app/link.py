@@ -14,6 +14,15 @@ from situs.app.plan import Plan
 from situs.core.fleet import Health
 
 
+class Place(Struct, frozen=True):
+    """Where a worker stands: its row on the board, and the descriptors it was given."""
+
+    row: int
+    listener: int
+    link: int
+    board: int
+
+
 class RuntimeState(Struct, frozen=True):
     """How a supervised model server is, where it listens, and the key that it asks for."""
 
@@ -117,6 +126,8 @@ class Link:
 
     def send(self, message: ToWorker | ToParent) -> None:
         """Never blocks; to an end that is gone it does nothing."""
+        if self._writer.is_closing():
+            return
         data = _encode(message)
         self._writer.write(len(data).to_bytes(_LENGTH, "big") + data)
 

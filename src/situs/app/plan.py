@@ -38,8 +38,13 @@ class Plan(Struct, frozen=True):
         return f"Plan({self.generation})"  # the rest holds secrets
 
 
-def load_plan(setting: Setting, generation: int, slots: Mapping[str, int]) -> Plan:
-    """Raises ConfigError, PolicyError or WeightsError: a plan holds together, or there is none."""
+def load_plan(
+    setting: Setting, generation: int, slots: Mapping[str, int], *, secrets: bool = True
+) -> Plan:
+    """Raises ConfigError, PolicyError or WeightsError: a plan holds together, or there is none.
+
+    Without `secrets` it is good enough to decide on, and for nothing else.
+    """
     config = setting.config
     plan = Plan(
         generation=generation,
@@ -47,7 +52,7 @@ def load_plan(setting: Setting, generation: int, slots: Mapping[str, int]) -> Pl
         data=str(setting.data),
         weights={name: entry.sha256 for name, entry in load_lock().items()},
         policy=load_checked(build.policy_paths(config, setting.base) or (shipped(),)),
-        secrets=_secrets(setting),
+        secrets=_secrets(setting) if secrets else {},
         slots=_slots(config, slots),
     )
     build.fleet_of(config, plan.weights)

@@ -21,7 +21,6 @@ from pathlib import Path
 
 import msgspec
 import uvloop
-from msgspec import Struct
 
 from situs.analysis import analyse, warm
 from situs.app.link import (
@@ -29,6 +28,7 @@ from situs.app.link import (
     Link,
     Load,
     Loaded,
+    Place,
     Runtimes,
     RuntimeState,
     Stop,
@@ -57,15 +57,6 @@ from situs.trust.keys import open_signing_key
 
 _log = logging.getLogger(__name__)
 _BEAT_S = 1.0
-
-
-class Place(Struct, frozen=True):
-    """Where a worker stands: its row on the board, and the descriptors it was given."""
-
-    row: int
-    listener: int
-    link: int
-    board: int
 
 
 class Worker:
