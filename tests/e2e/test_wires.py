@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import struct
+from typing import Any
 
 import pytest
 from openai import AsyncOpenAI, BadRequestError, OpenAI, UnprocessableEntityError
@@ -251,7 +252,7 @@ def function(name, **properties):
 
 TEXT = {"type": "string"}
 TOOLS = [function("weather", city=TEXT, days={"type": "integer"}), function("time", zone=TEXT)]
-ASK = [{"role": "user", "content": "Grüße aus Zürich, 東京 und Kraków"}]
+ASK: Any = [{"role": "user", "content": "Grüße aus Zürich, 東京 und Kraków"}]
 ARGUMENTS = [{"city": ASK[0]["content"], "days": 1}, {"zone": ASK[0]["content"]}]
 
 
@@ -361,7 +362,9 @@ def test_the_asynchronous_client_on_every_wire(gateway):
                 client.completions.create(model="auto", prompt="x"),
                 client.embeddings.create(model="auto", input="x"),
             )
-            stream = await client.chat.completions.create(model="auto", messages=ASK, stream=True)
+            stream: Any = await client.chat.completions.create(
+                model="auto", messages=ASK, stream=True
+            )
             pieces = [piece async for piece in stream]
         return chat, text, vectors, pieces
 
@@ -379,6 +382,7 @@ def test_a_client_that_leaves_a_stream_stops_the_upstream(scene, wire):
 
     async def story():
         async with AsyncOpenAI(base_url=gateway.base_url, api_key="-", max_retries=0) as client:
+            making: Any
             if wire == "chat":
                 making = client.chat.completions.with_raw_response.create(
                     model="office-llm", messages=ASK, stream=True

@@ -5,7 +5,7 @@ Source: the OpenAI API reference, embeddings. Unknown fields pass through to the
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -18,7 +18,7 @@ from situs.http.openai import ModelName, fields_of, inputs_of, media_of
 class _Embedding(Struct):
     model: ModelName
     input: str | list[Any]
-    encoding_format: Literal["float", "base64"] | None = None
+    encoding_format: str | None = None
     dimensions: Annotated[int, Meta(ge=1)] | None = None
     user: str | None = None
     stream: bool | None = None
@@ -33,6 +33,10 @@ def parse(
     if asked.stream:
         raise InvalidRequest(
             "Embeddings are not streamed.", param="stream", do="Leave `stream` out."
+        )
+    if asked.encoding_format not in (None, "float", "base64"):
+        raise InvalidRequest(
+            "encoding_format is neither float nor base64.", param="encoding_format"
         )
     inputs = inputs_of(asked.input, "input")
     _check_not_empty(asked.input)

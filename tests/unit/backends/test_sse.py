@@ -72,6 +72,26 @@ def test_a_finish_reason_and_a_clean_close_are_complete():
     assert read(HELLO, STOP)
 
 
+def choice(index, finish=None):
+    return event(choices=[{"index": index, "text": "a", "finish_reason": finish}])
+
+
+def test_of_several_choices_every_one_must_have_finished():
+    assert read(choice(0), choice(1), choice(0, "stop"), choice(1, "length"))
+    with pytest.raises(BackendUnavailable):
+        read(choice(0), choice(1), choice(0, "stop"))
+
+
+def test_usage_without_completions_and_with_nulls_is_read():
+    for usage, expected in (
+        ({"prompt_tokens": 5, "total_tokens": 5}, Usage(5, 0)),
+        ({"prompt_tokens": 5, "completion_tokens": None}, Usage(5, 0)),
+        ({"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 9}}, Usage(5, 0, 5)),
+    ):
+        chunks = read(event(choices=[], usage=usage), DONE)
+        assert chunks[0].usage == expected
+
+
 @pytest.mark.parametrize(
     ("pieces", "reason"),
     [
@@ -82,6 +102,7 @@ def test_a_finish_reason_and_a_clean_close_are_complete():
         ([HELLO, b"data: \xff\n\n"], "garbage"),
         ([HELLO, HELLO.replace("é".encode(), b"\xc3")], "garbage"),
         ([HELLO, b'data: {"usage": "many"}\n\n'], "garbage"),
+        ([HELLO, b'data: {"usage": {"prompt_tokens": -5}}\n\n'], "garbage"),
         ([HELLO, event(error={"message": "overloaded"})], "server_error"),
         ([b"data: " + b"x" * (8 * 1024 * 1024 + 1)], "garbage"),
         ([], "cut"),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from situs.core.label import Label
 from situs.core.request import Ask, Objective
 from situs.errors import InvalidRequest
-from situs.http.headers import ask_of
+from situs.http.headers import ask_of, trace_of
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,36 @@ def test_any_value_is_read_or_refused(name, value):
     except InvalidRequest:
         return
     assert ask != Ask()
+
+
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (f"00-{TRACE}-{PARENT}-01", True),
+        (f"00-{TRACE}-{PARENT}-00", True),
+        (f"cc-{TRACE}-{PARENT}-01", True),
+        (f"cc-{TRACE}-{PARENT}-01-what-comes", True),
+        (f"00-{TRACE}-{PARENT}-01-what-comes", False),
+        (f"cc-{TRACE}-{PARENT}-01what", False),
+        (f"ff-{TRACE}-{PARENT}-01", False),
+        (f"00-{TRACE.upper()}-{PARENT}-01", False),
+        (f"00-{'0' * 32}-{PARENT}-01", False),
+        (f"00-{TRACE}-{'0' * 16}-01", False),
+        (f"00-{TRACE[:-1]}-{PARENT}-01", False),
+        (f"00-{TRACE}-{PARENT}-1", False),
+        (f"00-{TRACE}-{PARENT}", False),
+        (f" 00-{TRACE}-{PARENT}-01", False),
+        (f"00-{TRACE}-{PARENT}-01\n", False),
+        ("cc-" + "-" * 300, False),
+        ("", False),
+    ],
+)
+def test_a_trace_is_valid_or_ignored(value, kept):
+    assert trace_of({b"traceparent": value.encode()}) == (value[:55] if kept else None)
+
+
+def test_without_a_trace_there_is_none():
+    assert trace_of({}) is None
