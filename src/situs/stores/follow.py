@@ -169,17 +169,15 @@ class Follower:
                 self.positions[chain] = there
 
     def behind(self) -> int:
-        """Bytes that are not read yet."""
+        """Bytes of whole lines that are not read yet."""
         total = 0
         for chain in self._chains():
-            position = self.positions.get(chain)
-            if position is not None and position.closed:
-                continue
-            for path in segments(self._receipts / chain):
-                first = int(path.stem)
-                if position is None or first >= position.first:
-                    here = position is not None and first == position.first
-                    total += max(0, _size(path) - (position.offset if here and position else 0))
+            position = self.positions.get(chain) or Position(0, 0, 0)
+            files = [] if position.closed else segments(self._receipts / chain)
+            for path in files:
+                if (first := int(path.stem)) >= position.first:
+                    size = _end_of(path).offset if path is files[-1] else _size(path)
+                    total += max(0, size - (position.offset if first == position.first else 0))
         return total
 
     def _chains(self) -> list[str]:
@@ -368,16 +366,19 @@ def _whole_lines(path: Path, offset: int) -> bytes:
 def _end_of(path: Path) -> Position:
     """Behind the last whole line of a segment, whatever is appended meanwhile."""
     first, want = int(path.stem), _BLOCK
-    with path.open("rb", buffering=0) as file:
-        size = file.seek(0, os.SEEK_END)
-        while True:
-            begin = max(0, size - want)
-            file.seek(begin)
-            before, newline, _ = file.read(size - begin).rpartition(b"\n")
-            line = before[before.rfind(b"\n") + 1 :]
-            if begin == 0 or len(line) < len(before):
-                break
-            want *= 2
+    try:
+        with path.open("rb", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            while True:
+                begin = max(0, size - want)
+                file.seek(begin)
+                before, newline, _ = file.read(size - begin).rpartition(b"\n")
+                line = before[before.rfind(b"\n") + 1 :]
+                if begin == 0 or len(line) < len(before):
+                    break
+                want *= 2
+    except FileNotFoundError:
+        return Position(first, 0, first)
     seq = (parse(line) or {}).get("seq")
     if not newline or not isinstance(seq, int):
         return Position(first, 0, first)

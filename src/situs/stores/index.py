@@ -206,6 +206,13 @@ def status(data_dir: Path) -> Status:
         )
 
 
+def behind(data_dir: Path) -> int:
+    """Bytes of receipts that the index has not read yet. Raises StoreError."""
+    path = data_dir / INDEX_FILE
+    with told(path), reading(path) as db:
+        return Follower(receipts_dir(data_dir), _positions(db)).behind()
+
+
 def reaches(data_dir: Path, ends: Mapping[str, Position]) -> bool:
     """Whether the index has read that far. Raises StoreError."""
     path = data_dir / INDEX_FILE
