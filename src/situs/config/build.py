@@ -14,6 +14,7 @@ from situs.config.tree import Deployment as Entry
 from situs.config.tree import Model as ModelEntry
 from situs.core.fleet import Deployment, Locus, Model, Price, Speed
 from situs.core.label import Label
+from situs.core.route import Route, Rule
 from situs.core.snapshot import Labels
 from situs.errors import WeightsError
 from situs.runtimes.onnx import OnnxSpec, onnx_spec
@@ -60,6 +61,20 @@ def labels_of(config: Config, table: Mapping[str, Label]) -> Labels:
         default=config.defaults.label,
         unread=config.defaults.unread_label,
     )
+
+
+def routes_of(config: Config) -> dict[str, Route]:
+    """The routes by name, in the order of the file: of two rules that match, the first wins."""
+    return {
+        name: Route(
+            name=name,
+            samples=entry.samples,
+            rules=tuple(Rule(rule.exact, rule.keywords, rule.pattern) for rule in entry.rules),
+            deployments=frozenset(entry.deployments),
+            answer=entry.answer,
+        )
+        for name, entry in config.routes.items()
+    }
 
 
 def files_of(config: Config) -> tuple[str, ...]:

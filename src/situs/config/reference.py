@@ -100,6 +100,8 @@ def _below(kind: inspect.Type) -> list[tuple[str, inspect.Type]]:
         return [found for one in kind.types for found in _below(one)]
     if isinstance(kind, inspect.DictType):
         return [(f".NAME{step}", part) for step, part in _below(kind.value_type)]
+    if isinstance(kind, inspect.VarTupleType):
+        return [(f"[]{step}", part) for step, part in _below(kind.item_type)]
     return []
 
 

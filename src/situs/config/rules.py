@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from situs.config import countries
 from situs.config.problems import Path, Report, nearest
+from situs.config.routing import check_routes
 from situs.config.tree import Config, Deployment, Endpoint, Model, Onnx
 from situs.core.fleet import LocusKind
 from situs.core.label import Label
@@ -24,6 +25,7 @@ def check(config: Config, kinds: Iterable[str], report: Report) -> None:
     _check_labels(config, kinds, report)
     _check_telemetry(config, report)
     _check_names(config, report)
+    check_routes(config, report)
     # What is declared counts, even where its settings are wrong.
     models, loci = report.below("models"), report.below("loci")
     for name, deployment in config.deployments.items():

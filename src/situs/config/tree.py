@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from situs.config.routing import Route
 from situs.core.capability import CapabilityClass
 from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
 from situs.core.label import Label
@@ -361,3 +362,4 @@ class Config(_Section, frozen=True, kw_only=True):
     loci: Annotated[dict[Name, Locus], Meta(description="Places, by name.")]
     models: Annotated[dict[Name, Model], Meta(description="Models, by name.")]
     deployments: Annotated[dict[Name, Deployment], Meta(description="Models at places, by name.")]
+    routes: Annotated[dict[Name, Route], Meta(description="Kinds of requests, by name.")] = {}
