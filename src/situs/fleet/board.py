@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 
 _CELL = 4
@@ -32,7 +33,11 @@ class Board:
     @staticmethod
     def make(rows: int) -> int:
         """A descriptor of a new board, all zero; children inherit it."""
-        fd = os.memfd_create("situs-board")
+        if hasattr(os, "memfd_create"):
+            fd = os.memfd_create("situs-board")
+        else:
+            with tempfile.TemporaryFile() as file:
+                fd = os.dup(file.fileno())
         os.ftruncate(fd, rows * _ROW)
         return fd
 
