@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from array import array
+from typing import Any
 
 import msgspec
 import pytest
@@ -47,7 +48,7 @@ class Shelf(Struct, frozen=True):
     """Loads the model `name`, or fails to."""
 
     name: str
-    models: dict
+    models: dict[str, Any]
 
     def load(self):
         self.models["loads"] = self.models.get("loads", 0) + 1
@@ -222,5 +223,5 @@ def test_each_deployment_is_sent_to_its_own_backend():
 
     backends = ByDeployment({"a": Named("one"), "b": Named("two")})
     for name, expected in (("a", "one"), ("b", "two")):
-        found = backends.prepare(make.deployment(name), make.request())
+        found: Any = backends.prepare(make.deployment(name), make.request())
         assert found == (expected, name)
