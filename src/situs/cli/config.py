@@ -85,3 +85,31 @@ def litellm(file: Path, home: str | None, keys_dir: str | None) -> None:
         f"settings without counterpart: {made.left}; keys written: {len(made.keys)}"
     )
     click.echo(f"{counts}\nRead every comment before you use it.", err=True)
+
+
+@config.command()
+@click.argument("old", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("new", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+def diff(old: Path, new: Path, as_json: bool) -> None:
+    """Say what NEW changes against OLD, for requests.
+
+    `!!` marks what lets more pass, `!` what else concerns sovereignty: places, the facts policy
+    judges by, the policy itself. Exits with 0 if nothing changes, 1 if something does, 2 when a
+    file is not sound.
+    """
+    from situs.config import diff as changed
+    from situs.config.load import load
+
+    both = [(load(path), path.resolve().parent) for path in (old, new)]
+    policies = [changed.policy_digest(config, base) for config, base in both]
+    changes = changed.diff(both[0][0], both[1][0], (policies[0], policies[1]))
+    if as_json:
+        click.echo(changed.as_json(changes))
+    else:
+        for line in changed.as_lines(changes):
+            click.echo(line)
+    for path, digest in zip((old, new), policies, strict=True):
+        if digest is None:
+            click.echo(f"{path}: its policy cannot be read, so it was not compared", err=True)
+    raise click.exceptions.Exit(1 if changes else 0)
