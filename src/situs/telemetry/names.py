@@ -116,7 +116,7 @@ HEALTH = _gauge(
 )
 IN_FLIGHT = _gauge("situs_in_flight", "Requests sent there and not ended.", "deployment")
 WORKERS = _gauge("situs_workers", "Worker processes that serve.")
-GENERATION = _gauge("situs_generation", "How many configurations were loaded since the start.")
+GENERATION = _gauge("situs_generation", "How many times the configuration was reloaded.")
 RECORDING_PROBLEM = _gauge(
     "situs_receipts_problem", "1 while no receipt can be written, so that nothing leaves."
 )

@@ -12,18 +12,18 @@ from situs.core.fleet import FleetView
 class Status(Struct, frozen=True):
     """What no receipt says: the processes, the fleet's health, and what was refused undecided.
 
-    `started_at` is wall time in seconds. `generation` counts loaded configurations, `policy` is
-    the digest of the loaded policy, `routes` are the configured names. `refused` counts answers
-    given before any decision (by error code) since the start, over all workers, those that have
-    ended included. `recording` says why receipts cannot be written; None while they can.
-    `index_lag_s` is the age of the oldest receipt that is not indexed yet.
+    `started_at` is wall time in seconds. `generation` is 0 at the start and grows with every
+    reload, `policy` is the digest of the loaded policy, `routes` are the configured names.
+    `refused` counts answers given before any decision (by error code) since the start, over all
+    workers, those that have ended included. `recording` says why receipts cannot be written; None
+    while they can. `index_lag_s` is the age of the oldest receipt that is not indexed yet.
     """
 
     version: str
     started_at: float
     fleet: FleetView
     workers: int = 1
-    generation: int = 1
+    generation: int = 0
     policy: str = ""
     routes: tuple[str, ...] = ()
     refused: Mapping[str, int] = {}

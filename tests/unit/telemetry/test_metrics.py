@@ -235,3 +235,14 @@ def test_names_follow_the_conventions(family):
     assert bool(family.buckets) == (family.kind == "histogram")
     assert list(family.buckets) == sorted(set(family.buckets))
     assert family.kind != "histogram" or family.name.endswith("_seconds")
+
+
+@pytest.mark.parametrize("path", ["deploy/grafana/situs.json", "docs/how-to/observe.md"])
+def test_the_dashboard_and_the_guide_ask_for_metrics_and_labels_that_exist(path):
+    labels = {f.name: {*f.labels, *(["le"] if f.buckets else [])} for f in FAMILIES}
+    text = (PAGE.parents[2] / path).read_text("utf-8").replace('\\"', '"')
+    suffixes = "_bucket|_sum|_count"
+    asked = re.findall(rf"\b(situs_[a-z_]+?)(?:{suffixes})?\b(?:{{(.*?)}})?", text)
+    assert len(asked) > 5
+    for name, matchers in asked:
+        assert set(re.findall(r"(\w+)[!=]", matchers)) <= labels[name]
