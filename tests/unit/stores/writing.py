@@ -11,6 +11,7 @@ from situs.stores.layout import receipts_dir
 from situs.stores.segments import SegmentWriter
 from situs.stores.signatory import Pace
 from situs.stores.verify import verify
+from situs.stores.witness import Witness
 from situs.trust.keys import open_signing_key, pinned_keys
 
 QUICK = Pace(group_s=0.002, group_lines=8)
@@ -26,6 +27,16 @@ def writing(data: Path, pace: Pace = QUICK):
         yield writer
     finally:
         writer.close()
+
+
+@contextmanager
+def witnessing(data: Path, pace: Pace = QUICK):
+    witness = Witness(receipts_dir(data), open_signing_key(data / "keys"), time.time, pace)
+    witness.start()
+    try:
+        yield witness
+    finally:
+        witness.close()
 
 
 def decide(writer, number):
