@@ -1,7 +1,8 @@
 """Ways to get what is confidential past the analysis, as data, and prompts that only look like it.
 
-`STAYS` and `GAPS` map a name to the fields of a request. Of a gap it is known that it leaves; its
-name and its reason stand in docs/reference/detectors.md.
+`STAYS` and `GAPS` map a name to the fields of a chat request, `PROMPTS` and `INPUTS` to those of a
+completion and of embeddings. Of a gap it is known that it leaves; its name and its reason stand in
+docs/reference/detectors.md.
 """
 
 from __future__ import annotations
@@ -318,6 +319,70 @@ _PLACES = {
 }
 
 STAYS: dict[str, Fields] = {**_ENCODED, **_WRITTEN, **_SPLIT, **_PLACES}
+
+IDS = [int(group) for group in GROUPS]
+HALVES = ["4111 1111", "1111 1111"]
+
+
+def said(fields: Fields) -> list[str] | None:
+    """The texts of what `says` made; long ones take long, and are tried on one wire."""
+    contents = [message.get("content") for message in fields.get("messages", [])]
+    if not all(type(one) is str and len(one) < len(PADDING) for one in contents):
+        return None
+    return contents if fields == says(*contents) else None
+
+
+_SAID = {name: texts for name, fields in STAYS.items() if (texts := said(fields))}
+
+
+def _batches(field: str) -> dict[str, Fields]:
+    """What a prompt and an input have in common: one text or several, or token ids."""
+    return {
+        **{name: {field: texts[0] if len(texts) == 1 else texts} for name, texts in _SAID.items()},
+        "the last of many": {field: ["x"] * 500 + [SPACED]},
+        "over two items, among others": {field: ["x", *HALVES, "y"]},
+        "an item for each digit": {field: list(CARD)},
+        "token ids": {field: IDS},
+        "token ids, digits": {field: [int(digit) for digit in CARD]},
+        "lists of token ids": {field: [[one] for one in IDS]},
+        "lists of token ids, digits": {field: [[int(digit) for digit in CARD], [7]]},
+        "user": {field: "x", "user": SPACED},
+        "user beside token ids": {field: [7, 8], "user": SPACED},
+        "metadata": {field: "x", "metadata": {"note": IBAN}},
+        "metadata key": {field: "x", "metadata": {SPACED: "x"}},
+        "metadata password": {field: "x", "metadata": {"password": PASSWORD}},
+        "tool description": {field: "x", **tool(description=TOKEN)},
+        "messages on another wire": {field: "x", **says(SPACED)},
+        "unknown field": {field: "x", "x_future": [{"a": SPACED}]},
+        "an unknown number": {field: "x", "x_future": int(CARD)},
+        "the other wire's fields": {"prompt": SPACED, "input": SPACED} | {field: "x"},
+        "a private key in an item": {field: ["x", KEY]},
+        "base64 over two items": {field: [b64(SPACED)[:12], b64(SPACED)[12:]]},
+    }
+
+
+PROMPTS: dict[str, Fields] = {
+    **_batches("prompt"),
+    "suffix": {"prompt": "x", "suffix": SPACED},
+    "prompt and suffix": {"prompt": HALVES[0], "suffix": HALVES[1]},
+    "suffix before prompt": {"suffix": HALVES[1], "user": "u", "prompt": HALVES[0]},
+    "credential in prompt and suffix": {"prompt": f"key {TOKEN[:9]}", "suffix": TOKEN[9:]},
+    "suffix of token ids": {"prompt": [7, 8], "suffix": SPACED},
+    "stop": {"prompt": "x", "stop": [SPACED]},
+    "logit bias": {"prompt": "x", "logit_bias": {CARD: -100}},
+    "seed": {"prompt": "x", "seed": int(CARD)},
+    "best_of": {"prompt": "x", "best_of": int(CARD)},
+    "schema constant": {"prompt": "x", **schema(const=int(CARD))},
+    "stream options": {"prompt": "x", "stream": True, "stream_options": {"note": SPACED}},
+}
+
+INPUTS: dict[str, Fields] = {
+    **_batches("input"),
+    "dimensions": {"input": "x", "dimensions": int(CARD)},
+    "encoding": {"input": "x", "encoding_format": CARD},
+    "image": {"input": [{"image": f"data:text/plain;base64,{b64(CARD)}"}]},
+    "data URL": {"input": f"data:text/plain;base64,{b64(CARD)}"},
+}
 
 GAPS: dict[str, Fields] = {
     "numbers in words": says("four " + "one " * 15),

@@ -10,7 +10,18 @@ from itertools import count
 import pytest
 from tests.e2e import stage
 from tests.e2e.clean_prompts import ARRAYS, CLEAN
-from tests.e2e.leak_attempts import CARD, GAPS, SPACED, STAYS, Fields, each, parts, says
+from tests.e2e.leak_attempts import (
+    CARD,
+    GAPS,
+    INPUTS,
+    PROMPTS,
+    SPACED,
+    STAYS,
+    Fields,
+    each,
+    parts,
+    says,
+)
 
 REFUSED = (400, 403, 415, 422, 503)
 REFERENCE = stage.ROOT / "docs" / "reference" / "detectors.md"
@@ -21,9 +32,21 @@ def scene(tmp_path_factory):
     directory = tmp_path_factory.mktemp("leaks")
     with (
         stage.fakes(directory, "office", "national", "us") as fakes,
-        stage.running(directory, stage.fleet(fakes)) as gateway,
+        stage.running(directory, fleet(fakes)) as gateway,
     ):
         yield gateway, fakes
+
+
+def fleet(fakes):
+    """Every locus also embeds, and reads token ids."""
+    config = stage.fleet(fakes)
+    for name in fakes:
+        chat_model = config["models"][f"{name}-model"]
+        chat_model["modalities"] = ["text", "tokens"]
+        config["models"][f"{name}-embed"] = {**chat_model, "serves": ["embeddings"]}
+        chat_deployment = config["deployments"][f"{name}-llm"]
+        config["deployments"][f"{name}-vec"] = {**chat_deployment, "model": f"{name}-embed"}
+    return config
 
 
 def chat(gateway: stage.Gateway, fields: Fields, model: str) -> stage.Response:
@@ -47,6 +70,42 @@ def test_it_stays(scene, fields):
     assert [fake.traffic() for fake in outside] == before
     assert pinned.status in REFUSED
     assert free.status in REFUSED or free.headers["x-situs-locus"] == "office"
+
+
+BATCHES = [
+    pytest.param(path, pinned, fields, id=f"{path[4:]}: {name}")
+    for path, pinned, attempts in (
+        ("/v1/completions", "us-llm", PROMPTS),
+        ("/v1/embeddings", "us-vec", INPUTS),
+    )
+    for name, fields in attempts.items()
+]
+
+
+@pytest.mark.parametrize(("path", "pinned", "fields"), BATCHES)
+def test_it_stays_on_the_other_wires(scene, path, pinned, fields):
+    gateway, fakes = scene
+    outside = [fakes["us"], fakes["national"]]
+    before = [fake.traffic() for fake in outside]
+    for model in (pinned, "auto"):
+        answer = gateway.call("POST", path, json.dumps({"model": model, **fields}).encode())
+        stayed = model == "auto" and answer.headers.get("x-situs-locus") == "office"
+        assert stayed or answer.status in REFUSED
+    assert [fake.traffic() for fake in outside] == before
+
+
+def test_what_is_clean_may_leave_on_the_other_wires(scene):
+    gateway, fakes = scene
+    for path, model, fields in (
+        ("/v1/completions", "us-llm", {"prompt": CLEAN, "suffix": "x"}),
+        ("/v1/completions", "us-llm", {"prompt": [[1, 2, 3], [40, 500, 6000]]}),
+        ("/v1/embeddings", "us-vec", {"input": CLEAN}),
+        ("/v1/embeddings", "us-vec", {"input": [464, 2068, 7586, 21831]}),
+    ):
+        before = fakes["us"].traffic()
+        answer = gateway.call("POST", path, json.dumps({"model": model, **fields}).encode())
+        assert answer.status == 200, (answer.body, fields)
+        assert fakes["us"].traffic() != before
 
 
 def test_the_known_gaps_are_exactly_these(scene):

@@ -276,7 +276,7 @@ def _embeddings(document: Document, speaker: Speaker) -> Document:
     inputs = document["input"]
     if isinstance(inputs, str) or isinstance(inputs[0], int):
         inputs = [inputs]
-    size = document.get("dimensions") or 8
+    size = min(document.get("dimensions") or 8, 4096)
     base = document.get("encoding_format") == "base64"
     data = [
         {"object": "embedding", "index": index, "embedding": _vector(one, size, base=base)}

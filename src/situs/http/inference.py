@@ -108,9 +108,6 @@ class Inference:
                 await answer.close()
 
 
-Chat = Inference
-
-
 async def _send(answer: Answer, call: Call) -> None:
     headers, send = response_headers(answer), call.send
     if answer.error is not None:

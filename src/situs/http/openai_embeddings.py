@@ -19,7 +19,7 @@ class _Embedding(Struct):
     model: ModelName
     input: str | list[Any]
     encoding_format: str | None = None
-    dimensions: Annotated[int, Meta(ge=1)] | None = None
+    dimensions: Annotated[int, Meta(ge=1, le=65_536)] | None = None
     user: str | None = None
     stream: bool | None = None
 
