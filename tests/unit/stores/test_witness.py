@@ -62,6 +62,7 @@ def test_while_nothing_moves_the_witness_writes_nothing(tmp_path):
     with witnessing(tmp_path), writing(tmp_path) as writer:
         serve(writer, 1)
         until(lambda: caught_up(tmp_path, writer))
+        until(lambda: all(chain.unsigned == 0 for chain in report(tmp_path).chains))
         before = len(of_type(tmp_path, "witness"))
         rounds = len(of_type(tmp_path, "checkpoint"))
         time.sleep(20 * QUICK.group_s)
