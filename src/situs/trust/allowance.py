@@ -80,19 +80,17 @@ class _Shared:
 class Authority:
     """Owns the limits and what is leased of them.
 
-    `now` is monotonic seconds; should it run back, time stands still until it has caught up.
+    `now` is monotonic seconds; should it run back, what was used before counts longer.
     """
 
     def __init__(self, limits: Mapping[str, int] | None = None) -> None:
         self._limits = dict(limits or {})
         self._keys: dict[str, _Shared] = {}
-        self._now = 0.0
 
     def publish(self, limits: Mapping[str, int]) -> None:
         """From now on these hold. What is used and held already stays so."""
         self._limits = dict(limits)
         for key, shared in list(self._keys.items()):
-            shared.lapse(self._now)
             if key not in limits and not (shared.held or shared.used):
                 del self._keys[key]
 
@@ -101,7 +99,6 @@ class Authority:
 
         A worker is named by a word that no other has had since the authority began.
         """
-        now = self._later(now)
         limit = self._limits.get(report.key, 0)
         if limit == 0 and report.key not in self._keys:
             return Grant(retry_after_s=WINDOW_S)
@@ -122,14 +119,9 @@ class Authority:
 
     def gone(self, worker: str, now: float) -> None:
         """The worker's process has ended: all that it held may have been used up to now."""
-        now = self._later(now)
         for shared in self._keys.values():
             shared.lapse(now)
             shared.charge(shared.held.pop(worker, 0), now)
-
-    def _later(self, now: float) -> float:
-        self._now = max(self._now, now)
-        return self._now
 
 
 class _Portion:

@@ -1,8 +1,8 @@
 """Tenants' API keys: who presents one, and the file they are kept in, `DATA/keys/api_keys.json`.
 
 A key is `situs_ID_SECRET`. The secret is 256 random bits, so SHA-256 of the whole key is all that
-is stored: a slow hash protects what can be guessed, and this cannot. For the same reason a stopwatch
-on the look-up by digest tells nothing: without a key nobody can choose what its digest is like.
+is stored: a slow hash protects what can be guessed, and this cannot. For the same reason a look-up
+by digest tells a stopwatch nothing: without a key nobody can choose what its digest is like.
 """
 
 from __future__ import annotations
