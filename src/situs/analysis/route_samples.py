@@ -92,7 +92,7 @@ def nearest(index: Index, text: str) -> tuple[str, float] | None:
 
 def features(text: str) -> AbstractSet[str | int]:
     """Words as they are, runs of four bytes (over the borders of words, too) as numbers."""
-    words = _WORD.findall(unicodedata.normalize("NFKC", text[:HEAD]).casefold())
+    words = _WORD.findall(unicodedata.normalize("NFKC", text[:HEAD]).casefold()[:HEAD])
     found: set[str | int] = set(words)
     data = f" {' '.join(words)} ".encode("utf-8", "replace")
     if words:
