@@ -18,6 +18,7 @@ from situs.core.route import Route, Rule
 from situs.core.snapshot import Labels
 from situs.errors import WeightsError
 from situs.runtimes.onnx import OnnxSpec, onnx_spec
+from situs.stores.signatory import Pace
 
 LOCAL_NODE = "local"
 """The node of every runtime: the machine that the gateway runs on."""
@@ -99,6 +100,12 @@ def onnx_of(model: ModelEntry, runtime: Onnx, models_dir: Path) -> OnnxSpec:
 def policy_paths(config: Config, base: Path) -> tuple[Path, ...]:
     """The configured policy files; `base` is the folder of the configuration file."""
     return tuple(base / Path(path).expanduser() for path in config.policy.paths)
+
+
+def pace_of(config: Config) -> Pace:
+    """When segments of the record end."""
+    receipts = config.receipts
+    return Pace(segment_bytes=receipts.rotate_mb * 1_000_000, segment_s=receipts.rotate_h * 3600.0)
 
 
 def base_url(endpoint: Endpoint) -> str:

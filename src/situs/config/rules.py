@@ -23,6 +23,7 @@ def check(config: Config, kinds: Iterable[str], report: Report) -> None:
     """`kinds` are the kinds of findings that analysis knows."""
     _check_places(config, report)
     _check_labels(config, kinds, report)
+    _check_receipts(config, report)
     _check_telemetry(config, report)
     _check_names(config, report)
     check_routes(config, report)
@@ -49,6 +50,14 @@ def _check_places(config: Config, report: Report) -> None:
         countries.check(locus.jurisdiction, (*path, "jurisdiction"), report, unknown=True)
         if locus.owned and locus.kind is LocusKind.PUBLIC_CLOUD:
             report.add((*path, "owned"), "nobody owns a place in a public cloud")
+
+
+def _check_receipts(config: Config, report: Report) -> None:
+    """Segments go whole, so one must not grow for longer than lines are kept."""
+    receipts = config.receipts
+    if receipts.keep_days is not None and receipts.rotate_h > 24 * receipts.keep_days:
+        what = f"more than keep_days: {receipts.keep_days}, so lines would be kept longer"
+        report.add(("receipts", "rotate_h"), what)
 
 
 def _check_labels(config: Config, kinds: Iterable[str], report: Report) -> None:

@@ -344,6 +344,24 @@ class Telemetry(_Section, frozen=True, kw_only=True):
     ] = None
 
 
+class Receipts(_Section, frozen=True, kw_only=True):
+    """How long segments of the record grow, and how long they stay."""
+
+    rotate_mb: Annotated[
+        int, Meta(ge=1, le=4096, description="A segment ends at about so many MB.")
+    ] = 64
+    rotate_h: Annotated[
+        int, Meta(ge=1, le=8760, description="A segment ends after so many hours, if it is used.")
+    ] = 24
+    keep_days: Annotated[
+        Count | None,
+        Meta(
+            description="Segments whose last line is older are removed, and leave their signed "
+            "roots; without it, all stay."
+        ),
+    ] = None
+
+
 class Config(_Section, frozen=True, kw_only=True):
     """The whole file."""
 
@@ -358,6 +376,7 @@ class Config(_Section, frozen=True, kw_only=True):
     )
     labels: Annotated[Labels, Meta(description="Kinds of findings and their labels.")] = Labels()
     policy: Annotated[Policy, Meta(description="Which Rego modules judge requests.")] = Policy()
+    receipts: Annotated[Receipts, Meta(description="Segments of the record.")] = Receipts()
     telemetry: Annotated[Telemetry, Meta(description="What can be watched.")] = Telemetry()
     loci: Annotated[dict[Name, Locus], Meta(description="Places, by name.")]
     models: Annotated[dict[Name, Model], Meta(description="Models, by name.")]
