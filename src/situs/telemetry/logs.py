@@ -98,7 +98,7 @@ def access_fields(served: Served) -> dict[str, Any]:
 def _document(record: logging.LogRecord) -> dict[str, Any]:
     """An exception is its type and place; its message, and what follows it, may hold content."""
     at = datetime.fromtimestamp(record.created, UTC)
-    event = record.getMessage().encode("utf-8", "replace").decode()
+    event = _sound(record.getMessage())
     error = record.exc_info[1] if record.exc_info else None
     found: dict[str, Any] = {
         "ts": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -110,8 +110,13 @@ def _document(record: logging.LogRecord) -> dict[str, Any]:
         found["error"] = f"{type(error).__name__} at {_place(error)}"
     fields = getattr(record, "fields", None)
     if isinstance(fields, dict):
-        found.update({name: value for name, value in fields.items() if name not in found})
+        found.update({name: _sound(x) for name, x in fields.items() if name not in found})
     return found
+
+
+def _sound(value: Any) -> Any:
+    """A text without lone surrogates, which no encoding has; any other value as it is."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _place(error: BaseException) -> str:
