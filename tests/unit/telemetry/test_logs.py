@@ -5,6 +5,7 @@ import logging
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ CANARY = "canary-" + "7421"
 
 PROGRAM = """
 import sys
+from typing import Any
 from situs.telemetry.logs import log_access, set_up
 from tests.unit.telemetry.serving import served
 set_up(sys.argv[1], sys.argv[2])
@@ -36,7 +38,7 @@ def said(format_: str, level: str) -> list[str]:
     return done.stderr.splitlines()
 
 
-def record(message: str, *args: object, fields: object = None, error: object = None):
+def record(message: str, *args: object, fields: object = None, error: Any = None):
     info = None if error is None else (type(error), error, getattr(error, "__traceback__", None))
     made = logging.LogRecord("situs.part", logging.ERROR, "f.py", 1, message, args, info)
     if fields is not None:
