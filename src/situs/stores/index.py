@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -232,10 +232,20 @@ def rebuild(data_dir: Path, progress: Callable[[int, int], None] = lambda done, 
     version, is put aside. A gateway may run: it writes its part, in turns. `progress` is told the
     bytes read and the bytes there were. Raises StoreError.
     """
-    index = _opened(data_dir / INDEX_FILE)
+    path = data_dir / INDEX_FILE
     try:
+        return _rebuild(path, receipts_dir(data_dir), progress)
+    except StoreError as error:
+        if not is_corrupt(error) and not isinstance(error.__cause__, NewerVersion):
+            raise
+    recovered(path).close()
+    return _rebuild(path, receipts_dir(data_dir), progress)
+
+
+def _rebuild(path: Path, receipts: Path, progress: Callable[[int, int], None]) -> int:
+    with closing(Index(path)) as index:
         _patiently(index.begin_anew)
-        follower, join = Follower(receipts_dir(data_dir)), Join()
+        follower, join = Follower(receipts), Join()
         total, done, lines = follower.behind(), 0, 0
         while (batch := follower.read()) is not None:
             joined = join(batch, index.earlier)
@@ -246,10 +256,8 @@ def rebuild(data_dir: Path, progress: Callable[[int, int], None] = lambda done, 
                 continue
             done, lines = done + batch.bytes, lines + batch.lines
             progress(min(done, total), total)
-        _patiently(partial(index.forget_removed, receipts_dir(data_dir)))
+        _patiently(partial(index.forget_removed, receipts))
         return lines
-    finally:
-        index.close()
 
 
 def put_aside(path: Path) -> Path:
@@ -311,16 +319,6 @@ def told(path: Path) -> Iterator[None]:
 
 def _code(error: sqlite3.Error) -> int:
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-
-
-def _opened(path: Path) -> Index:
-    """The index, made anew where it is of no use."""
-    try:
-        return Index(path)
-    except StoreError as error:
-        if not is_corrupt(error) and not isinstance(error.__cause__, NewerVersion):
-            raise
-    return recovered(path)
 
 
 def _patiently(work: Callable[[], None], tries: int = 40) -> None:
