@@ -22,7 +22,8 @@ def check(file: Path, as_json: bool, show: bool) -> None:
     """Say everything that is wrong in FILE (./situs.yaml), and in what it refers to.
 
     Looks for the secrets, policy files and weights' names it refers to; no secret is printed.
-    Exits with 2 when there is a problem.
+    Warns of names that a policy compares with and nothing has, and of contexts that are longer than
+    the weights'. Exits with 2 when there is a problem.
     """
     from situs.config.check import as_json_text, as_yaml_text, check_file
     from situs.config.problems import as_error
@@ -31,6 +32,8 @@ def check(file: Path, as_json: bool, show: bool) -> None:
     if as_json:
         click.echo(as_json_text(file, reading, with_config=show))
         raise click.exceptions.Exit(2 if reading.problems else 0)
+    for warning in reading.warnings:
+        click.echo(f"warning: {warning}", err=True)
     if reading.config is None:
         raise as_error(reading.problems)
     if show:

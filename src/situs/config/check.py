@@ -3,34 +3,60 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import yaml
 
 from situs.config.build import policy_paths
 from situs.config.load import Reading, examine, read_text
-from situs.config.problems import Report, nearest
+from situs.config.problems import Problem, Report, nearest
 from situs.config.secrets import resolve
 from situs.config.tree import Config
-from situs.errors import ConfigError
-from situs.runtimes.weights import load_lock
+from situs.errors import ConfigError, PolicyError
+from situs.rego.compare import Literal, Literals
+from situs.rego.embedded import parse
+from situs.rego.follow import follow_parameters
+from situs.rego.modules import read_modules
+from situs.rego.syntax import Syntax, expand
+from situs.rego.tree import ANY
+from situs.runtimes.weights import Weights, load_lock
+
+_NAMES: Final = {
+    ("input", "deployments", ANY, "name"): "deployments",
+    ("input", "deployments", ANY, "locus", "name"): "loci",
+    ("input", "deployments", ANY, "model", "name"): "models",
+}
+"""Where a policy compares names, and the section that has them."""
 
 
-def check_file(path: Path, environ: Mapping[str, str] = os.environ) -> Reading:
+class Checked(Reading, frozen=True):
+    """`warnings` are what is probably not meant; a configuration with some is sound."""
+
+    warnings: tuple[Problem, ...] = ()
+
+
+def check_file(path: Path, environ: Mapping[str, str] = os.environ) -> Checked:
     """Also looks for the secrets, policy files and weights that it names.
 
     Raises ConfigError when there is no file to read.
     """
     report = Report(str(path))
     reading = examine(read_text(path), report)
-    if reading.config is None:
-        return reading
-    _check_secrets(reading.config, path.parent, environ, report)
-    _check_policies(reading.config, path.parent, report)
-    _check_weights(reading.config, load_lock(), report)
-    return Reading(None if report.problems else reading.config, report.problems)
+    config = reading.config
+    if config is None:
+        return Checked(None, report.problems)
+    lock = load_lock()
+    _check_secrets(config, path.parent, environ, report)
+    _check_policies(config, path.parent, report)
+    _check_weights(config, lock, report)
+    aside = Report(str(path))
+    aside.positions = report.positions
+    _doubt_contexts(config, lock, aside)
+    warnings = (*aside.problems, *_doubted_names(config, path.parent))
+    return Checked(None if report.problems else config, report.problems, warnings)
 
 
 def _check_secrets(config: Config, base: Path, environ: Mapping[str, str], report: Report) -> None:
@@ -61,14 +87,56 @@ def _check_weights(config: Config, lock: Iterable[str], report: Report) -> None:
             report.add(("models", name, "file"), what, nearest=nearest(model.file, known))
 
 
+def _doubt_contexts(config: Config, lock: Mapping[str, Weights], report: Report) -> None:
+    for name, model in config.models.items():
+        known = lock.get(model.file or "")
+        if known is not None and model.context_tokens > known.context_tokens:
+            what = f"more than the {known.context_tokens} that models.lock says its weights have"
+            report.add(("models", name, "context_tokens"), what)
+
+
+def _doubted_names(config: Config, base: Path) -> Iterator[Problem]:
+    """Names that a policy compares with and that nothing here has.
+
+    Only literals that stand in a comparison with the field itself; a policy that cannot be read
+    is not looked at.
+    """
+    try:
+        modules = read_modules(policy_paths(config, base)) if config.policy.paths else ()
+    except PolicyError:
+        return
+    for module in follow_parameters(parse(modules)[0]):
+        for section, literal in _compared(module):
+            known, name, at = getattr(config, section), literal.text[1:-1], literal.at
+            if name not in known:
+                what = f"{name} is no name under {section} in this configuration"
+                close = nearest(name, known)
+                yield Problem(module.file, at.line, at.column, "", what, close)
+
+
+def _compared(module: Syntax) -> Iterator[tuple[str, Literal]]:
+    """Sections of the configuration, and the texts compared with their names, in quotes."""
+    for rule in module.rules:
+        for one in rule.comparisons:
+            section = _NAMES.get(expand(one.path, rule, module.imports))
+            if section is not None and isinstance(one.other, Literals):
+                texts = (said for said in one.other.members if said.kind == "string")
+                yield from ((section, said) for said in texts)
+
+
 def as_yaml_text(config: Config) -> str:
     """The effective tree: defaults written out, secrets as the references they are."""
     return yaml.safe_dump(msgspec.to_builtins(config), sort_keys=False, allow_unicode=True)
 
 
-def as_json_text(file: Path, reading: Reading, *, with_config: bool) -> str:
-    """`{"file", "ok", "problems"}`, and `config` (null when there are problems) if asked for."""
-    said = {"file": str(file), "ok": not reading.problems, "problems": reading.problems}
+def as_json_text(file: Path, reading: Checked, *, with_config: bool) -> str:
+    """`{"file", "ok", "problems", "warnings"}`; `config`, null with problems, if asked for."""
+    said = {
+        "file": str(file),
+        "ok": not reading.problems,
+        "problems": reading.problems,
+        "warnings": reading.warnings,
+    }
     if with_config:
         said["config"] = reading.config
     return msgspec.json.format(msgspec.json.encode(said), indent=2).decode()
