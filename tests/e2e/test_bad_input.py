@@ -92,6 +92,113 @@ def test_a_bad_body_is_told_what_is_wrong_and_never_quoted(gateway, case, path):
     assert CANARY not in answer.body.decode()
 
 
+COMPLETIONS, EMBEDDINGS = "/v1/completions", "/v1/embeddings"
+BATCH_PATHS = [(COMPLETIONS, "prompt"), (EMBEDDINGS, "input")]
+
+ANY_BODIES = [
+    "empty",
+    "malformed JSON",
+    "no object",
+    "a second document",
+    "NaN",
+    "a byte order mark",
+    "invalid UTF-8",
+    "half a surrogate",
+    "nested too deeply",
+]
+
+BATCH_VALUES = {
+    "nothing": (None, ""),
+    "a number": (7, ""),
+    "an object": ({CANARY: CANARY}, ""),
+    "an empty list": ([], ""),
+    "a list of an empty list": ([[]], "[0]"),
+    "a text and a number": ([CANARY, 7], "[1]"),
+    "a number and a text": ([7, CANARY], "[1]"),
+    "a list and a text": ([[7], CANARY], "[1]"),
+    "a list of lists of texts": ([[CANARY]], "[0][0]"),
+    "an object in a list": ([{"text": CANARY}], "[0]"),
+    "a fraction": ([1.5], "[0]"),
+    "a negative id": ([5, -1], "[1]"),
+    "an endless id": ([2**40], "[0]"),
+    "a truth": ([True], "[0]"),
+    "lists three deep": ([[[7]]], "[0][0]"),
+    "too many": ([CANARY] * 2049, ""),
+    "too many lists": ([[7]] * 2049, ""),
+}
+
+FIELDS = [
+    (COMPLETIONS, {"prompt": CANARY, "suffix": 7}, "suffix"),
+    (COMPLETIONS, {"prompt": CANARY, "echo": CANARY}, "echo"),
+    (COMPLETIONS, {"prompt": CANARY, "n": 0}, "n"),
+    (COMPLETIONS, {"prompt": CANARY, "n": 10**9}, "n"),
+    (COMPLETIONS, {"prompt": CANARY, "best_of": CANARY}, "best_of"),
+    (COMPLETIONS, {"prompt": CANARY, "max_tokens": -1}, "max_tokens"),
+    (COMPLETIONS, {"prompt": CANARY, "stream": CANARY}, "stream"),
+    (COMPLETIONS, {"prompt": CANARY, "stream_options": CANARY}, "stream_options"),
+    (COMPLETIONS, {"prompt": CANARY, "model": ["auto"]}, "model"),
+    (COMPLETIONS, {"prompt": CANARY, "model": CANARY}, "model"),
+    (EMBEDDINGS, {"input": ""}, "input"),
+    (EMBEDDINGS, {"input": [CANARY, ""]}, "input[1]"),
+    (EMBEDDINGS, {"input": CANARY, "encoding_format": CANARY}, "encoding_format"),
+    (EMBEDDINGS, {"input": CANARY, "dimensions": 0}, "dimensions"),
+    (EMBEDDINGS, {"input": CANARY, "dimensions": 10**9}, "dimensions"),
+    (EMBEDDINGS, {"input": CANARY, "user": [CANARY]}, "user"),
+    (EMBEDDINGS, {"input": CANARY, "stream": True}, "stream"),
+    (EMBEDDINGS, {"input": CANARY, "model": ""}, "model"),
+]
+
+
+def test_a_bad_body_is_told_on_every_wire(gateway):
+    for path, _ in BATCH_PATHS:
+        for case in ANY_BODIES:
+            answer = gateway.call("POST", path, BODIES[case][0])
+            assert (answer.status, envelope(answer)["code"]) == (400, "invalid_request"), case
+
+
+@pytest.mark.parametrize(("path", "field"), BATCH_PATHS)
+@pytest.mark.parametrize("case", BATCH_VALUES)
+def test_a_bad_prompt_or_input_is_named_and_never_quoted(gateway, path, field, case):
+    value, where = BATCH_VALUES[case]
+    answer = gateway.call("POST", path, json.dumps({"model": "auto", field: value}).encode())
+    error = envelope(answer)
+    assert (answer.status, error["code"]) == (400, "invalid_request")
+    assert error["param"] == f"{field}{where}"
+    assert CANARY not in answer.body.decode()
+
+
+@pytest.mark.parametrize(("path", "fields", "param"), FIELDS)
+def test_a_bad_field_is_named_and_never_quoted(gateway, path, fields, param):
+    answer = gateway.call("POST", path, json.dumps({"model": "auto", **fields}).encode())
+    assert answer.status == (404 if fields.get("model") == CANARY else 400)
+    assert envelope(answer)["param"] == param
+    assert CANARY not in answer.body.decode()
+
+
+def test_of_a_field_twice_the_last_counts_on_every_wire(gateway):
+    for path, field in BATCH_PATHS:
+        body = f'{{"model": "auto", "{field}": "x", "{field}": []}}'.encode()
+        assert envelope(gateway.call("POST", path, body))["param"] == field
+
+
+def test_every_wire_needs_its_method_and_json(gateway):
+    for path, field in BATCH_PATHS:
+        assert gateway.call("GET", path).code == "method_not_allowed"
+        body = json.dumps({"model": "auto", field: "x"}).encode()
+        answer = gateway.call("POST", path, body, content_type="text/plain")
+        assert (answer.status, answer.code) == (415, "unsupported_media_type")
+
+
+def test_a_large_batch_within_the_limit_is_judged(gateway):
+    """20 MB in 2,000 texts: each is short enough, nothing embeds here."""
+    body = json.dumps({"model": "auto", "input": ["word " * 1900] * 2000}).encode()
+    answer = gateway.call("POST", EMBEDDINGS, body)
+    assert (answer.status, answer.code) == (422, "no_deployment_fits")
+    message = envelope(answer)["message"]
+    assert "no_embeddings" in message
+    assert "context_too_small" not in message
+
+
 def envelope(answer):
     """OpenAI's error shape, exactly."""
     assert answer.headers["content-type"] == "application/json"
