@@ -90,7 +90,8 @@ def with_fakes(config: dict[str, Any], directory: Path, stack: Any) -> dict[str,
         deployment.pop("runtime", None)
         deployment["endpoint"] = {"url": fakes[name].base_url, "model": "fake-model"}
     for model in config["models"].values():
-        model.pop("file", None)
+        for setting in ("file", "tokenizer", "dimensions"):
+            model.pop(setting, None)
     return config
 
 

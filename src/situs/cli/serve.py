@@ -31,15 +31,16 @@ _port = click.option("--port", type=click.IntRange(0, 65535), help="Listen there
 @_workers
 @click.option("--home", metavar="CC", help="Your jurisdiction, two letters, such as AU.")
 def up(data: Path | None, port: int | None, workers: int, home: str | None) -> None:
-    """Start the gateway with one owned model on this machine; nothing to configure."""
+    """Start the gateway with owned models on this machine; nothing to configure."""
     from situs.app.setting import Setting
+    from situs.config.build import files_of
     from situs.config.load import default_config
     from situs.config.paths import data_dir
     from situs.runtimes.weights import find, require
 
     config = default_config(home)
-    for model in config.models.values():
-        require(find(model.file or ""), data_dir(data) / "models")
+    for name in files_of(config):
+        require(find(name), data_dir(data) / "models")
     base = Path.cwd()
     _run(lambda: Setting(config, base, data_dir(data)), port, workers)
 
@@ -68,21 +69,28 @@ def serve(file: Path, data: Path | None, port: int | None, workers: int) -> None
 
 def _run(read: Callable[[], Setting], port: int | None, workers: int) -> None:
     import logging
+    import time
 
     import uvloop
 
     from situs.app.parent import Parent
     from situs.app.parent import serve as run
     from situs.app.server import listen
+    from situs.http.auth import check_listener
+    from situs.telemetry.logs import set_up
+    from situs.trust.api_keys import load_keys
 
-    logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("uvicorn.error").setLevel("ERROR")
     setting = read()
-    server = setting.config.server
+    log, server = setting.config.telemetry.log, setting.config.server
+    set_up(log.format, log.level)
+    logging.getLogger("uvicorn.error").setLevel("ERROR")
+    keys = load_keys(setting.data)
+    check_listener(server.host, keys, time.time())
     listener = listen(server.host, server.port if port is None else port)
 
     async def main() -> None:
-        await run(Parent(setting, listener, workers, read, _told), _greet, _waiting)
+        parent = Parent(read, listener, workers=workers, keys=keys, on_state=_told)
+        await run(parent, _greet, _waiting)
 
     uvloop.run(main())
 

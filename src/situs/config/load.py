@@ -19,11 +19,13 @@ from situs.config.tree import (
     LlamaCpp,
     Locus,
     Model,
+    Onnx,
     Price,
     Speed,
 )
 from situs.core.capability import CapabilityClass
 from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
+from situs.core.request import Service
 from situs.errors import ConfigError
 
 
@@ -84,7 +86,7 @@ def read_text(path: Path) -> str:
 
 
 def default_config(home: str | None = None) -> Config:
-    """What `situs up` runs without a file: this machine, one small owned model.
+    """What `situs up` runs without a file: this machine, a small chat model and one that embeds.
 
     The price is the amortised cost of a small office machine and the speed what one of its cores
     does, both rough; a configuration file states better ones.
@@ -113,12 +115,34 @@ def default_config(home: str | None = None) -> Config:
         price=Price(currency="USD", prompt=0.02, completion=0.05),
         speed=Speed(ttft_s=0.2, prompt_tokens_per_s=120.0, completion_tokens_per_s=50.0),
     )
+    minilm, embedding = _minilm()
     config = Config(
         version=1,
         home=home,
         loci={"workstation": here},
-        models={"smollm2": smollm2},
-        deployments={"local-smollm2": served},
+        models={"smollm2": smollm2, "minilm": minilm},
+        deployments={"local-smollm2": served, "local-minilm": embedding},
     )
     # The same rules as for a file, so that a wrong --home is an error here too.
     return parse(msgspec.json.encode(config).decode(), "the built-in configuration")
+
+
+def _minilm() -> tuple[Model, Deployment]:
+    model = Model(
+        file="all-MiniLM-L6-v2.int8",
+        tokenizer="all-MiniLM-L6-v2.tokenizer",
+        dimensions=384,
+        capability=CapabilityClass.TINY,
+        context_tokens=256,
+        serves=(Service.EMBEDDINGS,),
+        licence="Apache-2.0",
+        origin="sentence-transformers",
+    )
+    deployment = Deployment(
+        model="minilm",
+        locus="workstation",
+        runtime=Onnx(),
+        price=Price(currency="USD", prompt=0.001, completion=0),
+        speed=Speed(ttft_s=0.01, prompt_tokens_per_s=5000.0),
+    )
+    return model, deployment

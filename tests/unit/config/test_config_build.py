@@ -65,7 +65,7 @@ def test_an_endpoint_never_carries_a_digest():
 
 
 def test_weights_that_the_lock_does_not_have_are_refused():
-    with pytest.raises(WeightsError, match=r"models\.smollm2\.file: models\.lock has no"):
+    with pytest.raises(WeightsError, match=r"models\.minilm\.file: models\.lock has no"):
         fleet_of(default_config(), {})
 
 

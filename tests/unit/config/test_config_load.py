@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from situs.config.load import default_config, load, parse
-from situs.config.tree import Onnx
+from situs.config.tree import LlamaCpp, Onnx
 from situs.errors import ConfigError
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -331,12 +331,11 @@ def test_each_example_loads(path):
     assert load(path).deployments
 
 
-def test_the_default_is_one_owned_model_on_this_machine():
+def test_the_default_is_owned_models_on_this_machine():
     config = default_config("AU")
-    (deployment,) = config.deployments.values()
     assert config.home == "AU"
-    assert config.loci[deployment.locus].owned
-    assert deployment.runtime is not None
+    assert [d.runtime for d in config.deployments.values()] == [LlamaCpp(), Onnx()]
+    assert all(config.loci[d.locus].owned for d in config.deployments.values())
     assert default_config().loci["workstation"].jurisdiction == "ZZ"
 
 
