@@ -15,6 +15,9 @@ from msgspec import Struct
 from situs.app.link import (
     Alive,
     Asked,
+    Keys,
+    Lease,
+    Leased,
     Link,
     Load,
     Loaded,
@@ -28,16 +31,18 @@ from situs.app.link import (
     ToParent,
 )
 from situs.app.plan import Plan
+from situs.config.tree import Log
+from situs.core.fleet import Health
 from situs.errors import OperatorError
 from situs.fleet.board import Board
 from situs.runtimes.process import how_it_ended
+from situs.trust.allowance import Grant, Report
+from situs.trust.api_keys import NO_KEYS
 
 _log = logging.getLogger(__name__)
 _PATIENCE_S = 30.0
 _YOUNG_S = 5.0
 _LONGEST_PAUSE_S = 10.0
-
-Answer = Callable[[str, str], Awaitable[tuple[int, str, bytes]]]
 
 
 class Member(Struct):
@@ -49,9 +54,15 @@ class Member(Struct):
     since: float
     generation: int = -1
     problem: str | None = None
+    health: dict[str, Health] = {}
     replies: asyncio.Queue[Loaded | Switched | Stopping] = msgspec.field(
         default_factory=asyncio.Queue
     )
+
+    @property
+    def name(self) -> str:
+        """No other worker has had it."""
+        return f"{self.row}-{self.process.pid}"
 
     async def ask(self, message: Load | Switch | Stop) -> Loaded | Switched | Stopping | None:
         """None when it died, or did not answer in time."""
@@ -73,29 +84,33 @@ class Member(Struct):
             self.process.kill()
 
 
-class Crew:
-    """Owns the workers and the board. All of them hold the same plan, or are being told.
+class Callbacks(Struct, frozen=True):
+    """What the parent is told and asked.
 
-    `answer` is asked for what only the parent knows; `refused` is told how many requests a worker
-    turned away, by code.
+    `answer` takes a path and a query; `refused` the counts of requests that a worker turned away
+    undecided, by code; `lease` a worker's report of a key's use; `gone` the name of a dead worker.
     """
 
-    def __init__(
-        self,
-        size: int,
-        listener: socket.socket,
-        answer: Answer,
-        refused: Callable[[dict[str, int]], None],
-    ) -> None:
+    answer: Callable[[str, str], Awaitable[tuple[int, str, bytes]]]
+    refused: Callable[[dict[str, int]], None]
+    lease: Callable[[str, Report], Grant]
+    gone: Callable[[str], None]
+
+
+class Crew:
+    """Owns the workers and the board. All of them hold the same plan, or are being told."""
+
+    def __init__(self, size: int, listener: socket.socket, log: Log, callbacks: Callbacks) -> None:
         self.size = size
         self.restarts = 0
         self._listener = listener
-        self._answer = answer
-        self._refused = refused
+        self._log = log
+        self._callbacks = callbacks
         self._board_fd = Board.make(size)
         self.board = Board(self._board_fd, 0)
         self._plan: Plan | None = None
         self._runtimes = Runtimes({})
+        self._keys = Keys(NO_KEYS)
         self._members: dict[int, Member] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._asking: set[asyncio.Task[None]] = set()
@@ -138,11 +153,14 @@ class Crew:
             self.board.bind(plan.slots)
             await asyncio.gather(*(self._switch(m, plan) for m in self.members))
 
-    def tell(self, runtimes: Runtimes) -> None:
+    def tell(self, news: Runtimes | Keys) -> None:
         """Every worker, now and when it is replaced."""
-        self._runtimes = runtimes
+        if isinstance(news, Keys):
+            self._keys = news
+        else:
+            self._runtimes = news
         for member in self.members:
-            member.link.send(runtimes)
+            member.link.send(news)
 
     def in_flight(self, deployment: str) -> int:
         return self.board.count(deployment)
@@ -169,7 +187,7 @@ class Crew:
 
     async def _spawn(self, row: int) -> Member:
         ours, theirs = socket.socketpair()
-        place = Place(row, self._listener.fileno(), theirs.fileno(), self._board_fd)
+        place = Place(row, self._listener.fileno(), theirs.fileno(), self._board_fd, self._log)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "situs.app.worker", msgspec.json.encode(place).decode()),
             pass_fds=(place.listener, place.link, place.board),
@@ -188,6 +206,7 @@ class Crew:
             member.link.close()
             code = await member.process.wait()
             self.board.clear(member.row)
+            self._callbacks.gone(member.name)
             if self._stopping or self._plan is None:
                 return
             _log.warning(
@@ -221,6 +240,7 @@ class Crew:
 
     async def _switch(self, member: Member, plan: Plan) -> None:
         member.link.send(self._runtimes)
+        member.link.send(self._keys)
         if await member.ask(Switch(plan.generation)) is not None:
             member.generation = plan.generation
 
@@ -232,11 +252,14 @@ class Crew:
                 asking = asyncio.create_task(self._tell_answer(member, message))
                 self._asking.add(asking)
                 asking.add_done_callback(self._asking.discard)
-            case Alive(problem, refused):
-                member.problem = problem
+            case Lease(number, report):
+                grant = self._callbacks.lease(member.name, report)
+                member.link.send(Leased(number, grant))
+            case Alive(problem, refused, health):
+                member.problem, member.health = problem, health
                 if refused:
-                    self._refused(refused)
+                    self._callbacks.refused(refused)
 
     async def _tell_answer(self, member: Member, asked: Asked) -> None:
-        status, kind, body = await self._answer(asked.path, asked.query)
+        status, kind, body = await self._callbacks.answer(asked.path, asked.query)
         member.link.send(Told(asked.number, status, kind, body))

@@ -11,16 +11,20 @@ import msgspec
 from msgspec import Struct
 
 from situs.app.plan import Plan
+from situs.config.tree import Log
 from situs.core.fleet import Health
+from situs.trust.allowance import Grant, Report
+from situs.trust.api_keys import KeyTable
 
 
 class Place(Struct, frozen=True):
-    """Where a worker stands: its row on the board, and the descriptors it was given."""
+    """Where a worker stands: its row on the board, the descriptors it was given, how it logs."""
 
     row: int
     listener: int
     link: int
     board: int
+    log: Log
 
 
 class RuntimeState(Struct, frozen=True):
@@ -67,7 +71,20 @@ class Told(Struct, frozen=True, tag=True):
     body: bytes
 
 
-ToWorker = Load | Switch | Runtimes | Stop | Told
+class Keys(Struct, frozen=True, tag=True):
+    """The API keys, from now on."""
+
+    table: KeyTable
+
+
+class Leased(Struct, frozen=True, tag=True):
+    """The answer to Lease."""
+
+    number: int
+    grant: Grant
+
+
+ToWorker = Load | Switch | Runtimes | Stop | Told | Keys | Leased
 
 
 class Loaded(Struct, frozen=True, tag=True):
@@ -95,14 +112,22 @@ class Asked(Struct, frozen=True, tag=True):
     query: str
 
 
+class Lease(Struct, frozen=True, tag=True):
+    """What was used of a key's requests per minute; more of them are asked for."""
+
+    number: int
+    report: Report
+
+
 class Alive(Struct, frozen=True, tag=True):
-    """Every second: the worker's chain, its trouble with receipts, what it refused undecided."""
+    """Every second: trouble with receipts, what was refused undecided, health by deployment."""
 
     problem: str | None
     refused: dict[str, int]
+    health: dict[str, Health]
 
 
-ToParent = Loaded | Switched | Stopping | Asked | Alive
+ToParent = Loaded | Switched | Stopping | Asked | Lease | Alive
 
 _encode = msgspec.msgpack.Encoder().encode
 _LENGTH = 4

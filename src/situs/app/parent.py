@@ -7,20 +7,31 @@ import logging
 import signal
 import socket
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AsyncExitStack
-from typing import Self
+from contextlib import AsyncExitStack, suppress
+from typing import Any, Self
 
-from situs.app.crew import Crew
-from situs.app.link import Runtimes
-from situs.app.plan import Plan, load_plan
+from situs import __version__
+from situs.app.crew import Callbacks, Crew
+from situs.app.link import Keys, Runtimes
+from situs.app.office import Office, admin_socket
+from situs.app.plan import Plan, fleet_view, load_plan
 from situs.app.runtimes import OnState, RuntimeSet
 from situs.app.setting import Setting
+from situs.app.watching import Watching
+from situs.config.diff import Change, diff
+from situs.core.fleet import DeploymentState, FleetView, Health
 from situs.errors import ConfigError, OperatorError, SitusError
 from situs.stores.lock import DataLock
+from situs.telemetry.status import Status
+from situs.trust.allowance import Authority, Grant, Report
+from situs.trust.api_keys import KeyTable, load_keys
+from situs.trust.keys import open_signing_key
 
 _log = logging.getLogger(__name__)
+_BEAT_S = 1.0
 
 Read = Callable[[], Setting]
 
@@ -28,44 +39,69 @@ Read = Callable[[], Setting]
 class Parent:
     """A running Situs: `async with` starts it and stops it; nothing is left behind.
 
-    `read` gives the setting anew; a reload calls it.
+    `read` gives the setting anew; a reload calls it. `keys` are the API keys at the start.
     """
 
     def __init__(
         self,
-        setting: Setting,
+        read: Read,
         listener: socket.socket,
+        *,
         workers: int = 1,
-        read: Read | None = None,
+        keys: KeyTable | None = None,
         on_state: OnState | None = None,
     ) -> None:
-        self.setting = setting
-        self.generation = 0
-        self.refused: Counter[str] = Counter()
-        self._read = read or (lambda: setting)
+        self.setting = read()
+        self._read = read
         self._listener = listener
         self._plan: Plan | None = None
+        self._seen: tuple[Plan | None, FleetView] = (None, FleetView((), (), ""))
+        self._keys = keys or load_keys(self.setting.data)
+        self._authority = Authority(self._keys.limits())
+        self._refused: Counter[str] = Counter()
+        self._started_at = time.time()
         self._runtimes = RuntimeSet(on_state, self._runtimes_changed)
-        self.crew = Crew(workers, listener, self._answer, self.refused.update)
+        log = self.setting.config.telemetry.log
+        told = Callbacks(self._answer, self._refused.update, self._lease, self._gone)
+        self.crew = Crew(workers, listener, log, told)
         self._reloading = asyncio.Lock()
+        self._watching: Watching | None = None
+        self._office: Office | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            stack.enter_context(DataLock(self.setting.data))
+            data = self.setting.data
+            stack.enter_context(DataLock(data))
             stack.callback(self.crew.kill)
             await self.crew.spawn()
             plan = load_plan(self.setting, 0, {})
+            watching = Watching(self.setting, open_signing_key(data / "keys"), self._status(plan))
+            self._watching = stack.enter_context(watching)
+            self._office = Office(watching, self.reload)
             stack.push_async_callback(self._runtimes.stop)
             await self._runtimes.start(plan)
             self.crew.tell(Runtimes(self._runtimes.states()))
+            self.crew.tell(Keys(self._keys))
             await self.crew.begin(plan)
             self._plan = plan
+            await self._begin_to_answer(stack, self._office)
+            self._beating = asyncio.create_task(self._beat(plan, watching))
+            stack.callback(self._beating.cancel)
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    @property
+    def url(self) -> str:
+        host, port = self._listener.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def generation(self) -> int:
+        return 0 if self._plan is None else self._plan.generation
 
     def failed(self) -> bool:
         """Nothing can be called: every deployment is a supervised one that was given up."""
@@ -76,17 +112,20 @@ class Parent:
         """Returns when every supervised model is ready or has failed to load."""
         await self._runtimes.settled()
 
-    async def reload(self) -> None:
+    async def reload(self) -> dict[str, Any]:
         """Read configuration and policy again: all of it holds from now on, or nothing changes.
 
-        Raises ConfigError, PolicyError or another OperatorError, with file and line.
+        Returns the generation and the changes. Raises ConfigError, PolicyError or another
+        OperatorError, with file and line.
         """
         async with self._reloading:
-            setting = self._read()
-            if self._plan is None:
+            before, setting = self._plan, self._read()
+            if before is None:
                 raise ConfigError("There is nothing to reload yet.")
-            check_same_process(self.setting, setting)
-            plan = load_plan(setting, self.generation + 1, self._plan.slots)
+            plan = load_plan(setting, before.generation + 1, before.slots)
+            policies = before.policy.digest, plan.policy.digest
+            changes = diff(self.setting.config, setting.config, policies)
+            _check_reloadable(changes)
 
             async def start_runtimes() -> None:
                 await self._runtimes.start(plan)
@@ -94,20 +133,11 @@ class Parent:
             await self.crew.change(plan, start_runtimes)
             self._runtimes.retire(plan, setting.config.server.drain_s)
             self._runtimes_changed()
-            self.setting, self._plan, self.generation = setting, plan, plan.generation
-
-    @property
-    def url(self) -> str:
-        host, port = self._listener.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-    async def stop(self, *, now: bool = False) -> int:
-        """Take no new requests, end what runs (at once if `now`); how many are waited for."""
-        self._listener.close()
-        return await self.crew.stop(now=now)
+            self.setting, self._plan = setting, plan
+        return {"generation": plan.generation, "policy": plan.policy.digest, "changes": changes}
 
     async def reload_or_tell(self) -> None:
-        """A reload that nobody waits for: what is wrong is logged."""
+        """A reload that nobody waits for: how it went is logged."""
         try:
             await self.reload()
         except SitusError as error:
@@ -115,18 +145,114 @@ class Parent:
         else:
             _log.warning("reloaded: generation %d", self.generation)
 
+    async def stop(self, *, now: bool = False) -> int:
+        """Take no new requests, end what runs (at once if `now`); how many are waited for."""
+        self._listener.close()
+        return await self.crew.stop(now=now)
+
+    # Asked by workers.
+
+    async def _answer(self, path: str, query: str) -> tuple[int, str, bytes]:
+        if self._office is None:
+            return 503, "application/json", b"{}"
+        return await self._office.answer(path, query)
+
+    def _lease(self, worker: str, report: Report) -> Grant:
+        return self._authority.settle(worker, report, time.monotonic())
+
+    def _gone(self, worker: str) -> None:
+        self._authority.gone(worker, time.monotonic())
+
+    # Once a second, and when something changes.
+
     def _runtimes_changed(self) -> None:
         self.crew.tell(Runtimes(self._runtimes.states()))
 
-    async def _answer(self, path: str, query: str) -> tuple[int, str, bytes]:
-        return 404, "application/json", b"{}"
+    async def _begin_to_answer(self, stack: AsyncExitStack, office: Office) -> None:
+        data = self.setting.data
+        try:
+            listener = admin_socket(data)
+        except OSError as error:
+            _log.warning("no admin socket in %s: %s", data, error.strerror)
+            return
+        server = office.server()
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+
+        async def end() -> None:
+            server.should_exit = True
+            await serving
+            with suppress(OSError):
+                (data / "admin.sock").unlink()
+
+        stack.push_async_callback(end)
+
+    async def _beat(self, plan: Plan, watching: Watching) -> None:
+        while True:
+            await asyncio.sleep(_BEAT_S)
+            self._look_at_keys()
+            watching.tell(self._status(self._plan or plan))
+
+    def _look_at_keys(self) -> None:
+        """A table that cannot be read changes nothing: the last good one holds."""
+        try:
+            table = load_keys(self.setting.data)
+        except OperatorError as error:
+            _log.error("the API keys stay as they were: %s %s", error.message, error.advice)
+            return
+        if table != self._keys:
+            self._keys = table
+            self._authority.publish(table.limits())
+            self.crew.tell(Keys(table))
+
+    def _status(self, plan: Plan) -> Status:
+        members = self.crew.members
+        recording = next((m.problem for m in members if m.problem is not None), None)
+        watching = self._watching
+        return Status(
+            version=__version__,
+            started_at=self._started_at,
+            fleet=self._fleet(plan),
+            workers=sum(m.process.returncode is None for m in members),
+            generation=plan.generation,
+            policy=plan.policy.digest,
+            routes=tuple(plan.config.routes),
+            refused=dict(self._refused),
+            recording=recording,
+            spans_dropped=0 if watching is None else watching.spans_dropped,
+            problems=() if watching is None else watching.problems(),
+        )
+
+    def _fleet(self, plan: Plan) -> FleetView:
+        """The fleet with the health that the workers see and what is in flight at all of them."""
+        if plan is not self._seen[0]:
+            self._seen = plan, fleet_view(plan)
+            self.crew.board.bind(plan.slots)
+        view = self._seen[1]
+        states = tuple(
+            DeploymentState(
+                _one_health([m.health.get(d.name, Health.UNKNOWN) for m in self.crew.members]),
+                self.crew.board.count(d.name),
+            )
+            for d in view.deployments
+        )
+        return FleetView(view.deployments, states, view.digest)
 
 
-def check_same_process(old: Setting, new: Setting) -> None:
-    """Raises ConfigError for a change that only another process can make true."""
-    if old.config.server != new.config.server:
+_GRAVEST_FIRST = (Health.UNHEALTHY, Health.STARTING, Health.STALE, Health.HEALTHY, Health.UNKNOWN)
+
+
+def _one_health(seen: list[Health]) -> Health:
+    """What the workers say, as one word: the gravest."""
+    return next((health for health in _GRAVEST_FIRST if health in seen), Health.UNKNOWN)
+
+
+def _check_reloadable(changes: tuple[Change, ...]) -> None:
+    """Raises ConfigError for changes that only another process can make true."""
+    fixed = [change.path for change in changes if change.takes == "restart"]
+    if fixed:
         raise ConfigError(
-            "server: another one takes a restart", do="Restart, or leave the section as it was."
+            f"{', '.join(fixed)}: a change that takes a restart",
+            do="Restart, or leave these settings as they were.",
         )
 
 
@@ -166,7 +292,7 @@ async def serve(
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
-        loop.add_signal_handler(signal.SIGHUP, stop if sys.stdin.isatty() else reload)
+        loop.add_signal_handler(signal.SIGHUP, stop if _is_terminal() else reload)
         greeting = tasks.create_task(greet())
         await stopping.wait()
         greeting.cancel()
@@ -175,3 +301,7 @@ async def serve(
         await parent.crew.ended()
     if refused:
         raise refused[0]
+
+
+def _is_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()

@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from situs.analysis import DEFAULT_FLOORS
+from situs.analysis.routes import compile_routes
 from situs.app.setting import Setting
 from situs.config import build
 from situs.config.secrets import resolve
@@ -62,15 +63,21 @@ def load_plan(
 def snapshot_of(plan: Plan) -> Snapshot:
     """The deciding half of a plan; its policy judges on this thread only."""
     config = plan.config
-    deployments = build.fleet_of(config, plan.weights)
-    states = tuple(DeploymentState() for _ in deployments)
     return Snapshot(
-        fleet=FleetView(deployments, states, build.fleet_digest(deployments)),
+        fleet=fleet_view(plan),
         policy=make_ready(plan.policy),
         labels=build.labels_of(config, DEFAULT_FLOORS),
         objective=config.defaults.objective,
         home=config.home or "",
+        routes=compile_routes(build.routes_of(config)),
     )
+
+
+def fleet_view(plan: Plan) -> FleetView:
+    """The deployments of a plan, of which nothing is known yet."""
+    deployments = build.fleet_of(plan.config, plan.weights)
+    states = tuple(DeploymentState() for _ in deployments)
+    return FleetView(deployments, states, build.fleet_digest(deployments))
 
 
 def _secrets(setting: Setting) -> dict[str, str]:

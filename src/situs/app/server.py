@@ -10,8 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from situs.config.rules import is_loopback
-from situs.errors import AddressInUse, ConfigError
+from situs.errors import AddressInUse
 from situs.http.app import App
 from situs.http.guarded import GuardedProtocol
 
@@ -20,12 +19,7 @@ _PATIENCE_S = 1.0
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises AddressInUse; ConfigError beyond loopback, which needs keys."""
-    if not is_loopback(host):
-        raise ConfigError(
-            f"server.host is {host}: Situs does not listen beyond loopback without API keys",
-            do="Listen on 127.0.0.1, and put a proxy that authenticates in front.",
-        )
+    """A listening socket. Raises AddressInUse."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -5,31 +5,55 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from itertools import count
+from typing import Any
 
-from situs.app.link import Asked, Link, RuntimeState, Told
-from situs.app.plan import Plan
+from situs.app.link import Asked, Lease, Leased, Link, RuntimeState, Told
+from situs.app.plan import Plan, models_dir
+from situs.backends.by_deployment import ByDeployment
+from situs.backends.onnx_embeddings import Encoders, OnnxEmbeddings
 from situs.backends.openai_compatible import Endpoint, OpenAICompatible, Origins
 from situs.config import build
 from situs.config.tree import Deployment as Entry
+from situs.config.tree import Onnx
 from situs.core.ports import Backends
 from situs.gateway import Gateway
 from situs.http.admin import Admin
 from situs.http.app import App, Call, Handler
+from situs.http.auth import Auth
 from situs.http.guard import Guard
-from situs.http.inference import Chat
+from situs.http.inference import EXPLAIN, FORMS, Inference
 from situs.http.respond import send_bytes
+from situs.trust.allowance import Grant, Report
 
 RuntimeOf = Callable[[str], Callable[[], RuntimeState | None]]
 
 
-def backends_of(plan: Plan, origins: Origins, runtime_of: RuntimeOf) -> Backends:
+def backends_of(
+    plan: Plan, origins: Origins, encoders: Encoders, runtime_of: RuntimeOf
+) -> Backends:
     """What reaches the deployments of this plan, and no others."""
-    return OpenAICompatible(
+    entries, models = plan.config.deployments, plan.config.models
+    within = OnnxEmbeddings(
+        {
+            name: build.onnx_of(models[entry.model], entry.runtime, models_dir(plan))
+            for name, entry in entries.items()
+            if isinstance(entry.runtime, Onnx)
+        },
+        encoders,
+    )
+    reached = OpenAICompatible(
         {
             name: _endpoint(plan, name, entry, runtime_of)
-            for name, entry in plan.config.deployments.items()
+            for name, entry in entries.items()
+            if not isinstance(entry.runtime, Onnx)
         },
         origins,
+    )
+    return ByDeployment(
+        {
+            name: within if isinstance(entry.runtime, Onnx) else reached
+            for name, entry in entries.items()
+        }
     )
 
 
@@ -74,35 +98,45 @@ class Desk:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._numbers = count()
-        self._waiting: dict[int, asyncio.Future[Told]] = {}
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
 
     async def __call__(self, call: Call) -> None:
         """Hand the request to the parent, and its answer to the caller."""
-        number = next(self._numbers)
-        waiter = self._waiting[number] = asyncio.get_running_loop().create_future()
-        self._link.send(Asked(number, call.path, call.query))
-        try:
-            answer = await waiter
-        finally:
-            del self._waiting[number]
+        answer: Told = await self._ask(lambda number: Asked(number, call.path, call.query))
         await send_bytes(call.send, answer.status, answer.kind, answer.body)
 
-    def told(self, answer: Told) -> None:
+    async def lease(self, report: Report) -> Grant:
+        """More of a key's requests per minute."""
+        answer: Leased = await self._ask(lambda number: Lease(number, report))
+        return answer.grant
+
+    def told(self, answer: Told | Leased) -> None:
         waiter = self._waiting.get(answer.number)
         if waiter is not None and not waiter.done():
             waiter.set_result(answer)
 
+    async def _ask(self, question: Callable[[int], Asked | Lease]) -> Any:
+        number = next(self._numbers)
+        waiter = self._waiting[number] = asyncio.get_running_loop().create_future()
+        self._link.send(question(number))
+        try:
+            return await waiter
+        finally:
+            del self._waiting[number]
+
 
 def application(
-    plan: Plan, gateway: Gateway, desk: Desk, recording: Callable[[], str | None]
+    plan: Plan, gateway: Gateway, desk: Desk, auth: Auth, recording: Callable[[], str | None]
 ) -> App:
     """Every URL of the data port."""
     admin, server = Admin(gateway, recording), plan.config.server
+    inference = Inference(gateway)
     routes: dict[tuple[str, str], Handler] = {
-        ("POST", "/v1/chat/completions"): Chat(gateway),
+        **{("POST", path): inference for path in FORMS},
         ("GET", "/v1/models"): admin.models,
         ("GET", "/v1/models/"): admin.model,
-        ("POST", "/situs/v1/explain"): admin.explain,
+        ("POST", EXPLAIN): admin.explain,
+        ("POST", f"{EXPLAIN}/"): admin.explain,
         ("GET", "/situs/v1/fleet"): admin.fleet,
         ("GET", "/situs/v1/"): desk,
         ("GET", "/metrics"): desk,
@@ -111,4 +145,4 @@ def application(
     }
     hosts = frozenset(host.lower() for host in server.allowed_hosts)
     origins = frozenset(origin.lower() for origin in server.allowed_origins)
-    return App(routes, Guard(hosts, origins), server.max_body_mb * 1_000_000)
+    return App(routes, Guard(hosts, origins), server.max_body_mb * 1_000_000, auth)

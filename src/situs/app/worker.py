@@ -25,6 +25,8 @@ import uvloop
 from situs.analysis import analyse, warm
 from situs.app.link import (
     Alive,
+    Keys,
+    Leased,
     Link,
     Load,
     Loaded,
@@ -41,8 +43,10 @@ from situs.app.link import (
 from situs.app.plan import Plan, snapshot_of
 from situs.app.server import Server, quiet_server
 from situs.app.wiring import Desk, application, backends_of
+from situs.backends.onnx_embeddings import Encoders
 from situs.backends.openai_compatible import Origins
 from situs.core.decision import Analysis
+from situs.core.fleet import Health
 from situs.core.ports import Backends
 from situs.core.request import Request
 from situs.core.snapshot import Labels, Routes, Snapshot
@@ -52,7 +56,10 @@ from situs.fleet.registry import Registry
 from situs.fleet.situation import Situation
 from situs.gateway import Gateway
 from situs.http.app import App
+from situs.http.auth import Auth, key_required
 from situs.stores.segments import SegmentWriter
+from situs.telemetry.logs import set_up
+from situs.trust.api_keys import NO_KEYS
 from situs.trust.keys import open_signing_key
 
 _log = logging.getLogger(__name__)
@@ -67,6 +74,7 @@ class Worker:
         self._listener = listener
         self._board = board
         self._origins = Origins()
+        self._encoders = Encoders()
         self._runtimes: dict[str, RuntimeState] = {}
         self._loaded: tuple[Plan, Snapshot, Backends] | None = None
         self._situation: Situation | None = None
@@ -78,6 +86,8 @@ class Worker:
         self._serving: asyncio.Task[None] | None = None
         self._drain_s = 0.0
         self._desk = Desk(link)
+        self._table = NO_KEYS
+        self._auth: Auth | None = None
         self._stack = ExitStack()
 
     async def run(self) -> None:
@@ -105,14 +115,18 @@ class Worker:
                 self._tell_health()
             case Stop():
                 self._stop(message)
-            case Told():
+            case Told() | Leased():
                 self._desk.told(message)
+            case Keys(table):
+                self._table = table
+                if self._auth is not None:
+                    self._auth.table = table
 
     def _load(self, plan: Plan) -> str | None:
         """Beside what holds; nothing changes yet. Returns why it cannot be used."""
         try:
             snapshot = snapshot_of(plan)
-            backends = backends_of(plan, self._origins, self._runtime)
+            backends = backends_of(plan, self._origins, self._encoders, self._runtime)
             if self._receipts is None:
                 self._begin(plan)
         except SitusError as error:
@@ -127,6 +141,7 @@ class Worker:
         self._receipts = writer
         self._stack.callback(self._aside.shutdown, wait=False, cancel_futures=True)
         self._stack.callback(self._origins.close)
+        self._stack.callback(self._encoders.close)
         self._stack.callback(writer.close)
 
     def _switch(self) -> None:
@@ -152,7 +167,10 @@ class Worker:
             raise RuntimeError("nothing was loaded")
         receipts = self._receipts
         gateway = Gateway(situation, receipts, time.time, time.monotonic, self._analyse)
-        self._app = application(plan, gateway, self._desk, lambda: receipts.state().problem)
+        server = plan.config.server
+        required = key_required(server.host, server.require_key)
+        self._auth = auth = Auth(self._table, required, self._desk.lease)
+        self._app = application(plan, gateway, self._desk, auth, lambda: receipts.state().problem)
         self._server = quiet_server(self._app, self._drain_s)
         settle_memory()
         serving = self._server.serve(sockets=[self._listener])
@@ -189,7 +207,16 @@ class Worker:
             await asyncio.sleep(_BEAT_S)
             if self._receipts is not None and self._app is not None:
                 refused, self._app.refused = self._app.refused, Counter()
-                self._link.send(Alive(self._receipts.state().problem, dict(refused)))
+                self._link.send(
+                    Alive(self._receipts.state().problem, dict(refused), self._health())
+                )
+
+    def _health(self) -> dict[str, Health]:
+        if self._registry is None:
+            return {}
+        view = self._registry.view()
+        pairs = zip(view.deployments, view.states, strict=True)
+        return {deployment.name: state.health for deployment, state in pairs}
 
 
 def settle_memory() -> None:
@@ -206,9 +233,9 @@ async def _run(place: Place) -> None:
 
 
 def main() -> None:
-    """Arguments: the place and the settings of the log, each as JSON."""
+    """The argument is the place, as JSON."""
     place = msgspec.json.decode(sys.argv[1], type=Place)
-    logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    set_up(place.log.format, place.log.level)
     logging.getLogger("uvicorn.error").setLevel("ERROR")
     warm()
     with suppress(BrokenPipeError):

@@ -1,0 +1,127 @@
+"""What the parent answers: to its administrator on a Unix socket, and to workers who are asked.
+
+The socket is `DATA/admin.sock`, for the user that runs Situs alone; changes are asked for there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from situs.app.server import Server, quiet_server
+from situs.app.watching import Watching
+from situs.errors import InvalidRequest, SitusError, UnknownPath
+from situs.http.app import App, Call, Handler
+from situs.http.errors import envelope
+from situs.http.guard import Guard
+from situs.http.respond import send_bytes
+from situs.stores.decisions import Filters, recent
+from situs.stores.ledger import GROUPS, usage
+
+SOCKET = "admin.sock"
+JSON = "application/json"
+_MOST_ROWS = 1000
+
+_encode = msgspec.json.Encoder().encode
+Reload = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Office:
+    """The answers, by path; all but `reload` can be asked for at a worker's port too."""
+
+    def __init__(self, watching: Watching, reload: Reload) -> None:
+        self._watching = watching
+        self._reload = reload
+
+    async def answer(self, path: str, query: str) -> tuple[int, str, bytes]:
+        """Status, content type, body; what goes wrong is an answer too."""
+        try:
+            asked = {name: values[-1] for name, values in parse_qs(query).items()}
+            return await self._answer(path, asked)
+        except SitusError as error:
+            return error.status, JSON, _encode(envelope(error))
+
+    async def _answer(self, path: str, asked: dict[str, str]) -> tuple[int, str, bytes]:
+        match path:
+            case "/metrics":
+                metrics = self._watching.metrics
+                return 200, metrics.content_type, await asyncio.to_thread(metrics.render)
+            case "/situs/v1/status":
+                return 200, JSON, _encode(self._watching.report())
+            case "/situs/v1/usage":
+                return 200, JSON, _encode(await asyncio.to_thread(self._usage, asked))
+            case "/situs/v1/decisions":
+                return 200, JSON, _encode(await asyncio.to_thread(self._decisions, asked))
+        raise UnknownPath("There is nothing at this path.")
+
+    def _usage(self, asked: dict[str, str]) -> dict[str, Any]:
+        by = asked.get("by", "deployment")
+        if by not in GROUPS:
+            raise InvalidRequest(f"by is one of {', '.join(GROUPS)}.", param="by")
+        since, until = (_number(asked, name) for name in ("since", "until"))
+        return {"by": by, "rows": usage(self._watching.index, by, since, until)}
+
+    def _decisions(self, asked: dict[str, str]) -> dict[str, Any]:
+        limit = min(int(_number(asked, "limit") or 100), _MOST_ROWS)
+        names = ("deployment", "label", "status", "tenant")
+        filters = Filters(**{n: asked.get(n) for n in names}, since=_number(asked, "since"))
+        return {"decisions": recent(self._watching.index, filters, limit)}
+
+    async def __call__(self, call: Call) -> None:
+        status, kind, body = await self.answer(call.path, call.query)
+        await send_bytes(call.send, status, kind, body)
+
+    async def reload(self, call: Call) -> None:
+        await send_bytes(call.send, 200, JSON, _encode(await self._reload()))
+
+    def server(self) -> Server:
+        """What serves the socket."""
+        routes: dict[tuple[str, str], Handler] = {
+            ("GET", "/metrics"): self,
+            ("GET", "/situs/v1/"): self,
+            ("POST", "/situs/v1/reload"): self.reload,
+        }
+        app = App(routes, Guard(frozenset(), frozenset()), max_body=1_000_000)
+        return quiet_server(app, drain_s=0.0)
+
+
+def _number(asked: dict[str, str], name: str) -> float | None:
+    text = asked.get(name)
+    if text is None:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e12:
+        raise InvalidRequest(f"{name} is a number that is not negative.", param=name)
+    return number
+
+
+def admin_socket(data: Path) -> socket.socket:
+    """A listening socket that only this user reaches. Raises OSError.
+
+    A path of a Unix socket has little room, so it is given by way of the directory's descriptor.
+    """
+    path = data / SOCKET
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    folder = os.open(data, os.O_PATH | os.O_DIRECTORY)
+    before = os.umask(0o177)
+    try:
+        listener.bind(f"/proc/self/fd/{folder}/{SOCKET}")
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+        os.close(folder)
+    listener.listen(16)
+    return listener
