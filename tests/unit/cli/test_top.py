@@ -1,5 +1,6 @@
 import json
 import socket
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -77,6 +78,14 @@ def test_a_socket_that_a_killed_gateway_left_is_no_gateway(tmp_path):
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / "admin.sock"))
     assert "refused" in run("--data", tmp_path, "--once").exception.message
+
+
+def test_a_path_longer_than_a_sockets_may_be_is_reached(tmp_path, monkeypatch):
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    monkeypatch.chdir(deep)
+    with admin_socket(Path("admin.sock"), {PATH: document()}):
+        assert run("--data", deep, "--once").exit_code == 0
 
 
 def test_a_url_is_asked_instead_of_the_socket(tmp_path):
