@@ -10,7 +10,7 @@ import pytest
 from tests import make
 from tests.unit.dispatch.test_walk import HELLO, ScriptedBackends, ScriptedReply
 
-from situs.analysis import compile_routes
+from situs.analysis.routes import compile_routes
 from situs.core.ports import Current
 from situs.core.record import ReceiptRef
 from situs.core.route import Route, RoutedBy, Rule

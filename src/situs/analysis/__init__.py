@@ -2,6 +2,5 @@
 
 from situs.analysis.entry import analyse, warm
 from situs.analysis.labels import DEFAULT_FLOORS
-from situs.analysis.routes import compile_routes
 
-__all__ = ["DEFAULT_FLOORS", "analyse", "compile_routes", "warm"]
+__all__ = ["DEFAULT_FLOORS", "analyse", "warm"]

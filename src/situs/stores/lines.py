@@ -195,7 +195,7 @@ def decision_body(record: Decided, slot: int, salt: bytes) -> bytes:
             at=decision.at,
             request=RequestFacts(
                 wire=request.wire.value,
-                model=_known_model(record, salt),
+                model=_known_model(request.model, view, salt),
                 size=request.size,
                 digest=sha256(salt + request.body).hexdigest(),
                 salt=slot,
@@ -223,11 +223,9 @@ def salted(salt: bytes, kind: str, text: str) -> str:
     return sha256(salt + f"{kind}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _known_model(record: Decided, salt: bytes) -> str:
+def _known_model(model: str, view: FleetView, salt: bytes) -> str:
     """Names that the configuration knows stay; anything else could be content."""
-    model, routed = record.request.model, record.decision.analysis.routed
-    known = model == AUTO or (routed is not None and model == routed.route)
-    if known or any(model in (d.name, d.model.name) for d in record.fleet.deployments):
+    if model == AUTO or any(model in (d.name, d.model.name) for d in view.deployments):
         return model
     return "sha256:" + salted(salt, "model", model)
 

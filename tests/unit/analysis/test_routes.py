@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tests import make
 from tests.unit.analysis.test_route_samples import SAMPLES
 
-from situs.analysis import analyse, compile_routes
+from situs.analysis import analyse
+from situs.analysis.routes import compile_routes
 from situs.core.request import Wire
 from situs.core.route import Route, Routed, RoutedBy, Rule
 from situs.core.snapshot import NO_ROUTES, Labels
