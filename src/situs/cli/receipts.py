@@ -12,9 +12,13 @@ import click
 import msgspec
 
 from situs.cli.tables import counted, json_option, print_json, show_tables, table_of
-from situs.errors import OperatorError
+from situs.cli.when import When
+from situs.errors import OperatorError, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from situs.stores.retention import Retirement
     from situs.stores.verify import Report
 
 _data = click.option(
@@ -43,7 +47,7 @@ def _existing(data: Path | None) -> Path:
 
 @click.group()
 def receipts() -> None:
-    """The tamper-evident record: verify it, look at a line, copy it out."""
+    """The tamper-evident record: verify it, look at a line, copy it out, let old parts go."""
 
 
 @receipts.command()
@@ -82,10 +86,12 @@ def verify(data: Path | None, key_files: tuple[Path, ...], as_json: bool) -> Non
 
 
 def _print_report(report: Report, keys: list[str]) -> None:
-    table = table_of("chain", "lines", "checkpoints", "unsigned", "end")
+    table = table_of("chain", "lines", "retired", "checkpoints", "unsigned", "end")
     for chain in report.chains:
         end = "closed" if chain.closed else "torn last line" if chain.torn else "open or killed"
-        numbers = (chain.lines, chain.checkpoints, chain.unsigned)
+        if not chain.lines:
+            end = "retired"
+        numbers = (chain.lines, chain.retired, chain.checkpoints, chain.unsigned)
         table.add_row(chain.chain, *map(str, numbers), end)
     if report.chains:
         show_tables(table)
@@ -129,27 +135,28 @@ def show(ref: str, data: Path | None) -> None:
 @click.option("--force", is_flag=True, help="Write over a copy that is there already.")
 def export(target: Path, data: Path | None, since: datetime | None, force: bool) -> None:
     """Copy chains and public keys to TARGET, laid out as a data directory. Salts stay here."""
-    from situs.stores.layout import chains, receipts_dir, segments
+    from situs.stores.layout import chains, is_witness, receipts_dir, roots, segments
 
     directory = _existing(data)
     _check_target(target, directory, force)
     after = 0.0 if since is None else since.replace(tzinfo=UTC).timestamp()
-    copied = 0
-    for folder in chains(receipts_dir(directory)):
-        files = segments(folder)
-        if not files or files[-1].stat().st_mtime < after:
-            continue
-        into = receipts_dir(target) / folder.name
-        into.mkdir(parents=True, exist_ok=True)
-        # The head first: a gateway may be writing, and lines may be newer than the head, not older.
-        for path in (*folder.glob("head.json"), *files):
-            shutil.copy2(path, into / path.name)
-        copied += 1
+    copied = set()
+    # Witnesses and heads first: a gateway may be writing, and what they cite must come too.
+    for only in (True, False):
+        for folder in chains(receipts_dir(directory)):
+            files = (*folder.glob("head.json"), *roots(folder), *segments(folder))
+            if not files or files[-1].stat().st_mtime < after or is_witness(folder) is not only:
+                continue
+            into = receipts_dir(target) / folder.name
+            into.mkdir(parents=True, exist_ok=True)
+            for path in files:
+                shutil.copy2(path, into / path.name)
+            copied.add(folder.name)
     keys = target / "keys"
     keys.mkdir(parents=True, exist_ok=True)
     for path in (directory / "keys").glob("*.pub"):
         shutil.copy2(path, keys / path.name)
-    click.echo(f"{counted(copied, 'chain')} copied to {target}")
+    click.echo(f"{counted(len(copied), 'chain')} copied to {target}")
 
 
 def _check_target(target: Path, directory: Path, force: bool) -> None:
@@ -163,3 +170,107 @@ def _check_target(target: Path, directory: Path, force: bool) -> None:
             f"There is a copy in {target} already.",
             do="Choose another place, or write over it with --force.",
         )
+
+
+@receipts.command()
+@click.option(
+    "--before",
+    required=True,
+    type=When(),
+    help="Segments whose last line is older go: 90d, or a date (UTC).",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@_data
+@json_option
+def retire(before: float, dry_run: bool, data: Path | None, as_json: bool) -> None:
+    """Remove old segments; their signed roots stay, and the rest still verifies.
+
+    No gateway may run on the data directory, and the index must have read what goes. Exits with 1
+    when something stays because it does not verify.
+    """
+    from situs.stores.layout import receipts_dir
+    from situs.stores.lock import DataLock
+    from situs.stores.retention import retire as go
+    from situs.trust.keys import open_signing_key, pinned_keys
+
+    directory = _existing(data)
+    unread: list[str] = []
+    with DataLock(directory):
+        signer = open_signing_key(directory / "keys")
+        keys = pinned_keys(directory / "keys")
+        ready = _read_by_index(directory, unread)
+        done = go(receipts_dir(directory), signer, keys, before, ready, dry_run)
+    if as_json:
+        print_json(done)
+    else:
+        _print_retired(done, dry_run=dry_run)
+    if unread:
+        click.echo(
+            f"{counted(len(unread), 'chain')} not read by the index yet: run `situs index rebuild`",
+            err=True,
+        )
+    sys.exit(1 if any(one.kept for one in done) else 0)
+
+
+def _read_by_index(directory: Path, unread: list[str]) -> Callable[[str, str], bool]:
+    """Whether the ledger has what a segment holds; notes the chains of those that it has not."""
+    from situs.stores.follow import Position
+    from situs.stores.index import reaches
+    from situs.stores.layout import receipts_dir, whole_lines_end
+
+    def ready(chain: str, file: str) -> bool:
+        path = receipts_dir(directory) / chain / file
+        end = Position(int(path.stem), whole_lines_end(path), 0)
+        try:
+            read = reaches(directory, {chain: end})
+        except StoreError:
+            read = False
+        if not read:
+            unread.append(chain)
+        return read
+
+    return ready
+
+
+def _print_retired(done: list[Retirement], *, dry_run: bool) -> None:
+    table = table_of("segment", "lines", "first line", "last line", "MB", "")
+    gone = [one for one in done if one.kept is None]
+    for one in done:
+        times = ("", "")
+        if one.kept is None:
+            times = (_time(one.began), _time(one.ended))
+        size = f"{one.size / 1e6:.1f}"
+        why = f"stays: {one.kept}" if one.kept else ""
+        table.add_row(f"{one.chain}/{one.file}", str(one.lines), *times, size, why)
+    if done:
+        show_tables(table)
+    verb = "would be retired" if dry_run else "retired"
+    click.echo(f"{counted(len(gone), 'segment')} {verb}")
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+@receipts.command("erase")
+@click.argument("wanted", metavar="ID")
+@_data
+def erase_salt(wanted: str, data: Path | None) -> None:
+    """Destroy the salt of one request, named by its id or by chain:sequence.
+
+    Its digests then fit no text any more; the record stays whole and verifies. A gateway may run.
+    """
+    from situs.stores.decisions import find
+    from situs.stores.layout import receipts_dir
+    from situs.stores.retention import erase
+
+    directory = _existing(data)
+    entry = find(directory, wanted)
+    if entry is None:
+        raise OperatorError(
+            "There is no such decision.",
+            do="See `situs decisions tail`; a retired one has no salt.",
+        )
+    chain, _, file = entry.file.partition("/")
+    done = erase(receipts_dir(directory), chain, file, entry.decision["request"]["salt"])
+    click.echo(f"the salt of {entry.id} {'is erased' if done else 'was erased before'}")

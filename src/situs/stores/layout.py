@@ -144,6 +144,20 @@ def lines_backwards(path: Path) -> Iterator[bytes]:
             yield rest
 
 
+def whole_lines_end(path: Path) -> int:
+    """Where the last complete line of a file ends, in bytes."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            begin = max(0, end - _BLOCK)
+            file.seek(begin)
+            found = file.read(end - begin).rfind(b"\n")
+            if found >= 0:
+                return begin + found + 1
+            end = begin
+    return 0
+
+
 def cited(chain_dir: Path) -> Iterator[Cited]:
     """What the chain's first line cites, and what its roots say that the retired ones did."""
     for root in map(stated_root, roots(chain_dir)):
