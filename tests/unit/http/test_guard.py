@@ -40,6 +40,28 @@ def test_a_host_of_another_is_refused(host):
 
 
 @pytest.mark.parametrize(
+    "host", ["10.0.0.7", "10.0.0.7:7488", "[2001:db8::7]", "[2001:db8::7]:80", "localhost"]
+)
+def test_a_gateway_reached_by_its_address_takes_any_address(host):
+    assert Guard(addresses=True).check(headers(host)) is None
+    if host != "localhost":
+        with pytest.raises(OriginRefused):
+            Guard().check(headers(host))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "10.0.0.7.nip.io", "10.0.7", "2001:db8::7", "[10.0.0.7]", "[::1", ""),
+        *("10.0.0.7:80:90", "[2001:db8::7]x", "10.0.0.256", "0x0a000007", "167772167"),
+    ],
+)
+def test_what_is_no_address_is_no_address(host):
+    with pytest.raises(OriginRefused):
+        Guard(addresses=True).check(headers(host))
+
+
+@pytest.mark.parametrize(
     ("origin", "expected"),
     [
         (f"http://{HERE}", None),
