@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from typing import Any
 
 import pytest
 from tests.e2e import stage
@@ -107,7 +108,7 @@ ANY_BODIES = [
     "nested too deeply",
 ]
 
-BATCH_VALUES = {
+BATCH_VALUES: dict[str, tuple[Any, str]] = {
     "nothing": (None, ""),
     "a number": (7, ""),
     "an object": ({CANARY: CANARY}, ""),

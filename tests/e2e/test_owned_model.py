@@ -79,6 +79,54 @@ def test_it_answers_to_a_schema(client):
     assert json.loads(answer.choices[0].message.content)["colour"] in ("red", "blue")
 
 
+def test_it_completes_whole_and_streamed_with_usage(client, gateway):
+    asked = {"model": "auto", "prompt": "One, two, three,", "seed": 1, "temperature": 0}
+    raw = client.completions.with_raw_response.create(**asked, max_tokens=6)
+    answer = raw.parse()
+    assert answer.choices[0].text.startswith(" four")
+    assert answer.usage.completion_tokens == 6
+    outcome = gateway.outcome(raw.headers["x-situs-request-id"])
+    assert outcome["usage"]["completion_tokens"] == 6
+    pieces = list(
+        client.completions.create(
+            **asked, max_tokens=6, stream=True, stream_options={"include_usage": True}
+        )
+    )
+    streamed = "".join(choice.text for piece in pieces for choice in piece.choices)
+    assert streamed == answer.choices[0].text
+    assert pieces[-1].usage.completion_tokens == 6
+    assert pieces[-1].situs["deployment"] == raw.headers["x-situs-deployment"]
+
+
+def test_it_stops_where_it_is_told(client):
+    messages = [{"role": "user", "content": "Repeat: red green blue"}]
+    asked = {"model": "auto", "messages": messages, "max_tokens": 24, "seed": 1, "temperature": 0}
+    whole = client.chat.completions.create(**asked).choices[0].message.content
+    word = whole.split()[-1]
+    cut = client.chat.completions.create(**asked, stop=[word]).choices[0]
+    assert cut.message.content == whole[: whole.index(word)]
+    assert cut.finish_reason == "stop"
+
+
+def test_it_gives_probabilities_whole_and_streamed(client):
+    asked = {"model": "auto", "messages": HELLO, "max_tokens": 8, "seed": 1, "temperature": 0}
+    asked |= {"logprobs": True, "top_logprobs": 2}
+    whole = client.chat.completions.create(**asked).choices[0].logprobs.content
+    assert len(whole) == 8
+    assert all(len(token.top_logprobs) == 2 and token.logprob <= 0 for token in whole)
+    pieces = client.chat.completions.create(**asked, stream=True)
+    choices = [choice for piece in pieces for choice in piece.choices]
+    streamed = [token for one in choices if one.logprobs for token in one.logprobs.content]
+    assert [token.token for token in streamed] == [token.token for token in whole]
+
+
+def test_tools_are_refused_because_it_cannot_call_them(gateway):
+    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    answer = gateway.chat(tools=[tool])
+    assert (answer.status, answer.code) == (422, "no_deployment_fits")
+    assert "no_tools" in answer.json["error"]["message"]
+
+
 def test_what_is_confidential_stays_and_is_answered(gateway):
     answer = gateway.chat("My card is 4111 1111 1111 1111. Say yes.", max_tokens=4)
     assert answer.status == 200

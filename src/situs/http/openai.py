@@ -71,9 +71,9 @@ def inputs_of(value: str | list[Any], name: str) -> Inputs:
     if not value:
         raise InvalidRequest(f"{name} is an empty list.", param=name)
     kind = type(value[0])
-    for index, one in enumerate(value):
-        if kind not in (str, int, list) or type(one) is not kind:
-            raise _no_input(f"{name}[{index}]")
+    if kind not in (str, int, list) or set(map(type, value)) != {kind}:
+        odd = next((i for i, one in enumerate(value) if type(one) is not kind), 0)
+        raise _no_input(f"{name}[{odd}]")
     if kind is int:
         _check_ids(value, name)
         return Inputs(1, ids=True)
@@ -88,6 +88,8 @@ def inputs_of(value: str | list[Any], name: str) -> Inputs:
 def _check_ids(ids: list[Any], path: str) -> None:
     if not ids:
         raise InvalidRequest(f"{path} is an empty list.", param=path)
+    if set(map(type, ids)) == {int} and min(ids) >= 0 and max(ids) < _ID_LIMIT:
+        return
     for index, one in enumerate(ids):
         if type(one) is not int or not 0 <= one < _ID_LIMIT:
             raise _no_input(f"{path}[{index}]")
