@@ -6,7 +6,6 @@ Secrets stand in a configuration as references only, so all of a change may be s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from enum import IntEnum
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -19,6 +18,7 @@ from situs.config.problems import dotted
 from situs.config.tree import Config, Locus
 from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
 from situs.core.label import Label
+from situs.core.ordered import Ordered
 from situs.errors import PolicyError
 from situs.rego.library import shipped
 from situs.rego.modules import digest, read_modules
@@ -26,16 +26,16 @@ from situs.rego.modules import digest, read_modules
 _Path = tuple[str, ...]
 
 
-class Weight(IntEnum):
+class Weight(Ordered):
     """What a change means for where requests may go, the gravest first.
 
     `LOOSER`: by the default policy, more may go there. `SOVEREIGNTY`: a place, or a fact that
     policy judges by, is another one. `PLAIN`: neither.
     """
 
-    LOOSER = 0
-    SOVEREIGNTY = 1
-    PLAIN = 2
+    LOOSER = "looser"
+    SOVEREIGNTY = "sovereignty"
+    PLAIN = "plain"
 
 
 class Change(Struct, frozen=True):
@@ -100,9 +100,7 @@ def policy_digest(config: Config, base: Path) -> str | None:
 
 
 def as_json(changes: Iterable[Change]) -> str:
-    """A list of objects; `weight` in words."""
-    rows = [msgspec.structs.asdict(one) | {"weight": one.weight.name.lower()} for one in changes]
-    return msgspec.json.format(msgspec.json.encode(rows), indent=2).decode()
+    return msgspec.json.format(msgspec.json.encode(list(changes)), indent=2).decode()
 
 
 def as_lines(changes: Iterable[Change]) -> Iterator[str]:

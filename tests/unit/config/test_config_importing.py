@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -350,3 +351,14 @@ def attempt(path: Path) -> Imported | ConfigError:
         return import_litellm(path, "DE", "keys")
     except ConfigError as error:
         return error
+
+
+def test_the_guide_shows_what_import_prints(tmp_path, monkeypatch):
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "migrate-from-litellm.md"
+    text = page.read_text("utf-8")
+    (given,) = re.findall(r"^```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (tmp_path / "config.yaml").write_text(given)
+    monkeypatch.chdir(tmp_path)
+    result = run("config.yaml", "--home", "DE", "--keys-dir", "keys")
+    assert result.stdout == shown
