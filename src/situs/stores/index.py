@@ -59,10 +59,10 @@ class Index:
             path.touch(mode=0o640)
             self._db = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
             try:
+                migrate(self._db)
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = NORMAL")
                 self._db.execute("PRAGMA cache_size = -8192")
-                migrate(self._db)
                 self._inode = path.stat().st_ino
             except BaseException:
                 self._db.close()
