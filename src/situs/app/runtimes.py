@@ -1,4 +1,4 @@
-"""The model servers that this machine runs, as the configuration wants them."""
+"""The models that this machine runs, as the configuration wants them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from msgspec import Struct
 
 from situs.app.link import RuntimeState
 from situs.app.plan import Plan, models_dir
+from situs.config import build
 from situs.config.tree import Deployment as Entry
-from situs.config.tree import LlamaCpp
+from situs.config.tree import Onnx
 from situs.core.fleet import Health
 from situs.errors import ConfigError, SitusError
 from situs.runtimes.lifecycle import State
 from situs.runtimes.llama_cpp import llama_spec, locate
+from situs.runtimes.onnx import check_onnx
 from situs.runtimes.supervisor import Supervisor
+from situs.runtimes.within import Within
 
 _log = logging.getLogger(__name__)
 
@@ -32,9 +36,9 @@ OnState = Callable[[str, State, str], None]
 
 
 class _Server(Struct):
-    """One supervised server; `made_from` says which settings it runs with."""
+    """One model that runs here; `made_from` says with which settings."""
 
-    supervisor: Supervisor
+    supervisor: Supervisor | Within
     key: str
     made_from: object
     promised_tokens: int
@@ -42,7 +46,7 @@ class _Server(Struct):
 
 
 class RuntimeSet:
-    """Owns the supervisors. `on_change` is called when any server's state is another one."""
+    """Owns the supervisors. `on_change` is called when the state of any is another one."""
 
     def __init__(self, on_state: OnState | None, on_change: Callable[[], None]) -> None:
         self._on_state = on_state
@@ -77,14 +81,14 @@ class RuntimeSet:
             self._leave(self._servers.pop(name), grace_s)
 
     def failed(self) -> bool:
-        """Every server was given up."""
+        """Every model was given up."""
         return all(s.supervisor.state is State.FAILED for s in self._servers.values())
 
     def __len__(self) -> int:
         return len(self._servers)
 
     async def settled(self) -> None:
-        """Returns when every server is ready or has failed to load."""
+        """Returns when every model is ready or has failed to load."""
         for server in list(self._servers.values()):
             with suppress(SitusError):
                 await server.supervisor.ensure_ready(_LOAD_TIMEOUT_S)
@@ -111,19 +115,23 @@ class RuntimeSet:
 
     def _server(self, plan: Plan, name: str, entry: Entry) -> _Server:
         model, runtime = plan.config.models[entry.model], entry.runtime
-        if not isinstance(runtime, LlamaCpp) or model.file is None:
+        starting = RuntimeState(Health.STARTING, None, "")
+        if isinstance(runtime, Onnx):
+            spec = build.onnx_of(model, runtime, models_dir(plan))
+            within = Within(name, partial(check_onnx, spec), self._changed)
+            return _Server(within, "", (runtime, model), 0, starting)
+        if runtime is None or model.file is None:
             raise ConfigError(f"deployments.{name}: no weights to run")
-        spec = llama_spec(
+        context_tokens = runtime.context_tokens or model.context_tokens
+        llama = llama_spec(
             name,
             locate(model.file, models_dir(plan)),
-            context_tokens=runtime.context_tokens or model.context_tokens,
+            context_tokens=context_tokens,
             threads=runtime.threads,
             parallel=runtime.parallel,
         )
-        supervisor = Supervisor(spec, models_dir(plan).parent, self._changed)
-        starting = RuntimeState(Health.STARTING, None, spec.api_key)
-        promised = runtime.context_tokens or model.context_tokens
-        return _Server(supervisor, spec.api_key, (runtime, model), promised, starting)
+        supervisor = Supervisor(llama, models_dir(plan).parent, self._changed)
+        return _Server(supervisor, llama.api_key, (runtime, model), context_tokens, starting)
 
     def _changed(self, name: str, state: State, detail: str) -> None:
         server = self._servers.get(name)
@@ -141,7 +149,7 @@ class RuntimeSet:
 
 def _wanted(plan: Plan) -> dict[str, Entry]:
     deployments = plan.config.deployments
-    return {name: e for name, e in deployments.items() if isinstance(e.runtime, LlamaCpp)}
+    return {name: entry for name, entry in deployments.items() if entry.runtime is not None}
 
 
 def _settings(plan: Plan, entry: Entry) -> object:
