@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -218,3 +220,18 @@ def test_what_comes_after_the_end_is_dropped_and_counted():
         traces.close()
         traces.observe([served()])
         assert (traces.dropped, collector.bodies) == (2, [])
+
+
+def test_without_the_extra_the_error_says_what_to_install():
+    program = """
+import sys
+sys.modules["opentelemetry.sdk.trace"] = None
+from situs.errors import ConfigError
+try:
+    import situs.telemetry.traces
+except ConfigError as error:
+    print(error.message, error.advice)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "telemetry.otlp" in done.stdout
+    assert "pip install 'situs[otel]'" in done.stdout
