@@ -119,7 +119,7 @@ def find(data_dir: Path, wanted: str) -> Entry | None:
     with suppress(StoreError), told(data_dir / INDEX_FILE), reading(data_dir / INDEX_FILE) as db:
         query = f"SELECT {_PLACES} FROM decisions WHERE id = ?"  # noqa: S608 - our own words
         row = db.execute(query, (decision_id,)).fetchone()
-        if row is not None and row[3] is not None and (entry := _at_place(data_dir, row)):
+        if row is not None and row[4] is not None and (entry := _at_place(data_dir, row)):
             return entry
     return _find_in_segments(data_dir, decision_id)
 
@@ -151,7 +151,7 @@ def _ended_since(
         while (batch := follower.read()) is not None:
             places = {
                 one.begun.id: (
-                    *(one.begun.chain, one.begun.first, one.begun.offset),
+                    *(one.begun.id, one.begun.chain, one.begun.first, one.begun.offset),
                     *(one.over.chain, one.over.first, one.over.offset),
                 )
                 for one in join(batch, lambda _: {})
@@ -166,7 +166,7 @@ def _ended_since(
 
 # By the index.
 
-_PLACES = 'chain, first, "offset", over_chain, over_first, over_offset'
+_PLACES = 'id, chain, first, "offset", over_chain, over_first, over_offset'
 _CATCH_UP_S = 1.5
 
 
@@ -203,17 +203,17 @@ def _rows(
 
 
 def _at_place(data_dir: Path, place: Sequence[Any]) -> Entry | None:
-    """The entry whose lines stand there; None when they do not."""
-    chain, first, offset, over_chain, over_first, over_offset = place
+    """The entry whose lines stand there; None when they do not, or say something else."""
+    decision_id, chain, first, offset, over_chain, over_first, over_offset = place
     folder = receipts_dir(data_dir)
     path = segment_path(folder / chain, first)
     decision = _line_at(path, offset)
-    if decision is None:
+    if decision is None or decision.get("id") != decision_id:
         return None
     outcome = None
     if over_chain is not None:
         outcome = _line_at(segment_path(folder / over_chain, over_first), over_offset)
-        if outcome is None or outcome.get("id") != decision.get("id"):
+        if outcome is None or outcome.get("id") != decision_id:
             return None
     return _entry(path, decision, outcome)
 

@@ -1,11 +1,14 @@
 import asyncio
 import json
 import re
+import shutil
+import sqlite3
 import threading
+from contextlib import closing
 from itertools import islice
 
 import pytest
-from bench.receipts import decided
+from bench.receipts import decided, outcome
 from click.testing import CliRunner
 from msgspec.structs import replace
 from tests.unit.stores.test_verify import edit, rewrite
@@ -13,7 +16,8 @@ from tests.unit.stores.writing import decide, files, serve, several_segments, wr
 
 from situs.cli.main import cli
 from situs.errors import OperatorError
-from situs.stores.decisions import find, follow, read_line, tail
+from situs.stores.decisions import Filters, find, follow, read_line, recent, tail
+from situs.stores.index import INDEX_FILE, rebuild
 
 
 @pytest.fixture(scope="module")
@@ -64,18 +68,118 @@ def test_any_line_can_be_read_by_its_receipt(kept):
 def test_follow_tells_of_a_decision_once_it_ends(tmp_path):
     with writing(tmp_path) as writer:
         serve(writer, 1)
+        decide(writer, 4)
         coming = follow(tmp_path, 0.01)
+        follow_on = follow(tmp_path, 0.01, Filters(status="5xx"))
         decide(writer, 2)
         later = threading.Timer(0.05, serve, (writer, 3))
         later.start()
         [entry] = islice(coming, 1)
         later.join()
+        writer.ended(outcome(4))
+        [earlier] = islice(coming, 1)
+        serve(writer, 5)
+        writer.ended(replace(outcome(2), status=500))
+        [narrowed] = islice(follow_on, 1)
     assert entry.id == "req-000000003"
     assert entry.outcome is not None
+    assert (earlier.id, earlier.outcome and earlier.outcome["status"]) == ("req-000000004", 200)
+    assert narrowed.id == "req-000000002"
+
+
+FILTERS = [
+    Filters(),
+    Filters(status="200"),
+    Filters(status="2xx"),
+    Filters(status="x00"),
+    Filters(status="20"),
+    Filters(status="403"),
+    Filters(deployment="d0"),
+    Filters(deployment="d1"),
+    Filters(label="confidential"),
+    Filters(label="public"),
+    Filters(tenant="default"),
+    Filters(tenant="other"),
+    Filters(since=1.75e9 + 5 / 977),
+    Filters(status="2xx", deployment="d0", label="confidential", since=1.75e9 + 3.5 / 977),
+]
+
+
+@pytest.mark.parametrize("filters", FILTERS, ids=str)
+def test_the_index_and_the_segments_let_the_same_through(kept, tmp_path, filters):
+    data, count, _ = kept
+    by_segments = tail(data, count + 1, filters)
+    shutil.copytree(data, tmp_path / "data")
+    rebuild(tmp_path / "data")
+    assert tail(tmp_path / "data", count + 1, filters) == by_segments
+    assert tail(tmp_path / "data", 3, filters) == by_segments[-3:]
+    rows = recent(tmp_path / "data" / INDEX_FILE, filters, count + 1)
+    assert [row.id for row in rows[::-1]] == [entry.id for entry in by_segments]
+
+
+def test_filters_tell_decisions_apart(kept):
+    data, count, _ = kept
+    found = [len(tail(data, count + 1, filters)) for filters in FILTERS]
+    assert found == [
+        *(count + 1, count, count, count, 0, 0, count, 0),
+        *(count + 1, 0, count + 1, 0, count + 1 - 5, count - 4),
+    ]
+
+
+def test_with_an_index_that_lags_all_is_still_found(kept, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(kept[0], data)
+    rebuild(data)
+    with writing(data) as writer:
+        serve(writer, 7_000)
+    assert [entry.id for entry in tail(data, 1)] == ["req-000007000"]
+    found = find(data, "req-000007000")
+    assert found is not None
+    assert found.outcome is not None
+
+
+@pytest.mark.parametrize("elsewhere", ['"offset" + 1', '(SELECT max("offset") FROM decisions)'])
+def test_an_index_that_points_elsewhere_is_not_believed(kept, tmp_path, elsewhere):
+    data, _, _ = kept
+    shutil.copytree(data, tmp_path / "data")
+    rebuild(tmp_path / "data")
+    with closing(sqlite3.connect(tmp_path / "data" / INDEX_FILE)) as db:
+        db.execute(f'UPDATE decisions SET "offset" = {elsewhere}')  # noqa: S608
+        db.commit()
+    assert tail(tmp_path / "data", 5) == tail(data, 5)
+    assert find(tmp_path / "data", "req-000000003") == find(data, "req-000000003")
+
+
+def test_the_index_answers_without_the_segments_being_searched(kept, tmp_path):
+    """Everything that the index does not point at may be nonsense."""
+    data = tmp_path / "data"
+    shutil.copytree(kept[0], data)
+    expected = find(data, "req-000000003")
+    rebuild(data)
+    assert expected is not None
+    for path in files(data):
+        lines = path.read_bytes().split(b"\n")
+        for number, line in enumerate(lines):
+            if b"req-000000003" not in line and b'"type":"fleet"' not in line:
+                lines[number] = b"?" * len(line)
+        path.write_bytes(b"\n".join(lines))
+    assert find(data, "req-000000003") == expected
 
 
 def run(command, *args):
     return CliRunner().invoke(cli, [command, *map(str, args)], catch_exceptions=False)
+
+
+def test_the_list_can_be_narrowed(kept):
+    data, _, _ = kept
+    shown = run("decisions", "tail", "--status", "2xx", "--deployment", "d0", "--data", data)
+    assert len(shown.output.splitlines()) == 1 + 20
+    assert "no outcome" not in shown.output
+    none = run("decisions", "tail", "--tenant", "nobody", "--data", data)
+    assert none.output == "no such decisions\n"
+    for option in (("--status", "fine"), ("--label", "secret"), ("--since", "once")):
+        assert run("decisions", "tail", *option, "--data", data).exit_code == 2
+    assert run("decisions", "tail", "--since", "1d", "--data", data).output == none.output
 
 
 def test_the_table_says_where_a_request_went(kept):
