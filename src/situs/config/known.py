@@ -24,10 +24,14 @@ _C = CapabilityClass
 
 
 class Provider(Struct, frozen=True):
-    """A name before the `/` whose wire is OpenAI's. `url` and `key` (a variable) may be empty."""
+    """A name before the `/` whose wire is OpenAI's.
+
+    `url` and `key` (a variable) may be empty; `mode` is that of its models unless they say more.
+    """
 
     url: str = ""
     key: str = ""
+    mode: str = "chat"
 
 
 class Place(Struct, frozen=True):
@@ -50,7 +54,9 @@ class Family(Struct, frozen=True):
 PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType(
     {
         "openai": Provider("https://api.openai.com/v1", "OPENAI_API_KEY"),
-        "text-completion-openai": Provider("https://api.openai.com/v1", "OPENAI_API_KEY"),
+        "text-completion-openai": Provider(
+            "https://api.openai.com/v1", "OPENAI_API_KEY", "completion"
+        ),
         "mistral": Provider("https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
         "groq": Provider("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
         "deepseek": Provider("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
@@ -84,7 +90,7 @@ _OPERATORS: Final = (
     ("together.xyz", "together", "Together AI", "US"),
     ("together.ai", "together", "Together AI", "US"),
     ("fireworks.ai", "fireworks", "Fireworks AI", "US"),
-    ("openrouter.ai", "openrouter", "OpenRouter", "US"),
+    ("openrouter.ai", "openrouter", "OpenRouter", UNKNOWN),
     ("x.ai", "xai", "xAI", "US"),
     ("perplexity.ai", "perplexity", "Perplexity", "US"),
     ("deepinfra.com", "deepinfra", "DeepInfra", "US"),
@@ -110,7 +116,7 @@ def place_of(host: str, home: str | None) -> Place:
         return _here(home)
     for domain, name, operator, jurisdiction in _OPERATORS:
         if host == domain or host.endswith("." + domain):
-            note = "a broker: others compute; under whose law is not known" * (name in _BROKERS)
+            note = "a broker: others compute, under laws that are not known" * (name in _BROKERS)
             locus = _away(LocusKind.PUBLIC_CLOUD, jurisdiction, operator)
             return Place(name, locus, note)
     name = "host-" + re.sub(r"[^A-Za-z0-9._:-]", "-", host)[:59]

@@ -183,7 +183,7 @@ class _Reader:
         model = self._name(text_of(top.get("model_name")))
         provider, upstream = self._provider(params)
         url = self._url(provider, params)
-        facts = facts_of(text_of(info.get("base_model")) or upstream, info)
+        facts = facts_of(text_of(info.get("base_model")) or upstream, info, provider.mode)
         if self.services.setdefault(model, facts.model.serves) != facts.model.serves:
             raise Refused("deployments of this name before it have another mode")
         self._leave(file, path, top, {"model_name", "litellm_params", "model_info"})

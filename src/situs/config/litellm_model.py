@@ -45,10 +45,13 @@ class Facts(Struct, frozen=True):
     guessed: frozenset[str]
 
 
-def facts_of(name: str, info: Settings) -> Facts:
-    """`name` is the model's at its provider. Raises Refused for what Situs has no service for."""
+def facts_of(name: str, info: Settings, mode: str) -> Facts:
+    """`name` is the model's at its provider, `mode` what it has unless it says another.
+
+    Raises Refused for what Situs has no service for.
+    """
     family = family_of(name)
-    service = _service(name.lower(), text_of(info.get("mode")))
+    service = _service(name.lower(), text_of(info.get("mode")), mode)
     context = count_of(info.get("max_input_tokens"))
     image, image_said = _flag(info, "supports_vision", family.image)
     tools, tools_said = _flag(info, "supports_function_calling", family.tools)
@@ -71,11 +74,11 @@ def facts_of(name: str, info: Settings) -> Facts:
     return Facts(model, frozenset(name for name, said in stated.items() if not said))
 
 
-def _service(name: str, mode: str | None) -> Service:
+def _service(name: str, mode: str | None, usual: str) -> Service:
     if mode is None:
         if _OTHER.search(name):
             raise Refused("by its name it is neither for chat nor for embeddings")
-        mode = "embedding" if "embed" in name else "chat"
+        mode = "embedding" if "embed" in name else usual
     if mode not in _SERVICES:
         raise Refused("its mode is none of chat, completion, embedding")
     return _SERVICES[mode]

@@ -105,6 +105,29 @@ def test_each_change_says_how_much_it_weighs(old, new, path, weight):
     assert change.old != change.new
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("owned: false", "owned: false, region: x"),
+        ("public_cloud", "sovereign_cloud"),
+        ("retention: 30d", "retention: unknown"),
+        ("key_custody: operator", "key_custody: customer"),
+        ("training_use: none", "training_use: opt_out"),
+        ("locus: cloud", "locus: rack"),
+        ("email: confidential", "email: restricted"),
+        ("    price: {currency: EUR, prompt: 1, completion: 2}\n", PRICE + "\n"),
+    ],
+)
+def test_the_way_back_is_the_same_changes_turned_and_never_looser_both_ways(old, new):
+    one, other = parse(TEXT), changed((old, new))
+    there, back = ({c.path: c for c in diff(*pair)} for pair in ((one, other), (other, one)))
+    assert there
+    assert {path: (c.new, c.old) for path, c in back.items()} == {
+        path: (c.old, c.new) for path, c in there.items()
+    }
+    assert [p for p in there if there[p].weight is back[p].weight is LOOSER] == []
+
+
 @pytest.mark.parametrize("new", ["host: '::1'", "drain_s: 5", "max_body_mb: 1"])
 def test_what_belongs_to_the_process_takes_a_restart(new):
     found = changes(("port: 7488", f"port: 7488, {new}"))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from situs.cli.config import config
 from situs.config.check import check_file
 from situs.config.importing import Imported, import_litellm, write_keys
+from situs.config.known import family_of
 from situs.config.load import parse
 from situs.core.capability import CapabilityClass
 from situs.core.fleet import LocusKind
@@ -189,6 +190,66 @@ def test_included_files_are_read_and_variables_of_the_file_are_put_in(tmp_path):
     assert near.endpoint.key == "env:NEAR_KEY"
     assert "far: its model stands in the environment; write it out" in made.text
     assert f"simple.yaml:{line_of('simple.yaml', 'master_key')}" in made.text
+
+
+@pytest.mark.parametrize(
+    ("model", "mode", "service"),
+    [
+        ("openai/gpt-4o", None, Service.CHAT),
+        ("openai/gpt-4o", "completion", Service.COMPLETIONS),
+        ("text-completion-openai/babbage-002", None, Service.COMPLETIONS),
+        ("mistral/mistral-embed", None, Service.EMBEDDINGS),
+        ("openai/x", "embedding", Service.EMBEDDINGS),
+    ],
+)
+def test_a_mode_is_a_service(tmp_path, model, mode, service):
+    one = {"model_name": "x", "litellm_params": {"model": model}, "model_info": {"mode": mode}}
+    file = written(tmp_path, {"model_list": [one]})
+    assert parse(import_litellm(file).text).models["x"].serves == (service,)
+
+
+def test_another_mode_under_the_same_name_is_not_taken_over(tmp_path):
+    chat = {"model_name": "x", "litellm_params": {"model": "openai/gpt-4o"}}
+    other = chat | {"model_info": {"mode": "embedding"}}
+    made = import_litellm(written(tmp_path, {"model_list": [chat, other]}))
+    assert (made.deployments, made.refused) == (1, 1)
+    assert "x: deployments of this name before it have another mode" in made.text
+
+
+@pytest.mark.parametrize(
+    ("api_base", "operator", "jurisdiction"),
+    [
+        ("https://eu.api.openai.com/v1", "OpenAI", "US"),
+        ("https://example.openai.azure.com/openai/v1", "Microsoft", "US"),
+        ("https://api.mistral.ai/v1", "Mistral AI", "FR"),
+        ("https://openrouter.ai/api/v1", "OpenRouter", "ZZ"),
+        ("https://notopenai.com/v1", "unknown", "ZZ"),
+        ("https://openai.com.example.net/v1", "unknown", "ZZ"),
+    ],
+)
+def test_operators_are_known_by_their_domains(tmp_path, api_base, operator, jurisdiction):
+    params = {"model": "openai/x", "api_base": api_base}
+    file = written(tmp_path, {"model_list": [{"model_name": "x", "litellm_params": params}]})
+    (locus,) = parse(import_litellm(file).text).loci.values()
+    assert (locus.operator, locus.jurisdiction) == (operator, jurisdiction)
+    assert locus.kind is LocusKind.PUBLIC_CLOUD
+
+
+@pytest.mark.parametrize(
+    ("name", "capability"),
+    [
+        ("gpt-4o", CapabilityClass.FRONTIER),
+        ("gpt-4o-mini", CapabilityClass.MEDIUM),
+        ("gpt-5-nano", CapabilityClass.SMALL),
+        ("Qwen2.5-0.5B-Instruct", CapabilityClass.TINY),
+        ("llama3.1:8b", CapabilityClass.SMALL),
+        ("Llama-3.3-70B-Instruct", CapabilityClass.MEDIUM),
+        ("mixtral-8x22b", CapabilityClass.FRONTIER),
+        ("no-size-in-it", CapabilityClass.SMALL),
+    ],
+)
+def test_capability_is_guessed_by_family_or_size(name, capability):
+    assert family_of(name).capability is capability
 
 
 # Keys
