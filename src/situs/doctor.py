@@ -6,6 +6,7 @@ import fcntl
 import importlib.util
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from enum import StrEnum
@@ -20,12 +21,14 @@ from situs.config.secrets import resolve
 from situs.config.tree import Deployment, LlamaCpp, Model, Onnx
 from situs.core.fleet import LocusKind
 from situs.errors import SitusError
+from situs.http.auth import key_required
 from situs.rego.embedded import load as load_policy
 from situs.rego.library import shipped
 from situs.runtimes.llama_cpp import check_loadable, locate
 from situs.runtimes.onnx import check_onnx
 from situs.stores.layout import chains, receipts_dir
 from situs.stores.verify import verify
+from situs.trust.api_keys import Scope, load_keys
 from situs.trust.keys import pinned_keys
 
 
@@ -189,11 +192,20 @@ def _receipts(setting: Setting) -> Iterator[Finding]:
 def _listening(setting: Setting) -> Iterator[Finding]:
     server = setting.config.server
     where = f"{server.host}:{server.port}"
+    keys, now = load_keys(setting.data), time.time()
     if is_loopback(server.host):
         yield Finding("listener", Condition.ACTIVE, f"{where}, loopback only")
+    elif keys.lets_in(Scope.INFERENCE, now):
+        what = f"{where}, beyond loopback and without TLS: a proxy in front must terminate it"
+        yield Finding("listener", Condition.ACTIVE, what)
     else:
-        what = f"{where} is beyond loopback, which needs API keys"
-        yield Finding("listener", Condition.PROBLEM, what, "Set server.host: 127.0.0.1.")
-    yield Finding("API keys", Condition.OFF, "not there yet; that is why only loopback is served")
+        what = f"{where} is beyond loopback, and no key could call there"
+        yield Finding("listener", Condition.PROBLEM, what, "Run `situs keys create NAME`.")
+    usable = sum(key.refused(now) is None for key in keys.keys)
+    if key_required(server.host, server.require_key):
+        yield Finding("API keys", Condition.ACTIVE, f"needed; {usable} can be used")
+    else:
+        what = f"not needed on loopback; {usable} can be used"
+        yield Finding("API keys", Condition.OFF, what)
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("python", Condition.ACTIVE, version)

@@ -53,12 +53,18 @@ def key_required(host: str, always: bool) -> bool:
 
 
 def check_listener(host: str, table: KeyTable, now: float) -> None:
-    """Raises ConfigError for a host beyond loopback that no key could ever use."""
-    if is_loopback(host) or table.lets_in(Scope.INFERENCE, now):
+    """Raises ConfigError for a host beyond loopback that no key could use; warns of plain HTTP."""
+    if is_loopback(host):
         return
-    raise ConfigError(
-        f"server.host is {host}, beyond loopback, and there is no API key with which to call.",
-        do="Make one with `situs keys create NAME`, or listen on 127.0.0.1.",
+    if not table.lets_in(Scope.INFERENCE, now):
+        raise ConfigError(
+            f"server.host is {host}, beyond loopback, and there is no API key with which to call.",
+            do="Make one with `situs keys create NAME`, or listen on 127.0.0.1.",
+        )
+    _log.warning(
+        "plain HTTP beyond loopback, at %s: keys and prompts can be read on their way; "
+        "put a proxy that terminates TLS in front",
+        host,
     )
 
 

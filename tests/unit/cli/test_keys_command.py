@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from situs.cli.main import cli
 from situs.errors import OperatorError
-from situs.trust.api_keys import keys_path, load_keys
+from situs.trust.api_keys import Identity, keys_path, load_keys
 
 
 def situs(data, *arguments):
@@ -23,6 +23,7 @@ def test_create_prints_the_key_alone_so_that_it_can_be_caught(tmp_path):
     key = done.stdout.strip()
     assert done.exit_code == 0
     found = load_keys(tmp_path).identify(key.encode(), time.time())
+    assert isinstance(found, Identity)
     assert found.principal.tenant == "default"
     assert found.principal.key in done.stderr
     assert key not in done.stderr
@@ -47,6 +48,7 @@ def test_what_is_asked_for_is_kept(tmp_path):
 def test_a_key_ends_after_a_duration(tmp_path, said, seconds):
     situs(tmp_path, "create", "ci", "--expires", said)
     (key,) = load_keys(tmp_path).keys
+    assert key.expires is not None
     assert key.expires - key.created == pytest.approx(seconds, abs=5)
 
 

@@ -70,7 +70,7 @@ def test_a_key_is_needed_beyond_loopback_or_when_asked_for(host, always, require
     assert key_required(host, always) is required
 
 
-def test_beyond_loopback_is_listened_only_with_a_key_that_can_infer(tmp_path):
+def test_beyond_loopback_is_listened_only_with_a_key_that_can_infer(tmp_path, caplog):
     now = time.time()
     check_listener("127.0.0.1", load_keys(tmp_path), now)
     create_key(tmp_path, Grants(name="a", scopes=(Scope.ADMIN,)), now)
@@ -79,7 +79,9 @@ def test_beyond_loopback_is_listened_only_with_a_key_that_can_infer(tmp_path):
         check_listener("0.0.0.0", load_keys(tmp_path), now)
     assert "situs keys create" in caught.value.advice
     create_key(tmp_path, Grants(name="c"), now)
+    assert "TLS" not in caplog.text
     check_listener("0.0.0.0", load_keys(tmp_path), now)
+    assert "put a proxy that terminates TLS in front" in caplog.text
 
 
 # Over HTTP
@@ -92,6 +94,7 @@ class House:
         self.data = data
         self.authority = Authority()
         self.leased = 0
+        self.port = 0
         self.ahead_s = 0.0
         self.auth = Auth(load_keys(data), required, self.lease, self.wall)
         routes = {
