@@ -16,7 +16,7 @@ from pathlib import Path
 from bench import gateway, processes
 
 HERE = Path(__file__).parent
-SCRIPTS = ("decision", "analysis", "policy", "receipts", "embeddings")
+SCRIPTS = ("decision", "analysis", "policy", "receipts", "index", "embeddings")
 """Benchmarks of one part: scripts that print one JSON object a line; rows are appended here."""
 
 OTHERS = ("gateway", "compare", "load", "peers", "size")
