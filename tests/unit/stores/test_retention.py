@@ -4,8 +4,11 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from tests.unit.stores.writing import (
@@ -14,6 +17,7 @@ from tests.unit.stores.writing import (
     decide,
     files,
     report,
+    retired,
     serve,
     several_segments,
     until,
@@ -23,18 +27,11 @@ from tests.unit.stores.writing import (
 
 from situs.errors import SegmentError
 from situs.stores.layout import chains, receipts_dir, roots, segments
-from situs.stores.retention import erase, retire
+from situs.stores.retention import erase
 from situs.stores.signatory import Pace
-from situs.trust.keys import open_signing_key, pinned_keys
+from situs.trust.keys import open_signing_key
 
-ALL = 1e12
-"""Everything is older than that."""
-
-
-def go(data, older_than=ALL, ready=lambda chain, file: True, *, dry_run=False):
-    key = open_signing_key(data / "keys")
-    keys = pinned_keys(data / "keys")
-    return retire(receipts_dir(data), key, keys, older_than, ready, dry_run)
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +61,7 @@ def first_two(data):
     """Retire two segments of the chain that has several; returns its folder."""
     chain = long_chain(data)
     wanted = [path.name for path in segments(chain)[:2]]
-    go(data, ready=lambda name, file: name == chain.name and file in wanted)
+    retired(data, ready=lambda name, file: name == chain.name and file in wanted)
     assert [path.stem for path in roots(chain)] == [name[:-6] for name in wanted]
     return chain
 
@@ -85,17 +82,17 @@ def test_without_its_first_segments_a_chain_still_verifies(data):
 
 def test_when_everything_is_retired_the_roots_still_hold(data):
     before = report(data)
-    done = go(data)
+    done = retired(data)
     assert files(data) == []
     assert sum(one.lines for one in done) == before.lines
     after = report(data)
     assert after.problems == ()
     assert (after.lines, after.open_decisions) == (before.lines, 1)
-    assert go(data) == []
+    assert retired(data) == []
 
 
 def test_a_chain_that_begins_later_goes_on_from_the_roots(data):
-    go(data)
+    retired(data)
     with witnessing(data), writing(data) as writer:
         serve(writer, 900_000)
     assert codes(data) == set()
@@ -105,7 +102,7 @@ def test_a_chain_that_begins_later_goes_on_from_the_roots(data):
 
 def test_a_retired_chain_that_only_retired_ones_cite_is_still_missed(data):
     chain = long_chain(data)
-    go(data)
+    retired(data)
     shutil.rmtree(chain)
     assert codes(data) == {"chain_missing"}
 
@@ -118,7 +115,7 @@ def test_a_segment_without_its_root_is_a_gap(data, nth):
 
 def test_a_last_segment_without_its_root_is_missed(data):
     chain = long_chain(data)
-    go(data)
+    retired(data)
     roots(chain)[-1].unlink()
     assert codes(data) == {"truncated"}
 
@@ -180,7 +177,7 @@ def test_only_what_is_old_enough_goes_and_the_oldest_first(data):
     for path in files(data):
         ends[path] = json.loads(path.read_bytes().splitlines()[-1])["at"]
     limit = sorted(ends.values())[len(ends) // 2]
-    go(data, older_than=limit)
+    retired(data, older_than=limit)
     for folder in chains(receipts_dir(data)):
         mine = [path for path in ends if path.parent == folder]
         young = [ends[path] >= limit for path in mine]
@@ -193,15 +190,15 @@ def test_only_what_is_old_enough_goes_and_the_oldest_first(data):
 def test_what_nobody_has_read_yet_stays_with_all_after_it(data):
     chain = long_chain(data)
     second = segments(chain)[1].name
-    go(data, ready=lambda name, file: name == chain.name and file != second)
+    retired(data, ready=lambda name, file: name == chain.name and file != second)
     assert [path.stem for path in roots(chain)] == ["000000000000"]
 
 
 def test_a_trial_changes_nothing_and_tells_the_same(data):
     before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
-    trial = go(data, dry_run=True)
+    trial = retired(data, dry_run=True)
     assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == before
-    assert go(data) == trial
+    assert retired(data) == trial
 
 
 def test_what_is_being_written_stays(tmp_path):
@@ -211,9 +208,9 @@ def test_what_is_being_written_stays(tmp_path):
             serve(writer, number)
             number += 1
             time.sleep(0.0005)
-        until(lambda: go(tmp_path) is not None and len(files(tmp_path)) == 1)
+        until(lambda: retired(tmp_path) is not None and len(files(tmp_path)) == 1)
         [kept] = files(tmp_path)
-        assert go(tmp_path) == []
+        assert retired(tmp_path) == []
         serve(writer, number)
         assert codes(tmp_path) == set()
     assert kept == files(tmp_path)[0]
@@ -225,27 +222,32 @@ def test_what_does_not_verify_is_not_signed_away(data):
     path = segments(chain)[1]
     path.write_bytes(path.read_bytes().replace(b'"jurisdiction":"DE"', b'"jurisdiction":"US"', 1))
     before = codes(data)
-    done = [one for one in go(data) if one.chain == chain.name]
+    done = [one for one in retired(data) if one.chain == chain.name]
     assert [one.kept is None for one in done] == [True, False]
     assert done[-1].kept in before
     assert path.exists()
     assert codes(data) == before
 
 
+def die():
+    """Serve a request and be killed before it is signed."""
+    with writing(Path(sys.argv[1]), Pace(group_s=60)) as writer:
+        serve(writer, 1)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def test_an_unsigned_tail_that_was_changed_is_not_signed_away(tmp_path):
+    script = "from tests.unit.stores.test_retention import die; die()"
     with witnessing(tmp_path):
-        pid = os.fork()
-        if not pid:
-            with writing(tmp_path, Pace(group_s=60)) as writer:
-                serve(writer, 1)
-                os.kill(os.getpid(), signal.SIGKILL)
-        os.waitpid(pid, 0)
+        subprocess.run([sys.executable, "-c", script, tmp_path], cwd=ROOT, timeout=60)
         with writing(tmp_path):
             pass
     [path] = [path for path in files(tmp_path) if b'"type":"outcome"' in path.read_bytes()]
     path.write_bytes(path.read_bytes().replace(b'"status":200', b'"status":500'))
     assert codes(tmp_path) == {"not_as_cited"}
-    assert [one.kept for one in go(tmp_path) if one.chain == path.parent.name] == ["not_as_cited"]
+    assert [one.kept for one in retired(tmp_path) if one.chain == path.parent.name] == [
+        "not_as_cited"
+    ]
 
 
 @pytest.mark.parametrize("gone", ["nothing", "salts"])
@@ -253,37 +255,15 @@ def test_a_retirement_that_was_cut_short_is_finished(data, gone, tmp_path):
     chain = long_chain(data)
     path = segments(chain)[0]
     kept = {p: p.read_bytes() for p in chain.glob("000000000000.*")}
-    go(data, ready=lambda name, file: (name, file) == (chain.name, path.name))
+    retired(data, ready=lambda name, file: (name, file) == (chain.name, path.name))
     for one, content in kept.items():
         if gone == "nothing" or one.suffix != ".salts":
             one.write_bytes(content)
     assert codes(data) == set()
-    go(data, older_than=0)
+    retired(data, older_than=0)
     assert not path.exists()
     assert not path.with_suffix(".salts").exists()
     assert codes(data) == set()
-
-
-def test_killed_while_it_retires_nothing_is_torn(tmp_path, made):
-    for turn in range(12):
-        data = tmp_path / str(turn)
-        shutil.copytree(made, data)
-        before = report(data)
-        pid = os.fork()
-        if not pid:
-            try:
-                go(data)
-            finally:
-                os._exit(0)
-        time.sleep(0.004 * turn)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        assert report(data).problems == ()
-        go(data)
-        after = report(data)
-        assert after.problems == ()
-        assert (after.lines, after.decisions) == (before.lines, before.decisions)
-        assert files(data) == []
 
 
 def test_beginnings_that_nobody_finished_are_swept_away_in_time(data):
@@ -292,7 +272,7 @@ def test_beginnings_that_nobody_finished_are_swept_away_in_time(data):
         folder.mkdir()
         (folder / "000000000000.jsonl").write_bytes(b"{")
     os.utime(old, (1.0, 1.0))
-    go(data, older_than=0)
+    retired(data, older_than=0)
     assert not old.exists()
     assert young.exists()
 

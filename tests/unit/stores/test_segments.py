@@ -3,10 +3,6 @@
 import itertools
 import json
 import os
-import random
-import signal
-import subprocess
-import sys
 import time
 from hashlib import sha256
 
@@ -18,6 +14,7 @@ from tests.unit.stores.writing import (
     codes,
     decide,
     files,
+    refused,
     report,
     serve,
     several_segments,
@@ -140,14 +137,6 @@ def test_nothing_is_acknowledged_while_the_directory_cannot_be_written(tmp_path)
     assert len(of_type(tmp_path, "decision")) == 1
 
 
-def refused(writer, number):
-    try:
-        decide(writer, number)
-    except CannotRecord:
-        return True
-    return False
-
-
 def test_a_directory_taken_away_stops_requests_until_a_new_chain_stands(tmp_path):
     with writing(tmp_path) as writer:
         serve(writer, 1)
@@ -191,88 +180,6 @@ def test_an_undisturbed_writer_tells_nothing(tmp_path, caplog):
     with writing(tmp_path) as writer:
         serve(writer, 1)
     assert caplog.messages == []
-
-
-FULL_DISK = """
-import resource, sys
-from pathlib import Path
-from situs.errors import CannotRecord
-from tests.unit.stores.writing import decide, files, serve, until, writing
-data = Path(sys.argv[1])
-with writing(data) as writer:
-    serve(writer, 0)
-    chain = files(data)[0]
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (chain.stat().st_size + 9000, hard))
-    refused = number = 0
-    while not refused:
-        number += 1
-        try:
-            decide(writer, number)
-        except CannotRecord:
-            refused += 1
-    from bench.receipts import outcome
-    for done in range(1, number):
-        writer.ended(outcome(done))
-    assert writer.state().waiting_outcomes > 0
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    until(lambda: writer.state().waiting_outcomes == 0)
-    serve(writer, number + 1)
-print(number)
-"""
-
-
-def test_a_full_disk_refuses_requests_and_leaves_the_chain_whole(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    refused = int(done.stdout)
-    found = report(tmp_path)
-    assert found.problems == ()
-    assert found.open_decisions == 0
-    assert found.decisions == refused + 1
-    assert not found.chains[0].torn
-
-
-ENDLESS = """
-import sys
-from pathlib import Path
-from situs.stores.signatory import Pace
-from tests.unit.stores.writing import serve, writing
-number = int(sys.argv[2])
-pace = Pace(group_s=0.003, group_lines=16, segment_bytes=60_000)
-with writing(Path(sys.argv[1]), pace) as writer:
-    while True:
-        number += 1
-        print(f"{number} {serve(writer, number)}", flush=True)
-"""
-
-
-def test_kill_dash_nine_loses_nothing_that_was_acknowledged(tmp_path):
-    acknowledged = {}
-    for turn in range(6):
-        command = [sys.executable, "-c", ENDLESS, str(tmp_path), str(turn * 1_000_000)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            told = [process.stdout.readline()]
-            time.sleep(random.uniform(0.0, 0.25))
-            process.send_signal(signal.SIGKILL)
-            told += process.stdout.readlines()
-        for line in told:
-            if line.endswith("\n"):
-                number, ref = line.split()
-                acknowledged[ref] = f"req-{int(number):09d}"
-    found = report(tmp_path)
-    assert found.problems == ()
-    assert len(found.chains) == 6
-    kept = {}
-    for path in files(tmp_path):
-        for raw in path.read_bytes().split(b"\n")[:-1]:
-            line = json.loads(raw)
-            if line["type"] == "decision":
-                kept[f"{line['chain']}:{line['seq']}"] = line["id"]
-    assert acknowledged.items() <= kept.items()
 
 
 def test_outcomes_beyond_the_bound_are_counted_as_lost_and_told_once(tmp_path, caplog):

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from bench.receipts import decided, outcome
 
+from situs.errors import CannotRecord
 from situs.stores.layout import receipts_dir
+from situs.stores.retention import retire
 from situs.stores.segments import SegmentWriter
 from situs.stores.signatory import Pace
 from situs.stores.verify import verify
@@ -48,6 +50,26 @@ def serve(writer, number):
     ref = decide(writer, number)
     writer.ended(outcome(number))
     return ref
+
+
+def refused(writer, number):
+    try:
+        decide(writer, number)
+    except CannotRecord:
+        return True
+    return False
+
+
+def refused_after(writer, number):
+    """Decide until it is refused; the number of the refused request."""
+    while not refused(writer, number := number + 1):
+        pass
+    return number
+
+
+def retired(data: Path, older_than=1e12, ready=lambda chain, file: True, *, dry_run=False):
+    key, keys = open_signing_key(data / "keys"), pinned_keys(data / "keys")
+    return retire(receipts_dir(data), key, keys, older_than, ready, dry_run)
 
 
 def until(condition, limit_s=20.0):
