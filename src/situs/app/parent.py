@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import socket
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -254,54 +252,3 @@ def _check_reloadable(changes: tuple[Change, ...]) -> None:
             f"{', '.join(fixed)}: a change that takes a restart",
             do="Restart, or leave these settings as they were.",
         )
-
-
-async def serve(
-    parent: Parent,
-    on_ready: Callable[[str, Parent], None],
-    on_stop: Callable[[int], None],
-) -> None:
-    """Run until SIGTERM or SIGINT, then drain: running requests end, new ones get 503.
-
-    What still runs after `drain_s`, or at a second signal, is ended and told so. SIGHUP reloads,
-    unless a person's terminal went away. `on_ready` is told the base URL once models are loaded
-    (an OperatorError that it raises ends all), `on_stop` how many requests are waited for.
-    """
-    loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
-    refused: list[OperatorError] = []
-    url = parent.url
-
-    async def greet() -> None:
-        await parent.settled()
-        try:
-            on_ready(url, parent)
-        except OperatorError as error:
-            refused.append(error)
-            stopping.set()
-
-    async with parent, asyncio.TaskGroup() as tasks:
-
-        def stop() -> None:
-            if stopping.is_set():
-                tasks.create_task(parent.stop(now=True))
-            stopping.set()
-
-        def reload() -> None:
-            tasks.create_task(parent.reload_or_tell())
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
-        loop.add_signal_handler(signal.SIGHUP, stop if _is_terminal() else reload)
-        greeting = tasks.create_task(greet())
-        await stopping.wait()
-        greeting.cancel()
-        if waiting := await parent.stop():
-            on_stop(waiting)
-        await parent.crew.ended()
-    if refused:
-        raise refused[0]
-
-
-def _is_terminal() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty()

@@ -13,7 +13,7 @@ from situs import __version__
 from situs.app.setting import Setting
 from situs.config.collector import collector_of
 from situs.core.record import Served
-from situs.stores.index import INDEX_FILE
+from situs.stores.database import INDEX_FILE
 from situs.stores.layout import receipts_dir
 from situs.stores.signatory import Signer
 from situs.stores.watch import Sink, Watch

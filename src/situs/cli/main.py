@@ -16,6 +16,7 @@ from situs.errors import SitusError
 _COMMANDS = {
     "up": "situs.cli.serve:up",
     "serve": "situs.cli.serve:serve",
+    "reload": "situs.cli.reload:reload",
     "explain": "situs.cli.explain:explain",
     "decisions": "situs.cli.decisions:decisions",
     "usage": "situs.cli.usage:usage",
@@ -32,6 +33,7 @@ _COMMANDS = {
 _SUMMARIES = {
     "up": "Start the gateway with an owned local model; nothing to configure.",
     "serve": "Start the gateway with your own fleet (situs.yaml).",
+    "reload": "Make the running gateway read configuration and policy again.",
     "explain": "Say where a request would go, and why; nothing is sent.",
     "decisions": "Look at past decisions.",
     "usage": "Requests, tokens, cost, and the share that owned loci served.",

@@ -57,24 +57,27 @@ def up(data: Path | None, port: int | None, workers: int, home: str | None) -> N
 @data_option
 @_port
 @_workers
-def serve(file: Path, data: Path | None, port: int | None, workers: int) -> None:
+@click.option("--watch", is_flag=True, help="Reload when the configuration or a policy changes.")
+def serve(file: Path, data: Path | None, port: int | None, workers: int, watch: bool) -> None:
     """Start the gateway with your own fleet."""
     from situs.app.setting import Setting
     from situs.config.load import load
     from situs.config.paths import data_dir
 
     where, base = data_dir(data), file.resolve().parent
-    _run(lambda: Setting(load(file), base, where, file), port, workers)
+    _run(lambda: Setting(load(file), base, where, file), port, workers, watch=watch)
 
 
-def _run(read: Callable[[], Setting], port: int | None, workers: int) -> None:
+def _run(
+    read: Callable[[], Setting], port: int | None, workers: int, *, watch: bool = False
+) -> None:
     import logging
     import time
 
     import uvloop
 
     from situs.app.parent import Parent
-    from situs.app.parent import serve as run
+    from situs.app.run import serve as run
     from situs.app.server import listen
     from situs.http.auth import check_listener
     from situs.telemetry.logs import set_up
@@ -90,7 +93,7 @@ def _run(read: Callable[[], Setting], port: int | None, workers: int) -> None:
 
     async def main() -> None:
         parent = Parent(read, listener, workers=workers, keys=keys, on_state=_told)
-        await run(parent, _greet, _waiting)
+        await run(parent, _greet, _waiting, watch=watch)
 
     uvloop.run(main())
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.client
 import math
-import os
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +13,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
+from situs.cli.admin import SOCKET, TIMEOUT_S, OverSocket, ask
 from situs.cli.options import data_option
 from situs.errors import OperatorError
 
@@ -25,12 +24,6 @@ if TYPE_CHECKING:
     from situs.telemetry.report import DeploymentReport, StatusReport
 
 PATH = "/situs/v1/status"
-SOCKET = "admin.sock"
-"""Where the gateway answers its administrator, in the data directory."""
-
-_TIMEOUT_S = 5.0
-_SOCKET_PATH_BYTES = 104
-"""The least that a system takes (macOS); Linux takes 108."""
 _FIGURES_WIDTH = 52
 """Columns of the table without the two names."""
 _COLOURS = {"healthy": "green", "unhealthy": "bold red", "stale": "yellow", "starting": "yellow"}
@@ -55,16 +48,16 @@ def top(data: Path | None, url: str | None, once: bool, as_json: bool, every_s: 
 
     Figures are of the last minute. Ctrl-C ends it.
     """
-    ask = _asking(data, url)
+    told = _asking(data, url)
     if as_json:
-        _print_json(ask, None if once else every_s)
+        _print_json(told, None if once else every_s)
     elif once:
         from rich.console import Console
 
         console = Console(highlight=False)
-        console.print(_screen(_report(ask()), console.width))
+        console.print(_screen(_report(told()), console.width))
     else:
-        _live(ask, every_s)
+        _live(told, every_s)
 
 
 def _asking(data: Path | None, url: str | None) -> Callable[[], bytes]:
@@ -73,58 +66,25 @@ def _asking(data: Path | None, url: str | None) -> Callable[[], bytes]:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise OperatorError(f"{url} is no http or https URL.", do="Such as http://HOST:7488.")
-        return lambda: _get(_over_tcp(url), url, parts.path.rstrip("/"))
+        return lambda: _told(_over_tcp(url), url, parts.path.rstrip("/"))
     from situs.config.paths import data_dir
 
     path = data_dir(data) / SOCKET
-    return lambda: _get(_OverSocket(path), str(path), "")
-
-
-class _OverSocket(http.client.HTTPConnection):
-    """HTTP over a socket in the file system."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT_S)
-        self._path = path
-
-    def connect(self) -> None:
-        """By way of the directory's descriptor where the path is longer than a socket's may be."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_TIMEOUT_S)
-        if len(os.fsencode(self._path)) < _SOCKET_PATH_BYTES:
-            self.sock.connect(str(self._path))
-            return
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            self.sock.connect(f"/proc/self/fd/{folder}/{self._path.name}")
-        finally:
-            os.close(folder)
+    return lambda: _told(OverSocket(path), str(path), "")
 
 
 def _over_tcp(url: str) -> http.client.HTTPConnection:
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    return kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_S)
+    return kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
 
 
-def _get(connection: http.client.HTTPConnection, where: str, base: str) -> bytes:
-    """Raises OperatorError when no gateway answers there."""
-    try:
-        connection.request("GET", f"{base}{PATH}")
-        answer = connection.getresponse()
-        body = answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        words = getattr(error, "strerror", None) or type(error).__name__
+def _told(connection: http.client.HTTPConnection, where: str, base: str) -> bytes:
+    status, body = ask(connection, where, "GET", f"{base}{PATH}")
+    if status != 200:
         raise OperatorError(
-            f"No gateway answers at {where}: {words}.",
-            do="Start one, or name its data directory with --data DIR.",
-        ) from None
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise OperatorError(
-            f"{where} answers {answer.status} to GET {PATH}.",
+            f"{where} answers {status} to GET {PATH}.",
             do="Check the URL, and that the gateway is of this version of situs.",
         )
     return body
@@ -150,20 +110,20 @@ def _print_json(ask: Callable[[], bytes], every_s: float | None) -> None:
         time.sleep(every_s)
 
 
-def _live(ask: Callable[[], bytes], every_s: float) -> None:
+def _live(told: Callable[[], bytes], every_s: float) -> None:
     """Draw until Ctrl-C; a gateway that stops meanwhile (a restart) is waited for."""
     from rich.console import Console
     from rich.live import Live
 
     console = Console(highlight=False)
-    screen = _screen(_report(ask()), console.width)
+    screen = _screen(_report(told()), console.width)
     try:
         with Live(screen, console=console, screen=True, auto_refresh=False) as live:
             while True:
                 live.update(screen, refresh=True)
                 time.sleep(every_s)
                 try:
-                    screen = _screen(_report(ask()), console.width)
+                    screen = _screen(_report(told()), console.width)
                 except OperatorError as error:
                     screen = error.message
     except KeyboardInterrupt:

@@ -1,0 +1,57 @@
+"""Asking the running gateway: on its admin socket, or over TCP."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+from pathlib import Path
+
+from situs.errors import OperatorError
+
+SOCKET = "admin.sock"
+"""Where the gateway answers its administrator, in the data directory."""
+
+TIMEOUT_S = 5.0
+_SOCKET_PATH_BYTES = 104
+"""The least that a system takes (macOS); Linux takes 108."""
+
+
+class OverSocket(http.client.HTTPConnection):
+    """HTTP over a socket in the file system."""
+
+    def __init__(self, path: Path, timeout_s: float = TIMEOUT_S) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        """By way of the directory's descriptor where the path is longer than a socket's may be."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        if len(os.fsencode(self._path)) < _SOCKET_PATH_BYTES:
+            self.sock.connect(str(self._path))
+            return
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            self.sock.connect(f"/proc/self/fd/{folder}/{self._path.name}")
+        finally:
+            os.close(folder)
+
+
+def ask(
+    connection: http.client.HTTPConnection, where: str, method: str, path: str
+) -> tuple[int, bytes]:
+    """Status and body. Raises OperatorError when no gateway answers there."""
+    try:
+        head = {"content-type": "application/json"} if method == "POST" else {}
+        connection.request(method, path, b"{}" if method == "POST" else None, head)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        words = getattr(error, "strerror", None) or type(error).__name__
+        raise OperatorError(
+            f"No gateway answers at {where}: {words}.",
+            do="Start one, or name its data directory with --data DIR.",
+        ) from None
+    finally:
+        connection.close()

@@ -1,0 +1,39 @@
+"""`situs reload`: the running gateway reads its configuration and policy again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from situs.cli.options import data_option
+from situs.errors import OperatorError
+
+
+@click.command()
+@data_option
+@click.option("--json", "as_json", is_flag=True, help="Print what changed as JSON.")
+def reload(data: Path | None, as_json: bool) -> None:
+    """Load configuration and policy again, without losing a request.
+
+    All of it holds from then on, in every worker, or nothing changes and the error says where it
+    is wrong. What takes a restart is refused.
+    """
+    import msgspec
+
+    from situs.cli.admin import SOCKET, OverSocket, ask
+    from situs.config.diff import Change, as_lines
+    from situs.config.paths import data_dir
+
+    path = data_dir(data) / SOCKET
+    status, body = ask(OverSocket(path, timeout_s=60.0), str(path), "POST", "/situs/v1/reload")
+    told = msgspec.json.decode(body)
+    if status != 200:
+        raise OperatorError(told["error"]["message"], do="")
+    if as_json:
+        click.echo(body)
+        return
+    changes = msgspec.convert(told["changes"], tuple[Change, ...])
+    for line in as_lines(changes):
+        click.echo(line)
+    click.echo(f"generation {told['generation']}" + ("" if changes else ": nothing changed"))
