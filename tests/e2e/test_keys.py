@@ -105,6 +105,16 @@ def test_the_admin_paths_are_for_admin_keys(scene):
     assert explained.status == 200
 
 
+def test_explain_asks_with_the_key_in_the_environment(scene):
+    gateway, made, _ = scene
+    asked = stage.command("explain", "Hello", "--url", gateway.url, "--json")
+    codes = []
+    for key in (None, made["ci"]["key"]):
+        env = {**os.environ, **({} if key is None else {"SITUS_API_KEY": key})}
+        codes.append(subprocess.run(asked, capture_output=True, timeout=60, env=env).returncode)
+    assert codes == [2, 0]
+
+
 def test_a_limit_holds_over_all_workers(scene):
     gateway, made, _ = scene
     slow = bearer(made["slow"]["key"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,7 @@ def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
 
 
 def _ask(url: str, body: bytes, headers: dict[str, str]) -> Any:
+    """The gateway's own answer; with the key in $SITUS_API_KEY, where one is set."""
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
@@ -110,6 +112,8 @@ def _ask(url: str, body: bytes, headers: dict[str, str]) -> Any:
         data=body,
         headers={"content-type": "application/json", **headers},
     )
+    if key := os.environ.get("SITUS_API_KEY"):
+        request.add_unredirected_header("authorization", f"Bearer {key}")
     try:
         with urlopen(request, timeout=10) as answer:  # noqa: S310
             return json.load(answer)
