@@ -152,12 +152,19 @@ def _is_inside(host: str) -> bool:
         return "." not in host.strip(".") or host.endswith(_INSIDE)
 
 
+_EMBEDS: Final = r"embed|(^|[/:-])(bge|e5|gte)-|minilm"
 _FAMILIES: Final = (
+    (r"text-embedding-(3|ada)", Family(_C.TINY, 8_191, tools=False)),
     (r"gpt-5.*nano|gpt-4\.1-nano", Family(_C.SMALL, 128_000, image=True)),
     (r"gpt-5.*mini|gpt-4\.1-mini|gpt-4o-mini|o[134]-mini", Family(_C.MEDIUM, 128_000, image=True)),
     (r"gpt-5|gpt-4\.1|gpt-4o|gpt-4-turbo|(^|/)o[134]\b", Family(_C.FRONTIER, 128_000, image=True)),
     (r"gpt-4", Family(_C.FRONTIER, 8_192)),
     (r"gpt-3\.5", Family(_C.SMALL, 16_385)),
+    (r"claude.*haiku", Family(_C.MEDIUM, 200_000, image=True)),
+    (r"claude", Family(_C.FRONTIER, 200_000, image=True)),
+    (r"gemini.*flash", Family(_C.MEDIUM, 128_000, image=True)),
+    (r"gemini.*pro", Family(_C.FRONTIER, 128_000, image=True)),
+    (r"kimi-k2|qwen.*-max", Family(_C.FRONTIER, 128_000)),
     (r"mistral-large|pixtral-large", Family(_C.FRONTIER, 128_000)),
     (r"mistral-medium|magistral-medium", Family(_C.MEDIUM, 128_000)),
     (r"mistral-small|codestral|devstral", Family(_C.MEDIUM, 32_000)),
@@ -165,12 +172,12 @@ _FAMILIES: Final = (
     (r"grok-.*mini", Family(_C.MEDIUM, 128_000)),
     (r"grok", Family(_C.FRONTIER, 128_000)),
     (r"sonar", Family(_C.MEDIUM, 120_000, tools=False)),
-    (r"embed|(^|[/-])(bge|e5|gte)-", Family(_C.TINY, 8_191, tools=False)),
+    (_EMBEDS, Family(_C.TINY, 512, tools=False)),
 )
 """Searched in this order in the name in lower case; contexts are the least of the family."""
 
 _SIZE: Final = re.compile(r"(?:(\d+)x)?(\d+(?:\.\d+)?)b(?![a-z0-9])")
-_STEPS: Final = ((3, _C.TINY), (15, _C.SMALL), (100, _C.MEDIUM))
+_STEPS: Final = ((3, _C.TINY), (15, _C.SMALL), (200, _C.MEDIUM))
 
 
 def family_of(name: str) -> Family:
@@ -185,6 +192,11 @@ def family_of(name: str) -> Family:
     billions = float(size[2]) * int(size[1] or 1)
     step = next((step for below, step in _STEPS if billions < below), _C.FRONTIER)
     return Family(step, 8_192, tools=False)
+
+
+def embeds(name: str) -> bool:
+    """Whether a model of this name makes embeddings."""
+    return re.search(_EMBEDS, name.lower()) is not None
 
 
 def bare_provider(model: str) -> str | None:

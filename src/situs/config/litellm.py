@@ -42,6 +42,11 @@ from situs.errors import ConfigError
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
 _URL: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?")
 _VARIABLE: Final = re.compile(r"os\.environ/([A-Za-z_][A-Za-z0-9_]*)")
+_PLACEHOLDERS: Final = frozenset(
+    {"empty", "none", "no-key", "not-needed", "not-required", "dummy", "lm-studio", "ollama"}
+)
+"""What stands for a key where a server asks for none; it is not sent."""
+
 _READ: Final = COSTS | {
     "model", "api_key", "api_base", "base_url", "custom_llm_provider", "litellm_credential_name",
     "max_parallel_requests",
@@ -264,7 +269,7 @@ class _Reader:
         if said is None:
             named = "api_base" in params or "base_url" in params
             said = None if named or not provider.key else f"os.environ/{provider.key}"
-        if said is None:
+        if said is None or said.lower() in _PLACEHOLDERS:
             return None
         if said.startswith("os.environ/"):
             match = _VARIABLE.fullmatch(said)
@@ -308,6 +313,8 @@ _LEAVE: Final = {
     "tpm": "limits of rates are not a deployment's",
     "weight": "placement weighs cost, speed and load",
     "order": "placement ranks by the objective",
+    "temperature": "requests go upstream as they came",
+    "max_tokens": "requests go upstream as they came",
     "timeout": "set defaults.*_timeout_s for all",
     "stream_timeout": "set defaults.first_byte_timeout_s for all",
 }

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from situs.config.document import Listing, Mapping, Node, Scalar
-from situs.config.known import family_of
+from situs.config.known import embeds, family_of
 from situs.config.tree import Model, Price
 from situs.core.request import Modality, Service
 
@@ -78,7 +78,7 @@ def _service(name: str, mode: str | None, usual: str) -> Service:
     if mode is None:
         if _OTHER.search(name):
             raise Refused("by its name it is neither for chat nor for embeddings")
-        mode = "embedding" if "embed" in name else usual
+        mode = "embedding" if embeds(name) else usual
     if mode not in _SERVICES:
         raise Refused("its mode is none of chat, completion, embedding")
     return _SERVICES[mode]

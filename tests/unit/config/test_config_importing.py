@@ -200,6 +200,7 @@ def test_included_files_are_read_and_variables_of_the_file_are_put_in(tmp_path):
         ("text-completion-openai/babbage-002", None, Service.COMPLETIONS),
         ("mistral/mistral-embed", None, Service.EMBEDDINGS),
         ("openai/x", "embedding", Service.EMBEDDINGS),
+        ("openai/bge-m3", None, Service.EMBEDDINGS),
     ],
 )
 def test_a_mode_is_a_service(tmp_path, model, mode, service):
@@ -244,7 +245,11 @@ def test_operators_are_known_by_their_domains(tmp_path, api_base, operator, juri
         ("Qwen2.5-0.5B-Instruct", CapabilityClass.TINY),
         ("llama3.1:8b", CapabilityClass.SMALL),
         ("Llama-3.3-70B-Instruct", CapabilityClass.MEDIUM),
-        ("mixtral-8x22b", CapabilityClass.FRONTIER),
+        ("mixtral-8x7b", CapabilityClass.MEDIUM),
+        ("llama-3.1-405b", CapabilityClass.FRONTIER),
+        ("anthropic/claude-opus-4-6", CapabilityClass.FRONTIER),
+        ("google/gemini-3-flash", CapabilityClass.MEDIUM),
+        ("bge-m3", CapabilityClass.TINY),
         ("no-size-in-it", CapabilityClass.SMALL),
     ],
 )
@@ -282,6 +287,15 @@ def test_literal_keys_without_a_place_for_them_are_refused_with_their_lines(tmp_
     assert "--keys-dir" in result.exception.advice
     assert CANARY not in str(result.exception) + result.exception.message
     assert result.output == ""
+
+
+@pytest.mark.parametrize("word", ["EMPTY", "none", "lm-studio"])
+def test_a_word_that_stands_for_no_key_is_no_key(tmp_path, word):
+    params = {"model": "openai/x", "api_base": "http://localhost:1/v1", "api_key": word}
+    file = written(tmp_path, {"model_list": [{"model_name": "x", "litellm_params": params}]})
+    made = import_litellm(file)
+    (deployment,) = parse(made.text).deployments.values()
+    assert (deployment.endpoint.key, made.keys) == (None, ())
 
 
 def test_a_key_file_with_something_else_in_it_is_not_overwritten(tmp_path):
