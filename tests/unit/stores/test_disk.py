@@ -19,7 +19,7 @@ data = Path(sys.argv[1])
 with writing(data) as writer:
     serve(writer, 0)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (files(data)[0].stat().st_size + 9000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (files(data)[0].stat().st_size + 60_000, hard))
     number = refused_after(writer, 0)
     for done in range(1, number):
         writer.ended(outcome(done))

@@ -88,7 +88,7 @@ def codes(data: Path):
 
 
 def files(data: Path):
-    return sorted(receipts_dir(data).glob("*/*.jsonl"))
+    return sorted(receipts_dir(data).glob("[!.]*/*.jsonl"))
 
 
 def several_segments(data: Path, count=3):
