@@ -81,7 +81,7 @@ def test_explain_without_a_fleet_uses_the_embedded_one(tmp_path):
         (["Hello", "--url", "ftp://x"], "http://"),
         (["Hello", "--label", "secret"], "'--label'"),
         (["Hello", "--objective", "quick"], "'--objective'"),
-        (["Hello", "--model", "nobody"], "No deployment and no model has this name"),
+        (["Hello", "--model", "nobody"], "No deployment, model or route has this name"),
         (["--file", "-", "--model", "auto"], "leave --model out"),
         (["Hello", "--url", "http://127.0.0.1:9"], "No gateway answers"),
         (["Hello", "--config", "absent.yaml"], "absent.yaml"),
