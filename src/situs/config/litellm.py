@@ -296,6 +296,8 @@ class _Reader:
 
 def _parts(section: _Section) -> Iterator[tuple[str, str, Node]]:
     """The settings of a section, with their places; the section itself where it is no table."""
+    if is_null(section.node):
+        return
     if not isinstance(section.node, Mapping):
         yield "", f"{section.file}:{section.line}", section.node
         return
