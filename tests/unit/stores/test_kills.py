@@ -86,14 +86,16 @@ def test_a_removed_chain_of_a_killed_writer_is_missed(data):
 
 def test_a_cut_chain_of_a_killed_writer_is_found_even_with_an_older_head(data):
     for folder in victims(data):
-        path = segments(folder)[-1]
-        whole, head = path.read_bytes(), (folder / "head.json").read_bytes()
-        lines = whole.splitlines(keepends=True)
-        path.write_bytes(lines[0])
-        (folder / "head.json").write_bytes(lines[0])
+        shutil.copytree(folder, data / "whole")
+        first, *others = segments(folder)
+        opening = first.read_bytes().splitlines(keepends=True)[0]
+        first.write_bytes(opening)
+        (folder / "head.json").write_bytes(opening)
+        for path in others:
+            path.unlink()
         assert "truncated" in codes(data)
-        path.write_bytes(whole)
-        (folder / "head.json").write_bytes(head)
+        shutil.rmtree(folder)
+        (data / "whole").rename(folder)
     assert codes(data) == set()
 
 
