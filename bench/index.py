@@ -18,10 +18,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.receipts import decided, outcome
+from situs.stores.database import INDEX_FILE
 from situs.stores.follow import Follower, Join
-from situs.stores.index import INDEX_FILE, Index, rebuild
+from situs.stores.index import Index
 from situs.stores.layout import receipts_dir
 from situs.stores.segments import SegmentWriter
+from situs.stores.upkeep import rebuild
 from situs.trust.keys import open_signing_key
 
 AT_ONCE = 250

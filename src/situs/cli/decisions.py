@@ -13,7 +13,7 @@ import click
 
 from situs.cli.options import data_option
 from situs.cli.tables import json_option, print_json, show_tables, table_of
-from situs.cli.when import When
+from situs.cli.when import when
 from situs.config.paths import data_dir
 from situs.core.label import Label
 from situs.errors import OperatorError
@@ -35,7 +35,12 @@ def decisions() -> None:
     "-n", "count", default=20, show_default=True, type=click.IntRange(0), help="How many."
 )
 @click.option("-f", "--follow", "follows", is_flag=True, help="Go on with new ones as they end.")
-@click.option("--since", type=When(), help="Not older: 7d, 12h, 30m ago, or a date or time (UTC).")
+@click.option(
+    "--since",
+    type=when,
+    metavar="TIME",
+    help="Not older: 7d, 12h, 30m ago, or a date or time (UTC).",
+)
 @click.option("--deployment", help="That went there in the end.")
 @click.option("--label", type=click.Choice([label.value for label in Label]), help="Of this label.")
 @click.option("--status", help="That got this status, or one of a class of them: 4xx.")

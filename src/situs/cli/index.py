@@ -23,7 +23,7 @@ def index() -> None:
 @json_option
 def status(data: Path | None, as_json: bool) -> None:
     """Say how many decisions it has, and how far it is behind."""
-    from situs.stores.index import status as found
+    from situs.stores.upkeep import status as found
 
     now = found(data_dir(data))
     if as_json:
@@ -46,8 +46,8 @@ def rebuild(data: Path | None, as_json: bool) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    from situs.stores.index import rebuild as again
-    from situs.stores.index import status as found
+    from situs.stores.upkeep import rebuild as again
+    from situs.stores.upkeep import status as found
 
     directory = data_dir(data)
     if not directory.is_dir():

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from situs.cli.tables import counted, json_option, print_json, show_tables, table_of
-from situs.cli.when import When
+from situs.cli.when import when
 from situs.errors import OperatorError, StoreError
 
 if TYPE_CHECKING:
@@ -176,7 +176,8 @@ def _check_target(target: Path, directory: Path, force: bool) -> None:
 @click.option(
     "--before",
     required=True,
-    type=When(),
+    type=when,
+    metavar="TIME",
     help="Segments whose last line is older go: 90d, or a date (UTC).",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
@@ -215,8 +216,8 @@ def retire(before: float, dry_run: bool, data: Path | None, as_json: bool) -> No
 def _read_by_index(directory: Path, unread: list[str]) -> Callable[[str, str], bool]:
     """Whether the ledger has what a segment holds; notes the chains of those that it has not."""
     from situs.stores.follow import Position
-    from situs.stores.index import reaches
     from situs.stores.layout import receipts_dir, whole_lines_end
+    from situs.stores.upkeep import reaches
 
     def ready(chain: str, file: str) -> bool:
         path = receipts_dir(directory) / chain / file

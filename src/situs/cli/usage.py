@@ -12,7 +12,7 @@ import click
 
 from situs.cli.options import data_option
 from situs.cli.tables import json_option, print_json, show_tables, table_of
-from situs.cli.when import When
+from situs.cli.when import when
 from situs.config.paths import data_dir
 from situs.stores.ledger import GROUPS
 
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 @click.option(
     "--by", type=click.Choice(GROUPS), default="deployment", show_default=True, help="A line each."
 )
-@click.option("--since", type=When(), help="From then on: 7d, 12h ago, or a date or time (UTC).")
-@click.option("--until", type=When(), help="To before then.")
+@click.option(
+    "--since", type=when, metavar="TIME", help="From then on: 7d, 12h ago, or a date or time (UTC)."
+)
+@click.option("--until", type=when, metavar="TIME", help="To before then.")
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 def usage(
@@ -38,8 +40,9 @@ def usage(
     as_csv: bool,
 ) -> None:
     """Requests, tokens, cost, and the share that owned loci served."""
-    from situs.stores.index import INDEX_FILE, behind
+    from situs.stores.database import INDEX_FILE
     from situs.stores.ledger import usage as used
+    from situs.stores.upkeep import behind
 
     directory = data_dir(data)
     rows = used(directory / INDEX_FILE, by, since, until)

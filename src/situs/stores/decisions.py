@@ -13,8 +13,8 @@ from typing import Any
 from msgspec import Struct
 
 from situs.errors import StoreError
+from situs.stores.database import INDEX_FILE, reading, told
 from situs.stores.follow import Follower, Join
-from situs.stores.index import INDEX_FILE, reaches, reading, told
 from situs.stores.layout import (
     chains,
     lines_backwards,
@@ -23,6 +23,7 @@ from situs.stores.layout import (
     segment_path,
     segments,
 )
+from situs.stores.upkeep import reaches
 
 _MARK = b'"type":"%s",'
 

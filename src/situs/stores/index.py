@@ -7,25 +7,19 @@ once; every row has its request's id, so reading a line again changes nothing.
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
-from situs.errors import StoreError
-from situs.stores.follow import Batch, Begun, Follower, Join, Joined, Position
-from situs.stores.layout import receipts_dir, segment_path
-from situs.stores.schema import VERSION, NewerVersion, migrate, version_of
+from situs.stores.database import reading, told
+from situs.stores.follow import Batch, Begun, Joined, Position
+from situs.stores.layout import segment_path
+from situs.stores.schema import migrate
 
-INDEX_FILE = "index.db"
-REBUILD = "Run `situs index rebuild`; the receipts hold all that it needs."
 _WAIT_S = 0.25
 _IDS_AT_ONCE = 500
-_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _BEGUN = len(Begun.__struct_fields__)
 _ENDS = (
     *("over_chain", "over_first", "over_offset", "over_at", "deployment", "locus"),
@@ -77,7 +71,7 @@ class Index:
 
     def positions(self) -> dict[str, Position]:
         with told(self.path):
-            return _positions(self._db)
+            return positions_in(self._db)
 
     def earlier(self, ids: Sequence[str]) -> dict[str, Begun]:
         """Decisions that were read before, by id."""
@@ -181,167 +175,10 @@ class Index:
         return self._fleets[digest]
 
 
-class Status(Struct, frozen=True):
-    """How the index is: `behind` are bytes of receipts that it has not read yet."""
-
-    path: str
-    version: int
-    decisions: int
-    ledger: int
-    chains: int
-    behind: int
-
-
-def status(data_dir: Path) -> Status:
-    """Raises StoreError when there is no index, or it cannot be read."""
-    path = data_dir / INDEX_FILE
-    with told(path), reading(path) as db:
-        return Status(
-            path=str(path),
-            version=version_of(db),
-            decisions=_count(db, "decisions"),
-            ledger=_count(db, "ledger"),
-            chains=_count(db, "positions"),
-            behind=Follower(receipts_dir(data_dir), _positions(db)).behind(),
-        )
-
-
-def behind(data_dir: Path) -> int:
-    """Bytes of receipts that the index has not read yet. Raises StoreError."""
-    path = data_dir / INDEX_FILE
-    with told(path), reading(path) as db:
-        return Follower(receipts_dir(data_dir), _positions(db)).behind()
-
-
-def reaches(data_dir: Path, ends: Mapping[str, Position]) -> bool:
-    """Whether the index has read that far. Raises StoreError."""
-    path = data_dir / INDEX_FILE
-    with told(path), reading(path) as db:
-        stored = _positions(db)
-    return all(
-        (here := stored.get(chain)) is not None and (here.closed or not here.before(end))
-        for chain, end in ends.items()
-        if end.offset
-    )
-
-
-def rebuild(data_dir: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> int:
-    """Read all receipts again; how many lines were read.
-
-    Lines of the ledger whose segment is gone are kept. A file that is damaged, or newer than this
-    version, is put aside. A gateway may run: it writes its part, in turns. `progress` is told the
-    bytes read and the bytes there were. Raises StoreError.
-    """
-    path = data_dir / INDEX_FILE
-    try:
-        return _rebuild(path, receipts_dir(data_dir), progress)
-    except StoreError as error:
-        if not is_corrupt(error) and not isinstance(error.__cause__, NewerVersion):
-            raise
-    recovered(path).close()
-    return _rebuild(path, receipts_dir(data_dir), progress)
-
-
-def _rebuild(path: Path, receipts: Path, progress: Callable[[int, int], None]) -> int:
-    with closing(Index(path)) as index:
-        _patiently(index.begin_anew)
-        follower, join = Follower(receipts), Join()
-        total, done, lines = follower.behind(), 0, 0
-        while (batch := follower.read()) is not None:
-            joined = join(batch, index.earlier)
-            try:
-                _patiently(partial(index.apply, batch, joined))
-            except OutOfStep:
-                follower.go_back(index.positions())
-                continue
-            done, lines = done + batch.bytes, lines + batch.lines
-            progress(min(done, total), total)
-        _patiently(partial(index.forget_removed, receipts))
-        return lines
-
-
-def put_aside(path: Path) -> Path:
-    """Rename a database that is of no use, with the files that belong to it."""
-    aside = path.with_name(f"{path.name}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-    while aside.exists():
-        aside = aside.with_name(f"{aside.name}-")
-    try:
-        path.rename(aside)
-        for end in ("-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                path.with_name(path.name + end).rename(aside.with_name(aside.name + end))
-    except OSError as error:
-        raise StoreError(f"{path} cannot be put aside: {error.strerror}.") from error
-    return aside
-
-
-def recovered(path: Path) -> Index:
-    """A new index in place of one that is of no use, with what its ledger still gives."""
-    aside = put_aside(path)
-    index = Index(path)
-    index.salvage(aside)
-    return index
-
-
-def is_corrupt(error: BaseException) -> bool:
-    cause = error.__cause__
-    return isinstance(cause, sqlite3.Error) and _code(cause) in _CORRUPT
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that only reads; a database that is not there is not made."""
-    if not path.exists():
-        raise StoreError(f"There is no index {path}.", do=REBUILD)
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
-    try:
-        yield db
-    finally:
-        db.close()
-
-
-@contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Turns what SQLite says into a StoreError that names the file."""
-    try:
-        yield
-    except NewerVersion as error:
-        raise StoreError(
-            f"{path} has version {error.args[0]}; this Situs knows versions up to {VERSION}.",
-            do=f"Use the Situs that wrote it, or make it anew. {REBUILD}",
-        ) from error
-    except sqlite3.Error as error:
-        do = REBUILD if _code(error) in _CORRUPT else None
-        raise StoreError(f"{path} cannot be used: {error}.", do=do) from error
-    except OSError as error:
-        raise StoreError(f"{path} cannot be used: {error.strerror}.") from error
-
-
-def _code(error: sqlite3.Error) -> int:
-    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-
-
-def _patiently(work: Callable[[], None], tries: int = 40) -> None:
-    """A gateway that runs writes too; its turns are short."""
-    for left in range(tries, -1, -1):
-        try:
-            work()
-            return
-        except StoreError as error:
-            cause = error.__cause__
-            if not left or not isinstance(cause, sqlite3.Error):
-                raise
-            if _code(cause) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise
-
-
-def _positions(db: sqlite3.Connection) -> dict[str, Position]:
+def positions_in(db: sqlite3.Connection) -> dict[str, Position]:
+    """How far each chain is read, as the index has it."""
     rows = db.execute('SELECT chain, first, "offset", seq, closed FROM positions')
     return {row[0]: Position(row[1], row[2], row[3], bool(row[4])) for row in rows}
-
-
-def _count(db: sqlite3.Connection, table: str) -> int:
-    return int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
 
 
 def _over(one: Joined) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from situs.stores.index import reading, told
+from situs.stores.database import reading, told
 
 _GROUPS = {
     "deployment": "deployment",

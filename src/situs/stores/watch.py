@@ -11,8 +11,10 @@ from pathlib import Path
 
 from situs.core.record import Served
 from situs.errors import StoreError
+from situs.stores.database import is_corrupt
 from situs.stores.follow import Batch, Begun, Follower, Join, Joined, Position
-from situs.stores.index import Index, OutOfStep, is_corrupt, recovered
+from situs.stores.index import Index, OutOfStep
+from situs.stores.upkeep import recovered
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 2.0

@@ -8,9 +8,9 @@ from tests.unit.stores.writing import files, serve, witnessing, writing
 
 from situs.cli.main import cli
 from situs.errors import DataDirectoryInUse, OperatorError
-from situs.stores.index import rebuild
 from situs.stores.layout import chains, receipts_dir, roots
 from situs.stores.lock import DataLock
+from situs.stores.upkeep import rebuild
 
 
 def situs(*arguments, data, code=0):

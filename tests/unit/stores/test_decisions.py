@@ -16,8 +16,9 @@ from tests.unit.stores.writing import decide, files, serve, several_segments, wr
 
 from situs.cli.main import cli
 from situs.errors import OperatorError
+from situs.stores.database import INDEX_FILE
 from situs.stores.decisions import Filters, find, follow, read_line, recent, tail
-from situs.stores.index import INDEX_FILE, rebuild
+from situs.stores.upkeep import rebuild
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,14 @@ from tests.unit.stores.writing import decide, files, serve, several_segments, wr
 from situs.cli.main import cli
 from situs.errors import OperatorError, StoreError
 from situs.stores import schema
+from situs.stores.database import INDEX_FILE
 from situs.stores.decisions import find, recent, tail
 from situs.stores.follow import Follower, Join
-from situs.stores.index import INDEX_FILE, Index, OutOfStep, behind, rebuild, status
+from situs.stores.index import Index, OutOfStep
 from situs.stores.layout import receipts_dir
 from situs.stores.ledger import usage
 from situs.stores.schema import MIGRATIONS, NewerVersion, migrate, version_of
+from situs.stores.upkeep import behind, rebuild, status
 from situs.stores.verify import verify
 from situs.trust.keys import pinned_keys
 

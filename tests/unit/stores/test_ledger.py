@@ -15,13 +15,14 @@ from msgspec.structs import replace
 from tests.unit.stores.writing import writing
 
 from situs.cli.main import cli
-from situs.cli.when import When
+from situs.cli.when import when
 from situs.core.label import Label
 from situs.core.record import Usage
 from situs.core.request import Principal
 from situs.core.route import Routed, RoutedBy
-from situs.stores.index import INDEX_FILE, rebuild
+from situs.stores.database import INDEX_FILE
 from situs.stores.ledger import GROUPS, usage
+from situs.stores.upkeep import rebuild
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
 
@@ -168,16 +169,13 @@ def test_json_is_the_rows(data):
 def test_a_time_may_be_so_long_ago(count, unit):
     seconds = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[unit]
     now = datetime.now(UTC).timestamp()
-    assert When().convert(f"{count}{unit}", None, None) == pytest.approx(
-        now - count * seconds, abs=60
-    )
+    assert when(f"{count}{unit}") == pytest.approx(now - count * seconds, abs=60)
 
 
 def test_a_time_is_utc_unless_it_says_otherwise():
-    when = When()
-    assert when.convert("2026-03-01", None, None) == DAY
-    assert when.convert("2026-03-01T01:00:00+01:00", None, None) == DAY
-    assert when.convert("2026-03-01T00:00:30", None, None) == DAY + 30
+    assert when("2026-03-01") == DAY
+    assert when("2026-03-01T01:00:00+01:00") == DAY
+    assert when("2026-03-01T00:00:30") == DAY + 30
 
 
 def test_what_is_no_time_is_refused(data):

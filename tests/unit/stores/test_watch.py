@@ -15,7 +15,7 @@ from bench.receipts import outcome
 from msgspec.structs import replace
 from tests.unit.stores.writing import decide, files, several_segments, until, writing
 
-from situs.stores.index import INDEX_FILE
+from situs.stores.database import INDEX_FILE
 from situs.stores.layout import receipts_dir
 from situs.stores.watch import Watch
 

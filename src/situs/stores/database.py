@@ -1,0 +1,64 @@
+"""How databases of the data directory are opened and what is said when one cannot be used."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from situs.errors import StoreError
+from situs.stores.schema import VERSION, NewerVersion
+
+INDEX_FILE = "index.db"
+REBUILD = "Run `situs index rebuild`; the receipts hold all that it needs."
+_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def is_corrupt(error: BaseException) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, sqlite3.Error) and _code(cause) in _CORRUPT
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that only reads; a database that is not there is not made."""
+    if not path.exists():
+        raise StoreError(f"There is no index {path}.", do=REBUILD)
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turns what SQLite says into a StoreError that names the file."""
+    try:
+        yield
+    except NewerVersion as error:
+        raise StoreError(
+            f"{path} has version {error.args[0]}; this Situs knows versions up to {VERSION}.",
+            do=f"Use the Situs that wrote it, or make it anew. {REBUILD}",
+        ) from error
+    except sqlite3.Error as error:
+        do = REBUILD if _code(error) in _CORRUPT else None
+        raise StoreError(f"{path} cannot be used: {error}.", do=do) from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be used: {error.strerror}.") from error
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether another one writes; a moment later it may do."""
+    cause = error.__cause__
+    return isinstance(cause, sqlite3.Error) and _code(cause) in _BUSY
+
+
+def is_newer(error: BaseException) -> bool:
+    return isinstance(error.__cause__, NewerVersion)
+
+
+def _code(error: sqlite3.Error) -> int:
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
