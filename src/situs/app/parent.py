@@ -21,11 +21,11 @@ from situs.app.setting import Setting
 from situs.app.watching import Watching
 from situs.config.diff import Change, diff
 from situs.core.fleet import DeploymentState, FleetView, Health
-from situs.errors import ConfigError, OperatorError, SitusError
+from situs.errors import ConfigError, SitusError
 from situs.stores.lock import DataLock
 from situs.telemetry.status import Status
 from situs.trust.allowance import Authority, Grant, Report
-from situs.trust.api_keys import KeyTable, load_keys
+from situs.trust.api_keys import KeyFile
 from situs.trust.keys import open_signing_key
 
 _log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ Read = Callable[[], Setting]
 class Parent:
     """A running Situs: `async with` starts it and stops it; nothing is left behind.
 
-    `read` gives the setting anew; a reload calls it. `keys` are the API keys at the start.
+    `read` gives the setting anew; a reload calls it. `keys` are the API keys.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Parent:
         listener: socket.socket,
         *,
         workers: int = 1,
-        keys: KeyTable | None = None,
+        keys: KeyFile | None = None,
         on_state: OnState | None = None,
     ) -> None:
         self.setting = read()
@@ -54,8 +54,8 @@ class Parent:
         self._listener = listener
         self._plan: Plan | None = None
         self._seen: tuple[Plan | None, FleetView] = (None, FleetView((), (), ""))
-        self._keys = keys or load_keys(self.setting.data)
-        self._authority = Authority(self._keys.limits())
+        self._keys = keys or KeyFile(self.setting.data)
+        self._authority = Authority(self._keys.table.limits())
         self._refused: Counter[str] = Counter()
         self._started_at = time.time()
         self._runtimes = RuntimeSet(on_state, self._runtimes_changed)
@@ -80,7 +80,7 @@ class Parent:
             stack.push_async_callback(self._runtimes.stop)
             await self._runtimes.start(plan)
             self.crew.tell(Runtimes(self._runtimes.states()))
-            self.crew.tell(Keys(self._keys))
+            self.crew.tell(Keys(self._keys.table))
             await self.crew.begin(plan)
             self._plan = plan
             await self._begin_to_answer(stack, self._office)
@@ -191,14 +191,8 @@ class Parent:
             watching.tell(self._status(self._plan or plan))
 
     def _look_at_keys(self) -> None:
-        """A table that cannot be read changes nothing: the last good one holds."""
-        try:
-            table = load_keys(self.setting.data)
-        except OperatorError as error:
-            _log.error("the API keys stay as they were: %s %s", error.message, error.advice)
-            return
-        if table != self._keys:
-            self._keys = table
+        table = self._keys.poll()
+        if table is not None:
             self._authority.publish(table.limits())
             self.crew.tell(Keys(table))
 

@@ -13,6 +13,7 @@ from situs.backends.by_deployment import ByDeployment
 from situs.backends.onnx_embeddings import Encoders, OnnxEmbeddings
 from situs.backends.openai_compatible import Endpoint, OpenAICompatible, Origins
 from situs.config import build
+from situs.config.rules import is_loopback
 from situs.config.tree import Deployment as Entry
 from situs.config.tree import Onnx
 from situs.core.ports import Backends
@@ -145,4 +146,5 @@ def application(
     }
     hosts = frozenset(host.lower() for host in server.allowed_hosts)
     origins = frozenset(origin.lower() for origin in server.allowed_origins)
-    return App(routes, Guard(hosts, origins), server.max_body_mb * 1_000_000, auth)
+    guard = Guard(hosts, origins, addresses=not is_loopback(server.host))
+    return App(routes, guard, server.max_body_mb * 1_000_000, auth)

@@ -81,14 +81,14 @@ def _run(
     from situs.app.server import listen
     from situs.http.auth import check_listener
     from situs.telemetry.logs import set_up
-    from situs.trust.api_keys import load_keys
+    from situs.trust.api_keys import KeyFile
 
     setting = read()
     log, server = setting.config.telemetry.log, setting.config.server
     set_up(log.format, log.level)
     logging.getLogger("uvicorn.error").setLevel("ERROR")
-    keys = load_keys(setting.data)
-    check_listener(server.host, keys, time.time())
+    keys = KeyFile(setting.data)
+    check_listener(server.host, keys.table, time.time())
     listener = listen(server.host, server.port if port is None else port)
 
     async def main() -> None:
