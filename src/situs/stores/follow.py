@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from situs.core.record import Outcome, ReceiptRef, Served
+from situs.stores import facts
+from situs.stores.facts import Begun, Joined, Over
 from situs.stores.layout import parse, segment_path, segments
 from situs.stores.lines import FORMAT
 
 _HEAD = f'{{"v":{FORMAT},"type":"'.encode()
 _KIND = len(_HEAD)
 _BLOCK = 256 << 10
+_SETTLED_NS = 1_000_000_000
 _AT_ONCE = 1 << 20
 """Bytes of one batch, about: what is in memory of the record at a time."""
 
@@ -33,66 +37,6 @@ class Position(Struct, frozen=True):
 
     def before(self, other: Position) -> bool:
         return (self.first, self.offset) < (other.first, other.offset)
-
-
-class Begun(Struct, frozen=True, gc=False):
-    """A decision as read: where its line stands, and what is counted of it."""
-
-    id: str
-    at: float
-    chain: str
-    first: int
-    offset: int
-    seq: int
-    wire: str
-    asked: str
-    tenant: str
-    key: str
-    label: str
-    task: str
-    route: str | None
-    objective: str
-    stream: bool
-    trace: str | None
-    allowed: int
-    fleet: str
-
-
-class Over(Struct, frozen=True):
-    """An outcome as read, and where its line stands."""
-
-    chain: str
-    first: int
-    offset: int
-    seq: int
-    outcome: Outcome
-
-
-class Joined(Struct, frozen=True):
-    """A decision with its outcome."""
-
-    begun: Begun
-    over: Over
-
-    def served(self) -> Served:
-        b = self.begun
-        return Served(
-            id=b.id,
-            at=b.at,
-            receipt=ReceiptRef(b.chain, b.seq),
-            wire=b.wire,
-            asked=b.asked,
-            tenant=b.tenant,
-            key=b.key,
-            label=b.label,
-            task=b.task,
-            route=b.route,
-            objective=b.objective,
-            stream=b.stream,
-            trace=b.trace,
-            allowed=b.allowed,
-            outcome=self.over.outcome,
-        )
 
 
 class Batch(Struct, frozen=True):
@@ -129,6 +73,7 @@ class Follower:
     def __init__(self, receipts: Path, positions: Mapping[str, Position] | None = None) -> None:
         self.positions = dict(positions or {})
         self._receipts = receipts
+        self._looks: dict[str, tuple[int, ...]] = {}
         self._turn = 0
 
     @classmethod
@@ -148,8 +93,11 @@ class Follower:
         for place in range(len(chains)):
             chain = chains[(self._turn + place) % len(chains)]
             before = self.positions.get(chain)
+            if self._is_quiet(chain):
+                continue
             data = self._data(chain)
             if data:
+                self._looks.pop(chain, None)
                 unreadable += self._take(chain, data, batch)
             if (after := self.positions.get(chain)) is not None and after != before:
                 batch.begin[chain], batch.end[chain] = before, after
@@ -161,6 +109,7 @@ class Follower:
 
     def go_back(self, stored: Mapping[str, Position]) -> None:
         """Read again what lies behind these positions; what is read already is not skipped."""
+        self._looks.clear()
         for chain, position in list(self.positions.items()):
             there = stored.get(chain)
             if there is None:
@@ -190,6 +139,24 @@ class Follower:
     def _is_open(self, chain: str) -> bool:
         return not self.positions[chain].closed
 
+    def _is_quiet(self, chain: str) -> bool:
+        """Whether nothing has changed since there was nothing new: most chains are of the past.
+
+        Times of files are coarse: what has just changed may change again and show the same.
+        """
+        folder, position = self._receipts / chain, self.positions.get(chain)
+        look: tuple[int, ...] = ()
+        with suppress(OSError):
+            look = (folder.stat().st_mtime_ns,)
+            if position is not None:
+                file = segment_path(folder, position.first).stat()
+                look = (*look, file.st_mtime_ns, file.st_size)
+        if look and look == self._looks.get(chain):
+            return True
+        if look and time.time_ns() - max(look[:2]) > _SETTLED_NS:
+            self._looks[chain] = look
+        return False
+
     def _data(self, chain: str) -> bytes:
         """Whole lines at the chain's position, moved on to the next segment where this one ends."""
         folder = self._receipts / chain
@@ -216,13 +183,12 @@ class Follower:
             kind = line[_KIND : line.find(b'"', _KIND)] if line.startswith(_HEAD) else b""
             try:
                 if kind == b"decision":
-                    batch.begun.append(_begun(_decision(line), chain, first, offset, seq))
+                    batch.begun.append(facts.begun(line, chain, first, offset, seq))
                 elif kind == b"outcome":
-                    batch.over.append(Over(chain, first, offset, seq, _outcome(line)))
+                    batch.over.append(facts.over(line, chain, first, offset, seq))
                 elif kind == b"fleet":
-                    fleet = _fleet(line)
-                    owned = {d.name: d.locus.owned for d in fleet.deployments}
-                    batch.fleets[fleet.digest] = owned
+                    digest, owned = facts.owned(line)
+                    batch.fleets[digest] = owned
                 elif not kind:
                     unreadable += 1
             except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -258,93 +224,6 @@ class Join:
         while len(waiting) > self._limit:
             del waiting[next(iter(waiting))]
         return joined
-
-
-# Lines, as far as they are counted.
-
-
-class _Request(Struct):
-    wire: str
-    model: str
-    tenant: str
-    key: str
-    stream: bool
-    trace: str | None = None
-
-
-class _Routed(Struct):
-    route: str
-
-
-class _Analysis(Struct):
-    label: str
-    task: str
-    routed: _Routed | None = None
-
-
-class _Policy(Struct):
-    allowed: list[str]
-
-
-class _Placement(Struct):
-    objective: str
-
-
-class _Cited(Struct):
-    digest: str
-
-
-class _Decision(Struct):
-    id: str
-    at: float
-    request: _Request
-    analysis: _Analysis
-    policy: _Policy
-    placement: _Placement
-    fleet: _Cited
-
-
-class _Locus(Struct):
-    owned: bool
-
-
-class _Deployment(Struct):
-    name: str
-    locus: _Locus
-
-
-class _Fleet(Struct):
-    digest: str
-    deployments: list[_Deployment]
-
-
-_decision = msgspec.json.Decoder(_Decision).decode
-_outcome = msgspec.json.Decoder(Outcome).decode
-_fleet = msgspec.json.Decoder(_Fleet).decode
-
-
-def _begun(line: _Decision, chain: str, first: int, offset: int, seq: int) -> Begun:
-    request, analysis = line.request, line.analysis
-    return Begun(
-        line.id,
-        line.at,
-        chain,
-        first,
-        offset,
-        seq,
-        request.wire,
-        request.model,
-        request.tenant,
-        request.key,
-        analysis.label,
-        analysis.task,
-        None if analysis.routed is None else analysis.routed.route,
-        line.placement.objective,
-        request.stream,
-        request.trace,
-        len(line.policy.allowed),
-        line.fleet.digest,
-    )
 
 
 def _whole_lines(path: Path, offset: int) -> bytes:

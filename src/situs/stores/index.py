@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from situs.stores.database import reading, told
-from situs.stores.follow import Batch, Begun, Joined, Position
+from situs.stores.facts import Begun, Joined
+from situs.stores.follow import Batch, Position
 from situs.stores.layout import segment_path
 from situs.stores.schema import migrate
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from situs.core.record import Served
 from situs.errors import StoreError
 from situs.stores.database import is_corrupt
-from situs.stores.follow import Batch, Begun, Follower, Join, Joined, Position
+from situs.stores.facts import Begun, Joined
+from situs.stores.follow import Batch, Follower, Join, Position
 from situs.stores.index import Index, OutOfStep
 from situs.stores.upkeep import recovered
 

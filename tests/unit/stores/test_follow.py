@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.unit.stores.writing import decide, files, serve, several_segments, writing
 
 from situs.core.record import ReceiptRef
-from situs.stores.follow import Begun, Follower, Join, Over, Position
+from situs.stores.facts import Begun, Over
+from situs.stores.follow import Follower, Join, Position
 from situs.stores.layout import receipts_dir
 
 
