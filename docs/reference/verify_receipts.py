@@ -16,23 +16,43 @@ def root(entries):  # RFC 6962, section 2.1
 
 
 key = load_pem_public_key(Path(sys.argv[2]).read_bytes())
-for chain in sorted(p for p in Path(sys.argv[1]).iterdir() if p.is_dir()):
-    prev, seq, segments, known = "0" * 64, 0, {}, {}
-    for path in sorted(chain.glob("*.jsonl")):
-        digests = segments[int(path.stem)] = []
-        for line in path.read_bytes().split(b"\n")[:-1]:  # what follows the last newline is torn
+known, retired, cited = {}, {}, []
+for chain in sorted(p for p in Path(sys.argv[1]).iterdir() if p.is_dir() and p.name[0] != "."):
+    prev, seq, segments = "0" * 64, 0, {}
+    for path in sorted((*chain.glob("*.jsonl"), *chain.glob("*.root"))):
+        first = int(path.stem)
+        if path.suffix == ".root" and first not in segments:  # else the segment is here still
+            stated, _, signature = path.read_bytes().rpartition(b',"signature":"')
+            signature = bytes.fromhex(signature[:128].decode())
+            key.verify(signature, b"situs receipts root v1\n" + stated)
+            gone = json.loads(stated + b"}")
+            found = (gone["chain"], gone["first"], gone["prev"])
+            found == (chain.name, seq, prev) or sys.exit(f"{path}: does not fit")
+            prev, seq = gone["last"], seq + gone["lines"]
+            segments[first], retired[chain.name] = (gone["lines"], gone["root"]), seq
+            cited += gone["cites"]
+        for line in path.read_bytes().split(b"\n")[:-1] if path.suffix == ".jsonl" else ():
+            digests = segments.setdefault(first, [])  # what follows the last newline is torn
             receipt = json.loads(line)
             here = f"{path}: line {len(digests) + 1}"
             stated = (receipt["chain"], receipt["seq"], receipt["prev"])
             stated == (chain.name, seq, prev) or sys.exit(here)
             if receipt["type"] == "checkpoint":
-                first, size, found = receipt["first"], receipt["size"], receipt["root"]
-                root(segments[first][:size]).hex() == found or sys.exit(here)
-                signed = f"situs receipts checkpoint v1\n{chain.name}\n{first}\n{size}\n{found}\n"
+                of, size, found = receipt["first"], receipt["size"], receipt["root"]
+                entries = segments[of]
+                if isinstance(entries, list):
+                    entries = (size, root(entries[:size]).hex())
+                entries == (size, found) or sys.exit(here)
+                signed = f"situs receipts checkpoint v1\n{chain.name}\n{of}\n{size}\n{found}\n"
                 key.verify(bytes.fromhex(receipt["signature"]), signed.encode())
+            cited += receipt.get("previous", []) + receipt.get("heads", [])
             digests.append(sha256(line).digest())
             prev, seq = digests[-1].hex(), seq + 1
-            known[receipt["seq"]] = line
+            known[chain.name, receipt["seq"]] = prev
     head = (chain / "head.json").read_bytes().rstrip(b"\n")
-    known[json.loads(head)["seq"]] == head or sys.exit(f"{chain}: the end is missing")
+    cited.append({**json.loads(head), "digest": sha256(head).hexdigest()})
     print(chain.name, seq, "lines hold")
+for line in cited:
+    name, seq = line["chain"], line["seq"]
+    here = seq < retired.get(name, 0) or known.get((name, seq)) == line["digest"]
+    here or sys.exit(f"{name}: line {seq} is cited, but it is not here")
