@@ -1,5 +1,6 @@
 """Following chains: every whole line once, in order, from wherever one was."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -237,4 +238,36 @@ def test_decisions_that_wait_are_bounded_and_found_elsewhere(tmp_path):
 def test_a_directory_that_is_not_there_has_nothing(tmp_path):
     follower = Follower(Path(tmp_path / "absent"))
     assert follower.read() is None
+    assert follower.behind() == 0
+
+
+def test_a_chain_that_was_quiet_for_long_is_followed_when_it_goes_on(tmp_path):
+    """Times in the past stand for the waiting."""
+
+    def settle():
+        for path in (*files(tmp_path), *(p.parent for p in files(tmp_path))):
+            os.utime(path, (1.6e9, 1.6e9))
+        for _ in range(3):
+            assert follower.read() is None
+
+    with writing(tmp_path) as writer:
+        serve(writer, 1)
+        follower = Follower(receipts_dir(tmp_path))
+        everything(follower)
+        settle()
+        serve(writer, 2)
+        assert everything(follower)[:2] == (ids(2), ids(2))
+    [path] = files(tmp_path)
+    content = path.read_bytes()
+    shutil.rmtree(path.parent)
+    path.parent.mkdir()
+    half = content.index(b"\n", len(content) // 2) + 1
+    path.write_bytes(content[:half])
+    follower = Follower(receipts_dir(tmp_path))
+    everything(follower)
+    settle()
+    path.with_name(f"{follower.positions[path.parent.name].seq:012d}.jsonl").write_bytes(
+        content[half:]
+    )
+    assert everything(follower)[1][-1:] == ids(2)
     assert follower.behind() == 0
