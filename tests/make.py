@@ -41,7 +41,7 @@ def deployment(name: str = "local", **facts: Any) -> Deployment:
     """`capability`, `context_tokens`, … go to the model; `price` is (prompt, completion)."""
     model_facts = {
         key: facts.pop(key)
-        for key in ("context_tokens", "modalities", "tools", "structured_output")
+        for key in ("context_tokens", "modalities", "tools", "structured_output", "serves")
         if key in facts
     }
     model = Model(

@@ -99,7 +99,9 @@ def context_window(option: Option, context: Context) -> str | None:
     """
     analysis = context.analysis
     answer = context.request.max_completion_tokens or analysis.completion_tokens
-    needed = (analysis.longest_tokens or analysis.prompt_tokens) + answer
+    longest = analysis.longest_tokens
+    prompt = analysis.prompt_tokens if longest is None else longest
+    needed = prompt + answer
     return "context_too_small" if needed > option.deployment.model.context_tokens else None
 
 

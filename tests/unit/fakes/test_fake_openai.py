@@ -175,3 +175,49 @@ def test_an_unknown_mode_is_refused(tmp_path):
     with fake_process(tmp_path) as fake, pytest.raises(OSError, match="400"):
         fake.set(mode="no_such_mode")
     assert isinstance(fake.process, subprocess.Popen)
+
+
+async def post(fake, path, **document):
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{fake.base_url}{path}", json={"model": "m1", **document}) as reply,
+    ):
+        return await reply.json()
+
+
+def test_completes_every_prompt_and_embeds_every_input_the_same_way_again():
+    async def test():
+        async with FakeOpenAI("rack") as fake:
+            said = await post(fake, "/completions", prompt=["a b", "c"], n=2, max_tokens=3)
+            texts = [choice["text"] for choice in said["choices"]]
+            assert texts == ["rack heard: a"] * 2 + ["rack heard: c"] * 2
+            ends = [choice["finish_reason"] for choice in said["choices"]]
+            assert ends == ["length"] * 2 + ["stop"] * 2
+            first = await post(fake, "/embeddings", input=["a", "b", "a"], dimensions=3)
+            vectors = [one["embedding"] for one in first["data"]]
+            assert vectors[0] == vectors[2] != vectors[1]
+            assert [len(vector) for vector in vectors] == [3, 3, 3]
+
+    run(test)
+
+
+def test_calls_every_tool_with_arguments_of_its_schema():
+    properties = {"a": {"type": "string"}, "b": {"enum": [7]}, "c": {"type": "array"}}
+    function = {"name": "f", "parameters": {"type": "object", "properties": properties}}
+    tools = [{"type": "function", "function": function}] * 2
+
+    async def test():
+        async with FakeOpenAI("rack") as fake:
+            _, _, body = await ask(fake, tools=tools)
+            calls = json.loads(body)["choices"][0]["message"]["tool_calls"]
+            wanted = {"a": "Grüße an alle", "b": 7, "c": [None]}
+            assert [json.loads(one["function"]["arguments"]) for one in calls] == [wanted] * 2
+            _, _, body = await ask(fake, stream=True, tools=tools)
+            arguments = ["", ""]
+            for event in events(body)[:-1]:
+                for choice in json.loads(event)["choices"]:
+                    for call in choice["delta"].get("tool_calls", []):
+                        arguments[call["index"]] += call["function"]["arguments"]
+            assert [json.loads(one) for one in arguments] == [wanted] * 2
+
+    run(test)

@@ -9,8 +9,11 @@ from tests import make
 
 from situs.core.capability import CapabilityClass
 from situs.core.fleet import DeploymentState, Health, LocusKind, Speed
-from situs.core.request import Ask, Modality, Objective
+from situs.core.record import Usage
+from situs.core.request import Ask, Modality, Objective, Service, Wire
+from situs.decide import decide
 from situs.placement import place
+from situs.placement.estimates import bill
 from situs.placement.scorers import OBJECTIVES, SCORERS
 
 CLOUD = make.locus("cloud", LocusKind.PUBLIC_CLOUD)
@@ -90,6 +93,29 @@ def test_what_fits_stays(deployment, request_facts, state):
         states={"one": DeploymentState(**state)},
     )
     assert names(placement) == ["one"]
+
+
+@pytest.mark.parametrize(("longest", "fits"), [(None, False), (100, False), (50, True), (0, True)])
+def test_of_a_batch_the_longest_prompt_must_fit(longest, fits):
+    analysis = make.analysis(
+        prompt_tokens=1000, longest_tokens=longest, completion_tokens=0, task="embedding"
+    )
+    placement = placed(make.deployment("one", context_tokens=60), analysis=analysis)
+    assert (names(placement) == ["one"]) == fits
+
+
+def test_what_is_saved_is_against_renting_what_serves_the_same():
+    """A chat model in the cloud, however dear, is no measure for embeddings."""
+    embeds = frozenset({Service.EMBEDDINGS})
+    mine = make.deployment("mine", serves=embeds, price=(1, 0))
+    rented = make.deployment("rented", serves=embeds, locus=CLOUD, price=(3, 0))
+    chat = make.deployment("chat", locus=CLOUD, price=(0.5, 0.5))
+    request = make.request(wire=Wire.OPENAI_EMBEDDINGS, size=0)
+    usage = Usage(1_000_000, 0)
+    for others, saved in (((rented, chat), 2.0), ((chat,), None)):
+        known = make.snapshot(make.view(mine, *others))
+        decision = decide(request, known, 0.0, analysis=make.analysis())
+        assert bill(mine, usage, request, decision, known).saved == saved
 
 
 def test_every_reason_is_told():
