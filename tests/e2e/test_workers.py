@@ -166,6 +166,15 @@ def test_a_worker_asked_to_end_finishes_first_and_is_replaced(tmp_path, fakes):
     assert verified(gateway.data)["open_decisions"] == 0
 
 
+def test_a_worker_that_hangs_is_replaced(tmp_path, fakes):
+    with two_workers(tmp_path, stage.fleet(fakes)) as gateway:
+        hung = gateway.workers()[0]
+        os.kill(hung, signal.SIGSTOP)
+        until(lambda: hung not in gateway.workers() and len(gateway.workers()) == 2, 30.0)
+        assert "does not answer" in gateway.log.read_text()
+        assert gateway.chat().status == 200
+
+
 def test_workers_go_when_their_parent_is_killed_and_a_new_one_starts_cleanly(tmp_path, fakes):
     before = sent(fakes)
     with two_workers(tmp_path, stage.fleet(fakes)) as gateway:

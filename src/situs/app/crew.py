@@ -43,16 +43,18 @@ _log = logging.getLogger(__name__)
 _PATIENCE_S = 30.0
 _YOUNG_S = 5.0
 _LONGEST_PAUSE_S = 10.0
+_MOST_SILENT = 10
 
 
 class Member(Struct):
-    """One worker process as the parent sees it."""
+    """One worker process as the parent sees it; `silent` counts beats since it was heard."""
 
     row: int
     process: asyncio.subprocess.Process
     link: Link
     since: float
     generation: int = -1
+    silent: int = 0
     problem: str | None = None
     health: dict[str, Health] = {}
     replies: asyncio.Queue[Loaded | Switched | Stopping] = msgspec.field(
@@ -244,7 +246,16 @@ class Crew:
         if await member.ask(Switch(plan.generation)) is not None:
             member.generation = plan.generation
 
+    def beat(self) -> None:
+        """Once a second: a worker that has said nothing for long serves nobody, and is replaced."""
+        for member in self.members:
+            member.silent += 1
+            if member.silent == _MOST_SILENT and not self._stopping:
+                _log.warning("worker %d does not answer; it is ended", member.row)
+                member.end()
+
     def _take(self, member: Member, message: ToParent) -> None:
+        member.silent = 0
         match message:
             case Loaded() | Switched() | Stopping():
                 member.replies.put_nowait(message)

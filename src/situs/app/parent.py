@@ -187,6 +187,7 @@ class Parent:
     async def _beat(self, plan: Plan, watching: Watching) -> None:
         while True:
             await asyncio.sleep(_BEAT_S)
+            self.crew.beat()
             self._look_at_keys()
             watching.tell(self._status(self._plan or plan))
 

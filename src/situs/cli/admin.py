@@ -44,6 +44,9 @@ def ask(
     """Status and body. Raises OperatorError when no gateway answers there."""
     try:
         head = {"content-type": "application/json"} if method == "POST" else {}
+        key = os.environ.get("SITUS_API_KEY")
+        if key and not isinstance(connection, OverSocket):
+            head["authorization"] = f"Bearer {key}"
         connection.request(method, path, b"{}" if method == "POST" else None, head)
         answer = connection.getresponse()
         return answer.status, answer.read()
