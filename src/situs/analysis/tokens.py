@@ -89,7 +89,7 @@ def prompt_tokens(request: Request, data: bytes) -> int:
         return round(of_bytes(data)) + around
     ids, name = 0, ""
     if Modality.TOKENS in request.modalities:
-        ids, name = sum(_sizes(request)), _INPUTS[request.wire]
+        ids, name = sum(_sizes(request)), _INPUTS.get(request.wire, "")
     read = [
         text.text
         for text in request.texts
