@@ -13,11 +13,9 @@ import msgspec
 
 from situs.cli.tables import counted, json_option, print_json, show_tables, table_of
 from situs.cli.when import when
-from situs.errors import OperatorError, StoreError
+from situs.errors import OperatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from situs.stores.retention import Retirement
     from situs.stores.verify import Report
 
@@ -186,51 +184,28 @@ def _check_target(target: Path, directory: Path, force: bool) -> None:
 def retire(before: float, dry_run: bool, data: Path | None, as_json: bool) -> None:
     """Remove old segments; their signed roots stay, and the rest still verifies.
 
-    No gateway may run on the data directory, and the index must have read what goes. Exits with 1
-    when something stays because it does not verify.
+    No gateway may run on the data directory. Exits with 1 when something that is old enough stays:
+    it does not verify, or the index has not read it.
     """
     from situs.stores.layout import receipts_dir
     from situs.stores.lock import DataLock
+    from situs.stores.retention import NOT_READ, read_by_index
     from situs.stores.retention import retire as go
     from situs.trust.keys import open_signing_key, pinned_keys
 
     directory = _existing(data)
-    unread: list[str] = []
     with DataLock(directory):
         signer = open_signing_key(directory / "keys")
         keys = pinned_keys(directory / "keys")
-        ready = _read_by_index(directory, unread)
+        ready = read_by_index(directory)
         done = go(receipts_dir(directory), signer, keys, before, ready, dry_run)
     if as_json:
         print_json(done)
     else:
         _print_retired(done, dry_run=dry_run)
-    if unread:
-        click.echo(
-            f"{counted(len(unread), 'chain')} not read by the index yet: run `situs index rebuild`",
-            err=True,
-        )
+    if any(one.kept == NOT_READ for one in done):
+        click.echo("not_read: the index has not read it; run `situs index rebuild`", err=True)
     sys.exit(1 if any(one.kept for one in done) else 0)
-
-
-def _read_by_index(directory: Path, unread: list[str]) -> Callable[[str, str], bool]:
-    """Whether the ledger has what a segment holds; notes the chains of those that it has not."""
-    from situs.stores.follow import Position
-    from situs.stores.layout import receipts_dir, whole_lines_end
-    from situs.stores.upkeep import reaches
-
-    def ready(chain: str, file: str) -> bool:
-        path = receipts_dir(directory) / chain / file
-        end = Position(int(path.stem), whole_lines_end(path), 0)
-        try:
-            read = reaches(directory, {chain: end})
-        except StoreError:
-            read = False
-        if not read:
-            unread.append(chain)
-        return read
-
-    return ready
 
 
 def _print_retired(done: list[Retirement], *, dry_run: bool) -> None:

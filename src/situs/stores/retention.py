@@ -12,25 +12,30 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from situs.errors import SegmentError
+from situs.errors import SegmentError, StoreError
 from situs.stores.audit import Audit, Key
 from situs.stores.chain import SALT_BYTES, sync_path
+from situs.stores.follow import Position
 from situs.stores.layout import (
     lines_backwards,
     parse,
     pieces,
+    receipts_dir,
     root_path,
     salts_path,
     segment_path,
     segments,
+    whole_lines_end,
 )
 from situs.stores.lines import Root, root_line
 from situs.stores.signatory import Signer
+from situs.stores.upkeep import reaches
 from situs.stores.verify import Citations
 from situs.stores.walk import ChainWalk, UnknownVersion
 
 _UNFINISHED_S = 3600.0
 
+NOT_READ = "not_read"
 Ready = Callable[[str, str], bool]
 """Whether a segment may go, by the names of its chain and its file: everybody has read it."""
 
@@ -38,8 +43,8 @@ Ready = Callable[[str, str], bool]
 class Retirement(Struct, frozen=True):
     """A segment that was retired, or one that is due and had to stay.
 
-    Times are wall times of its first and last line, `size` is in bytes. `kept` is a problem's code
-    that `verify` tells too: such a segment and those after it stay as they are.
+    Times are wall times of its first and last line, `size` is in bytes. `kept` says why it stays,
+    and with it those after it: NOT_READ, or the code of a problem that `verify` tells too.
     """
 
     chain: str
@@ -52,7 +57,7 @@ class Retirement(Struct, frozen=True):
 
 
 def retire(
-    receipts_dir: Path,
+    directory: Path,
     signer: Signer,
     keys: Iterable[Key],
     older_than: float,
@@ -68,14 +73,17 @@ def retire(
     keys = tuple(keys)
     wanted = Citations(Audit(keys))
     done: list[Retirement] = []
-    for folder in wanted.gather(receipts_dir):
+    for folder in wanted.gather(directory):
         if not _begins_with_due(folder, older_than):
             continue
         walk = ChainWalk(folder, Audit(keys), wanted.take(folder.name))
         every = pieces(folder)
         for first in every:
             path = segment_path(folder, first)
-            if path.exists() and not (_is_due(path, older_than) and ready(folder.name, path.name)):
+            if path.exists() and not _is_due(path, older_than):
+                break
+            if path.exists() and not ready(folder.name, path.name):
+                done.append(_told(path, None, NOT_READ))
                 break
             prev = walk.prev
             walk.audit, walk.cites = Audit(keys), []
@@ -89,17 +97,31 @@ def retire(
                 if not dry_run:
                     _replace(path, root_line(root, signer.sign))
     if not dry_run:
-        _sweep(receipts_dir)
+        _sweep(directory)
     return done
 
 
-def erase(receipts_dir: Path, chain: str, file: str, salt: int) -> bool:
+def read_by_index(data_dir: Path) -> Ready:
+    """Says that a segment may go once the index, and so the ledger, has read all of it."""
+
+    def ready(chain: str, file: str) -> bool:
+        path = receipts_dir(data_dir) / chain / file
+        end = Position(int(path.stem), whole_lines_end(path), 0)
+        try:
+            return reaches(data_dir, {chain: end})
+        except StoreError:
+            return False
+
+    return ready
+
+
+def erase(directory: Path, chain: str, file: str, salt: int) -> bool:
     """Overwrite the salt of one request with zeros, durably; False when it was erased before.
 
     `file` is the segment's name and `salt` the position that the decision's line states. Raises
     SegmentError when the salt is not here.
     """
-    path = (receipts_dir / chain / file).with_suffix(".salts")
+    path = (directory / chain / file).with_suffix(".salts")
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -170,10 +192,10 @@ def _replace(path: Path, root: bytes) -> None:
     sync_path(folder)
 
 
-def _sweep(receipts_dir: Path) -> None:
+def _sweep(directory: Path) -> None:
     """Remove beginnings of chains that nobody finished."""
     with suppress(FileNotFoundError):
-        for folder in receipts_dir.iterdir():
+        for folder in directory.iterdir():
             if not folder.name.startswith(".") or not folder.is_dir():
                 continue
             old = time.time() - folder.stat().st_mtime > _UNFINISHED_S
