@@ -57,7 +57,7 @@ def test_batches_cover_every_text_once_and_bound_what_is_computed_at_once(length
     assert sorted(place for batch in found for place in batch) == list(range(len(lengths)))
     for batch in found:
         longest = max(lengths[place] for place in batch)
-        assert len(batch) == 1 or longest * len(batch) <= 512
+        assert len(batch) == 1 or longest * len(batch) <= 256
 
 
 def test_texts_of_one_length_share_a_batch():
