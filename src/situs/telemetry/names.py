@@ -16,8 +16,11 @@ _E2E = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48
 _OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 
 
-class Family(Struct, frozen=True):
-    """One metric: all the series that differ by labels only. Buckets are upper bounds."""
+class Family(Struct, frozen=True, eq=False):
+    """One metric: all the series that differ by labels only. Buckets are upper bounds.
+
+    There is one object of each, so that a table by families is quick.
+    """
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
