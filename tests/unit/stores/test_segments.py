@@ -85,6 +85,18 @@ def test_segments_rotate_and_each_says_whose_it_is(tmp_path):
     assert all(b'"type":"fleet"' in path.read_bytes() for path in paths)
 
 
+def test_an_old_segment_ends_once_it_is_used_again(tmp_path):
+    with writing(tmp_path, Pace(group_s=0.002, segment_s=0.05)) as writer:
+        serve(writer, 1)
+        time.sleep(0.1)
+        assert len(files(tmp_path)) == 1
+        serve(writer, 2)
+        until(lambda: len(files(tmp_path)) == 2)
+        serve(writer, 3)
+    assert codes(tmp_path) == set()
+    assert report(tmp_path).chains[0].closed
+
+
 def test_a_request_digest_holds_with_its_salt_and_says_nothing_without(tmp_path):
     with writing(tmp_path) as writer:
         decide(writer, 1)
