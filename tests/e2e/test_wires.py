@@ -402,6 +402,27 @@ def test_a_client_that_leaves_a_stream_stops_the_upstream(scene, wire):
     assert outcome["attempts"][0]["end"] == "client_gone"
 
 
+@pytest.mark.parametrize("wire", ["completions", "embeddings"])
+def test_a_client_that_gives_up_waiting_stops_the_upstream(breaking, wire):
+    gateway, fakes = breaking
+    fakes["office"].set(mode="hang_before_head", once=True)
+
+    async def story():
+        async with AsyncOpenAI(base_url=gateway.base_url, api_key="-", max_retries=0) as client:
+            asking: Any
+            if wire == "completions":
+                asking = client.completions.create(model="office-llm", prompt="x")
+            else:
+                asking = client.embeddings.create(model="office-vec", input="x")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(asking, 0.4)
+
+    asyncio.run(story())
+    [line] = gateway.lines("decision")
+    outcome = gateway.outcome(line["id"])
+    assert (outcome["status"], outcome["attempts"][0]["end"]) == (499, "client_gone")
+
+
 def test_fields_of_tomorrow_pass_on_every_wire(gateway, scene):
     field = {"x_tomorrow": {"a": [1, 2.5, None, True]}}
     for path, fields in (

@@ -39,7 +39,7 @@ class WireUsage(Struct):
 
 
 class _Choice(Struct):
-    index: int = 0
+    index: int | None = None
     finish_reason: str | None = None
 
 
@@ -64,8 +64,8 @@ class EventReader:
         self._parts: list[bytes] = []
         self._size = 0
         self._tail = b""
-        self._begun: set[int] = set()
-        self._ended: set[int] = set()
+        self._begun: set[int | None] = set()
+        self._ended: set[int | None] = set()
         self.done = False
 
     def feed(self, data: bytes) -> Iterator[Chunk]:

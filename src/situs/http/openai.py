@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -21,10 +20,8 @@ Choices = Annotated[int, Meta(ge=1, le=128)]
 _MOST_INPUTS = 2048
 _ID_LIMIT = 2**31
 
-_DATA_URL = re.compile(r"data:(?:(\w+)/[\w.+-]+)?(?:;[^,\s]*)?,", re.IGNORECASE | re.ASCII)
-"""Its beginning (RFC 2397): `data:`, a media type, parameters, a comma."""
-
 _MEDIA = {"image": Modality.IMAGE, "audio": Modality.AUDIO}
+_LONGEST_TYPE = 512
 
 
 class StreamOptions(Struct):
@@ -50,11 +47,19 @@ def wants_structure(response_format: dict[str, Any] | None) -> bool:
 
 
 def media_of(texts: tuple[Text, ...]) -> frozenset[Modality]:
-    """What data URLs hold, wherever they stand; a type that is no image or audio is a file."""
-    found = [_DATA_URL.match(text.text) for text in texts if text.text[:5].lower() == "data:"]
-    return frozenset(
-        _MEDIA.get((url[1] or "").lower(), Modality.FILE) for url in found if url is not None
-    )
+    """What data URLs hold, wherever they stand; a type that is no image or audio is a file.
+
+    A data URL is `data:`, then a media type or parameters or nothing, then a comma (RFC 2397), also
+    with spaces between.
+    """
+    found: set[Modality] = set()
+    for text in texts:
+        if text.text[:5].lower() == "data:":
+            head, comma, _ = text.text[5:_LONGEST_TYPE].partition(",")
+            if comma and (not head or "/" in head or ";" in head):
+                kind = head.partition("/")[0].strip().lower()
+                found.add(_MEDIA.get(kind, Modality.FILE))
+    return frozenset(found)
 
 
 class Inputs(Struct, frozen=True):

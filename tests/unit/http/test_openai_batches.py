@@ -66,7 +66,11 @@ def test_every_prompt_is_answered_as_often_as_is_computed(fields, choices):
         ({"prompt": [1]}, {"modalities": {TEXT, TOKENS}}),
         ({"prompt": [[1], [2]]}, {"modalities": {TEXT, TOKENS}}),
         ({"prompt": "data:image/png;base64,AA=="}, {"modalities": {TEXT, IMAGE}}),
-        ({"prompt": "data: one, two"}, {"modalities": {TEXT}}),
+        ({"prompt": "DATA: image/png ;base64,AA=="}, {"modalities": {TEXT, IMAGE}}),
+        ({"prompt": "data:;base64,AA=="}, {"modalities": {TEXT, Modality.FILE}}),
+        ({"prompt": "data:,x"}, {"modalities": {TEXT, Modality.FILE}}),
+        ({"prompt": "Data: one, two"}, {"modalities": {TEXT}}),
+        ({"prompt": "data:" + "x" * 600 + "/y,"}, {"modalities": {TEXT}}),
     ],
 )
 def test_fields_of_a_completion_say_what_is_needed(fields, expected):
