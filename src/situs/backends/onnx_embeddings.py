@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from array import array
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from operator import methodcaller
 from typing import Protocol, TypeVar
+from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
@@ -48,90 +49,81 @@ class Source(Protocol):
     def __hash__(self) -> int: ...
 
 
-class Encoders:
-    """The thread that computes, and the models that it has loaded, each when first used.
+class Seat:
+    """Where a model is, once it is loaded; the fleets and requests that use it share one seat."""
 
-    There is one in a process, and it outlives a fleet: the next one finds its models loaded.
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.encoder: Encoder | None = None
+
+
+class Encoders:
+    """The thread that computes, and the seats of its models, each loaded when first used.
+
+    There is one in a process, and it outlives a fleet: the next one finds its models loaded. A
+    model that no fleet and no request uses any more is let go.
     """
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "situs-embeddings")
-        self._loaded: dict[Source, Encoder] = {}
+        self._seats: WeakValueDictionary[Source, Seat] = WeakValueDictionary()
 
-    async def run(self, source: Source, work: Callable[[Encoder], _Found]) -> _Found:
+    def seat(self, source: Source) -> Seat:
+        found = self._seats.get(source)
+        if found is None:
+            found = self._seats[source] = Seat(source)
+        return found
+
+    async def run(self, seat: Seat, work: Callable[[Encoder], _Found]) -> _Found:
         """`work` on the thread, after what was asked for before it. Raises BackendUnavailable.
 
         A caller that leaves takes its work with it, unless that has begun.
         """
-        return await asyncio.get_running_loop().run_in_executor(
-            self._thread, self._work, source, work
-        )
-
-    def keep(self, sources: Collection[Source]) -> None:
-        """Let go of every model that is not among these."""
-        kept = frozenset(sources)
-        self._thread.submit(self._drop, kept)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, _work, seat, work)
 
     def close(self) -> None:
         """What has begun ends; the rest never runs."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _drop(self, kept: frozenset[Source]) -> None:
-        for source in self._loaded.keys() - kept:
-            del self._loaded[source]
 
-    def _work(self, source: Source, work: Callable[[Encoder], _Found]) -> _Found:
-        encoder = self._loaded.get(source)
-        try:
-            if encoder is None:
-                encoder = self._loaded[source] = source.load()
-            return work(encoder)
-        except OperatorError as error:
-            _log.error("%s %s", error.message, error.advice)
-            raise BackendUnavailable(
-                "The model cannot be loaded.", reason=End.UNREACHABLE
-            ) from error
-        except Exception as error:
-            # Its words may quote the text; its name does not.
-            _log.error("an embedding model failed: %s", type(error).__name__)
-            raise BackendUnavailable("The model failed.", reason=End.SERVER_ERROR) from None
+def _work(seat: Seat, work: Callable[[Encoder], _Found]) -> _Found:
+    try:
+        if seat.encoder is None:
+            seat.encoder = seat.source.load()
+        return work(seat.encoder)
+    except OperatorError as error:
+        _log.error("%s %s", error.message, error.advice)
+        raise BackendUnavailable("The model cannot be loaded.", reason=End.UNREACHABLE) from error
+    except Exception as error:
+        # Its words may quote the text; its name does not.
+        _log.error("an embedding model failed: %s", type(error).__name__)
+        raise BackendUnavailable("The model failed.", reason=End.SERVER_ERROR) from None
 
 
 class OnnxEmbeddings:
     """The deployments that are computed in this process, by name; see `core.ports.Backends`."""
 
     def __init__(self, sources: Mapping[str, Source], encoders: Encoders) -> None:
-        self._sources = dict(sources)
+        self._seats = {name: encoders.seat(source) for name, source in sources.items()}
         self._encoders = encoders
 
     def prepare(self, deployment: Deployment, request: Request) -> InProcessReply:
-        source = self._sources[deployment.name]
-        return InProcessReply(self._encoders, source, deployment, request)
-
-    async def warm(self) -> dict[str, bool]:
-        """Load every model now; by deployment, whether it is loaded. Why not is in the log."""
-        found = {}
-        for name, source in self._sources.items():
-            try:
-                await self._encoders.run(source, lambda _: None)
-            except BackendUnavailable:
-                found[name] = False
-            else:
-                found[name] = True
-        return found
+        seat = self._seats[deployment.name]
+        return InProcessReply(self._encoders, seat, deployment, request)
 
 
 class InProcessReply:
     """One request to one model; see `core.ports.Reply`. No byte leaves, so there is no peer."""
 
     def __init__(
-        self, encoders: Encoders, source: Source, deployment: Deployment, request: Request
+        self, encoders: Encoders, seat: Seat, deployment: Deployment, request: Request
     ) -> None:
         self.peer = None
         self.bytes_out = 0
         self.status = 0
         self._encoders = encoders
-        self._source = source
+        self._seat = seat
         self._deployment = deployment
         self._request = request
         self._asked: Asked | None = None
@@ -141,7 +133,7 @@ class InProcessReply:
     async def open(self) -> None:
         """Counts the tokens. Raises InvalidRequest for what the model cannot embed whole."""
         asked = self._asked = read(self._request.document)
-        room = await self._encoders.run(self._source, _room)
+        room = await self._encoders.run(self._seat, _room)
         _check_dimensions(asked, room.dimensions)
         limit, self._specials = room.tokens, room.specials
         longest = limit * _CHARACTERS
@@ -150,7 +142,7 @@ class InProcessReply:
                 raise self._too_long(index, f"{len(text)} characters", f"{longest} of them")
         for portion in portions(asked.texts):
             split = methodcaller("tokens", asked.texts[portion])
-            found: list[list[int]] = await self._encoders.run(self._source, split)
+            found: list[list[int]] = await self._encoders.run(self._seat, split)
             self._tokens += found
             for index, tokens in enumerate(found, portion.start):
                 if (count := len(tokens) - self._specials) > limit:
@@ -169,7 +161,7 @@ class InProcessReply:
                 pairs = zip(places, vectors, strict=True)
                 return [item_of(place, vector, asked) for place, vector in pairs]
 
-            made = await self._encoders.run(self._source, work)
+            made = await self._encoders.run(self._seat, work)
             for place, item in zip(places, made, strict=True):
                 items[place] = item
         count = sum(len(one) - self._specials for one in tokens)
