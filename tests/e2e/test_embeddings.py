@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import struct
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,19 @@ def test_the_gateway_says_that_it_is_ready_and_what_it_serves(gateway):
     assert gateway.call("GET", "/readyz").status == 200
     names = [one["id"] for one in gateway.call("GET", "/v1/models").json["data"]]
     assert {"minilm", "local-minilm"} <= set(names)
+
+
+def test_doctor_says_whether_the_model_can_be_loaded(gateway, tmp_path):
+    def condition(data: Path) -> dict[str, str]:
+        file = gateway.log.parent / "situs.yaml"
+        command = stage.command("doctor", "--json", "--config", str(file), "--data", str(data))
+        done = subprocess.run(command, capture_output=True, text=True)
+        findings = {one["feature"]: one for one in json.loads(done.stdout)}
+        assert "llama.cpp" not in findings
+        found: dict[str, str] = findings["model local-minilm"]
+        return found
+
+    assert condition(gateway.data)["condition"] == "active"
+    missing = condition(tmp_path)
+    assert missing["condition"] == "problem"
+    assert "situs models pull all-MiniLM-L6-v2.int8" in missing["do"]
