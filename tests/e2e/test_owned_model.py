@@ -98,6 +98,14 @@ def test_it_completes_whole_and_streamed_with_usage(client, gateway):
     assert pieces[-1].situs["deployment"] == raw.headers["x-situs-deployment"]
 
 
+def test_it_completes_several_prompts_in_one_stream(client):
+    """llama.cpp writes an event of `null` between them, which no client can read."""
+    prompts = ["One, two, three,", "Red, green,"]
+    pieces = client.completions.create(model="auto", prompt=prompts, max_tokens=4, stream=True)
+    ends = [(one.index, one.finish_reason) for piece in pieces for one in piece.choices]
+    assert [index for index, end in ends if end] == [0, 1]
+
+
 def test_it_stops_where_it_is_told(client):
     messages = [{"role": "user", "content": "Repeat: red green blue"}]
     asked = {"model": "auto", "messages": messages, "max_tokens": 24, "seed": 1, "temperature": 0}

@@ -17,6 +17,9 @@ from situs.errors import BackendUnavailable
 
 _MAX_EVENT = 8 * 1024 * 1024
 
+_NULL = b"data: null"
+"""llama.cpp sends it between the answers to several prompts; clients cannot read it."""
+
 
 _Tokens = Annotated[int, Meta(ge=0)]
 
@@ -82,6 +85,8 @@ class EventReader:
         self._hold(buffer[cut + 2 :])
         plain: list[bytes] = []
         for event in buffer[:cut].split(b"\n\n"):
+            if event == _NULL:
+                continue
             chunk = self._read(event)
             if chunk is None:
                 plain.append(event + b"\n\n")

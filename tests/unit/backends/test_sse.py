@@ -68,6 +68,11 @@ def test_comments_and_other_fields_pass():
     assert read(b": ping\n\n", b"event: x\nid: 1\n" + HELLO, DONE)
 
 
+def test_an_event_of_null_is_left_out():
+    chunks = read(HELLO + b"data: null\n\n" + HELLO, b"data: null\n\n", DONE)
+    assert b"".join(chunk.data for chunk in chunks) == HELLO + HELLO + DONE
+
+
 def test_a_finish_reason_and_a_clean_close_are_complete():
     assert read(HELLO, STOP)
 
