@@ -139,13 +139,21 @@ def test_with_an_index_that_lags_all_is_still_found(kept, tmp_path):
     assert found.outcome is not None
 
 
-@pytest.mark.parametrize("elsewhere", ['"offset" + 1', '(SELECT max("offset") FROM decisions)'])
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        '"offset" = "offset" + 1',
+        '"offset" = (SELECT max("offset") FROM decisions)',
+        '"offset" = (SELECT min("offset") FROM decisions), over_chain = NULL',
+        "over_first = 999",
+    ],
+)
 def test_an_index_that_points_elsewhere_is_not_believed(kept, tmp_path, elsewhere):
     data, _, _ = kept
     shutil.copytree(data, tmp_path / "data")
     rebuild(tmp_path / "data")
     with closing(sqlite3.connect(tmp_path / "data" / INDEX_FILE)) as db:
-        db.execute(f'UPDATE decisions SET "offset" = {elsewhere}')  # noqa: S608
+        db.execute(f"UPDATE decisions SET {elsewhere}")  # noqa: S608
         db.commit()
     assert tail(tmp_path / "data", 5) == tail(data, 5)
     assert find(tmp_path / "data", "req-000000003") == find(data, "req-000000003")

@@ -152,6 +152,9 @@ def test_lines_that_are_read_again_change_nothing_and_lines_left_out_are_refused
                 index.apply(batch, join(batch, index.earlier))
             assert len(table(tmp_path)) == 3, again
             assert [row[23] for row in table(tmp_path, "decisions")] == ["rack-1"] * 3
+        before = whole(tmp_path)
+        index.apply(read[0], [])
+        assert whole(tmp_path) == before
         index.begin_anew()
         with pytest.raises(OutOfStep):
             index.apply(read[2], [])

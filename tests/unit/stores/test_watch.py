@@ -15,7 +15,9 @@ from bench.receipts import outcome
 from msgspec.structs import replace
 from tests.unit.stores.writing import decide, files, several_segments, until, writing
 
+from situs.errors import StoreError
 from situs.stores.database import INDEX_FILE
+from situs.stores.index import Index
 from situs.stores.layout import receipts_dir
 from situs.stores.watch import Watch
 
@@ -191,6 +193,28 @@ def test_a_rebuild_beside_a_running_watch_leaves_each_request_once(tmp_path):
             time.sleep(0.005)
         assert again.returncode == 0
     assert seen.ids == ledger(tmp_path) == names(*range(number))
+
+
+def test_what_another_process_forgot_is_read_again(tmp_path):
+    seen, path = Seen(), tmp_path / INDEX_FILE
+    with writing(tmp_path) as writer, watching(tmp_path, seen):
+        serve(writer, *range(3))
+        until(lambda: len(seen.ids) == 3)
+        with closing(Index(path)) as index, closing(sqlite3.connect(path)) as db:
+            until(lambda: _tried(index.begin_anew))
+            db.execute("DELETE FROM ledger")
+            db.commit()
+        serve(writer, 3)
+        until(lambda: ledger(tmp_path) == names(*range(4)))
+    assert seen.ids == names(*range(4))
+
+
+def _tried(work):
+    try:
+        work()
+    except StoreError:
+        return False
+    return True
 
 
 _WATCH = """
