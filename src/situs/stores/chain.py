@@ -155,6 +155,7 @@ class Chain:
 
     def publish(self) -> None:
         """Let readers see it, whole as it is: from now on others may cite it."""
+        sync_path(self._dir)
         self._dir = self._dir.rename(self._dir.with_name(self.id))
         self.segment.moved(self._dir)
         with suppress(OSError):
@@ -199,9 +200,13 @@ class Chain:
             segment.close()
 
     def write_head(self, line: bytes) -> None:
-        """Note the newest durable checkpoint beside the segments, so that a cut tail shows."""
+        """Note the newest durable checkpoint beside the segments, so that a cut tail shows.
+
+        Its content is durable before its name is: a power cut leaves an older head, not half a one.
+        """
         scratch = self._dir / f".{HEAD_FILE}"
         scratch.write_bytes(line)
+        sync_path(scratch)
         scratch.replace(self._dir / HEAD_FILE)
 
     def discard(self) -> None:
