@@ -12,17 +12,24 @@ from situs.core.fleet import Deployment
 from situs.core.ports import Backends, Chunk, Reply, Situation
 from situs.core.record import Attempt, End, Usage
 from situs.core.request import Request
-from situs.errors import BackendUnavailable, NoCapacity, NodesExhausted, StreamBroken
+from situs.errors import (
+    BackendUnavailable,
+    InvalidRequest,
+    NoCapacity,
+    NodesExhausted,
+    StreamBroken,
+)
 
 STOPPING = "the gateway is stopping"
 """The message of a cancellation that is the gateway's doing, not the caller's."""
 
 
 def end_of(cause: BaseException) -> End:
-    """Who ended it: the gateway, by stopping or by an error of its own; or the caller, by leaving.
-
-    A caller that leaves cancels the task, and a cancellation is no Exception.
+    """Who ended it: a model here that refuses the input, the gateway (by stopping, or by an error
+    of its own), or the caller, by leaving: that cancels the task, and is no Exception.
     """
+    if isinstance(cause, InvalidRequest):
+        return End.REFUSED
     own = isinstance(cause, Exception) or STOPPING in cause.args
     return End.STOPPED if own else End.CLIENT_GONE
 

@@ -12,7 +12,13 @@ from situs.core.decision import Candidate
 from situs.core.ports import Chunk
 from situs.core.record import End, Usage
 from situs.dispatch.walk import Step, Walk
-from situs.errors import BackendUnavailable, NoCapacity, NodesExhausted, StreamBroken
+from situs.errors import (
+    BackendUnavailable,
+    InvalidRequest,
+    NoCapacity,
+    NodesExhausted,
+    StreamBroken,
+)
 
 
 class ScriptedReply:
@@ -238,6 +244,18 @@ def test_what_has_no_free_place_is_passed_over_and_nothing_is_sent_there():
         assert await drain(walk) == [b"hello", b"last"]
         assert backends.opened == ["b"]
         assert ends(walk) == [("b", "complete")]
+
+    asyncio.run(conversation())
+
+
+def test_input_that_a_model_here_refuses_says_nothing_against_the_model():
+    async def conversation():
+        refusing = ScriptedReply([], status=0, head=InvalidRequest("input[3] is too long."))
+        situation = Noted()
+        walk = walk_over(ScriptedBackends(a=refusing, b=ScriptedReply([HELLO])), situation)
+        with pytest.raises(InvalidRequest):
+            await walk.begin()
+        assert situation.events[-1] == ("ended", "a", "refused")
 
     asyncio.run(conversation())
 
