@@ -60,7 +60,7 @@ class Admin:
     async def explain(self, call: Call) -> None:
         """The decision for this request and what every filter and scorer said; nothing is sent."""
         snapshot = self._gateway.situation.current().snapshot
-        request = request_of(call, snapshot)
+        request = await request_of(call, snapshot)
         decision = await self._gateway.explain(request)
         await send_json(call.send, 200, explain(request, decision, snapshot))
 

@@ -125,7 +125,7 @@ class App:
             if known in self._paths:
                 handler = self._routes.get((method, known))
                 if handler is None:
-                    raise MethodNotAllowed(f"{path} does not take {method}.")
+                    raise MethodNotAllowed(f"{known} does not take {method}.")
                 return handler
         raise UnknownPath("There is nothing at this path.")
 

@@ -20,7 +20,7 @@ from situs.core.request import Ask, Principal, Request
 from situs.core.snapshot import Snapshot
 from situs.dispatch.walk import end_of
 from situs.errors import Draining, UnknownModel, UnknownPath
-from situs.gateway import Answer, Gateway
+from situs.gateway import LONG, Answer, Gateway
 from situs.http import openai, openai_chat, openai_completions, openai_embeddings
 from situs.http.app import Call, HangUp, stopped
 from situs.http.errors import envelope, log_unexpected, public
@@ -67,12 +67,17 @@ def form_of(path: str) -> Form:
     return form
 
 
-def request_of(call: Call, snapshot: Snapshot) -> Request:
-    """The request in a call. Raises InvalidRequest; UnknownModel for a name nobody serves."""
-    headers = call.headers
-    request = form_of(call.path).parse(
-        call.body, new_id(), ask_of(headers), call.caller.principal, trace_of(headers)
-    )
+async def request_of(call: Call, snapshot: Snapshot) -> Request:
+    """The request in a call. Raises InvalidRequest; UnknownModel for a name nobody serves.
+
+    A long one is read away from the event loop.
+    """
+    headers, parse = call.headers, form_of(call.path).parse
+    asked = new_id(), ask_of(headers), call.caller.principal, trace_of(headers)
+    if len(call.body) > LONG:
+        request = await asyncio.to_thread(parse, call.body, *asked)
+    else:
+        request = parse(call.body, *asked)
     if not known_name(request, snapshot):
         raise UnknownModel("No deployment, model or route has this name.", param="model")
     return request
@@ -93,7 +98,7 @@ class Inference:
         self._gateway = gateway
 
     async def __call__(self, call: Call) -> None:
-        request = request_of(call, self._gateway.situation.current().snapshot)
+        request = await request_of(call, self._gateway.situation.current().snapshot)
         with HangUp(call):
             try:
                 answer = await self._gateway.handle(request)
