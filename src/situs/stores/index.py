@@ -108,8 +108,16 @@ class Index:
             )
 
     def forget_removed(self, receipts: Path) -> None:
-        """Drop the decisions whose segment is gone; their lines in the ledger stay."""
+        """Drop the decisions whose segment is gone; their lines in the ledger stay.
+
+        A chain that is gone whole is read again if it comes back.
+        """
+        if not receipts.is_dir():
+            return
         with self._transaction():
+            for chain in positions_in(self._db):
+                if not (receipts / chain).exists():
+                    self._db.execute("DELETE FROM positions WHERE chain=?", (chain,))
             kept = self._db.execute("SELECT DISTINCT chain, first FROM decisions").fetchall()
             for chain, first in kept:
                 if not segment_path(receipts / chain, first).exists():

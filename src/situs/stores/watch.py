@@ -15,6 +15,7 @@ from situs.stores.database import is_corrupt
 from situs.stores.facts import Begun, Joined
 from situs.stores.follow import Batch, Follower, Join, Position
 from situs.stores.index import Index, OutOfStep
+from situs.stores.layout import chain_folders, segments
 from situs.stores.upkeep import recovered
 
 _log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Watch:
         self._handed: dict[str, int] = {}
         self._since = 0.0
         self._retry_at = self._sweep_at = 0.0
+        self._there: set[Path] | None = None
         self._unreadable = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="situs-index", daemon=True)
@@ -97,12 +99,20 @@ class Watch:
                 give_up_at = give_up_at or time.monotonic() + _LAST_ROUND_S
                 if time.monotonic() > give_up_at:
                     return
-        if self._index is not None and time.monotonic() >= self._sweep_at:
-            self._sweep_at = time.monotonic() + _SWEEP_S
-            try:
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Now and then, and only if segments went away, forget what stood in them."""
+        if self._index is None or time.monotonic() < self._sweep_at:
+            return
+        self._sweep_at = time.monotonic() + _SWEEP_S
+        there = {path for folder in chain_folders(self._receipts) for path in segments(folder)}
+        try:
+            if self._there is None or not self._there <= there:
                 self._index.forget_removed(self._receipts)
-            except StoreError as error:
-                self._failed(error)
+            self._there = there
+        except StoreError as error:
+            self._failed(error)
 
     def _take(self, batch: Batch) -> None:
         index = self._index

@@ -1,7 +1,6 @@
 """The watch: nothing is lost and nothing counts twice, whatever happens to it or to the index."""
 
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -269,12 +268,25 @@ def test_decisions_of_segments_that_are_removed_are_forgotten(tmp_path):
     count = several_segments(tmp_path)
     with watching(tmp_path):
         pass
-    shutil.rmtree(receipts_dir(tmp_path))
-    with watching(tmp_path):
-        pass
-    assert len(ledger(tmp_path)) == count
-    with closing(sqlite3.connect(tmp_path / INDEX_FILE)) as db:
-        assert db.execute("SELECT count(*) FROM decisions").fetchone() == (0,)
+
+    def decisions():
+        with watching(tmp_path):
+            pass
+        assert len(ledger(tmp_path)) == count
+        with closing(sqlite3.connect(tmp_path / INDEX_FILE)) as db:
+            return db.execute("SELECT count(*) FROM decisions").fetchone()[0]
+
+    [chain] = {path.parent for path in files(tmp_path)}
+    elsewhere = tmp_path / "elsewhere"
+    receipts_dir(tmp_path).rename(elsewhere)
+    assert decisions() == count, "a directory that is not there now says nothing"
+    elsewhere.rename(receipts_dir(tmp_path))
+    chain.rename(elsewhere)
+    assert decisions() == 0
+    elsewhere.rename(chain)
+    assert decisions() == count
+    files(tmp_path)[0].unlink()
+    assert 0 < decisions() < count
 
 
 def test_a_full_disk_is_told_and_caught_up_with(tmp_path):
