@@ -232,9 +232,9 @@ def _ledger(one: Joined, owned: Mapping[str, bool]) -> tuple[object, ...]:
         None if last is None else last.end.value,
         outcome.status,
         outcome.code,
-        None if usage is None else usage.prompt_tokens,
-        None if usage is None else usage.cached_prompt_tokens,
-        None if usage is None else usage.completion_tokens,
+        None if usage is None else _plausible(usage.prompt_tokens),
+        None if usage is None else _plausible(usage.cached_prompt_tokens),
+        None if usage is None else _plausible(usage.completion_tokens),
         outcome.cost,
         outcome.saved,
         outcome.currency,
@@ -245,3 +245,8 @@ def _ledger(one: Joined, owned: Mapping[str, bool]) -> tuple[object, ...]:
         outcome.overhead_s,
         outcome.duration_s,
     )
+
+
+def _plausible(tokens: int) -> int | None:
+    """What a backend says it counted; unknown where no text can have so many."""
+    return tokens if 0 <= tokens < 1 << 48 else None

@@ -104,6 +104,17 @@ def test_tokens_that_are_unknown_count_as_none(data):
     assert (row.prompt_tokens, row.cached_prompt_tokens, row.completion_tokens) == (100, 60, 10)
 
 
+@pytest.mark.parametrize("absurd", [-5, 1 << 48, 1 << 63, (1 << 64) - 1, 10**30])
+def test_tokens_that_no_text_can_have_are_unknown(tmp_path, absurd):
+    with writing(tmp_path) as writer:
+        put(writer, 1, usage=Usage(absurd, 7, absurd))
+        put(writer, 2, usage=Usage(3, absurd))
+    rebuild(tmp_path)
+    [row] = usage(tmp_path / INDEX_FILE)
+    assert row.requests == 2
+    assert (row.prompt_tokens, row.cached_prompt_tokens, row.completion_tokens) == (3, 0, 7)
+
+
 def test_the_owned_share_is_of_what_was_sent(data):
     rows = by(data, "tenant")
     assert (rows["a"].sent, rows["a"].owned, rows["a"].owned_share) == (2, 2, 1.0)
