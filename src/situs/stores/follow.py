@@ -68,10 +68,14 @@ class Batch(Struct, frozen=True):
 
 
 class Follower:
-    """Owns how far each chain is read. New chains and segments are found, removed ones skipped."""
+    """Owns how far each chain is read. New chains and segments are found, removed ones skipped.
+
+    A chain that cannot be read is left where it is, and `troubles` says why.
+    """
 
     def __init__(self, receipts: Path, positions: Mapping[str, Position] | None = None) -> None:
         self.positions = dict(positions or {})
+        self.troubles: dict[str, str] = {}
         self._receipts = receipts
         self._looks: dict[str, tuple[int, ...]] = {}
         self._turn = 0
@@ -95,7 +99,12 @@ class Follower:
             before = self.positions.get(chain)
             if self._is_quiet(chain):
                 continue
-            data = self._data(chain)
+            try:
+                data = self._data(chain)
+            except OSError as error:
+                self.troubles[chain] = error.strerror or str(error)
+                continue
+            self.troubles.pop(chain, None)
             if data:
                 self._looks.pop(chain, None)
                 unreadable += self._take(chain, data, batch)
@@ -256,7 +265,7 @@ def _end_of(path: Path) -> Position:
                 if begin == 0 or len(line) < len(before):
                     break
                 want *= 2
-    except FileNotFoundError:
+    except OSError:
         return Position(first, 0, first)
     seq = (parse(line) or {}).get("seq")
     if not newline or not isinstance(seq, int):

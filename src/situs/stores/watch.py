@@ -19,7 +19,7 @@ from situs.stores.layout import chain_folders, segments
 from situs.stores.upkeep import recovered
 
 _log = logging.getLogger(__name__)
-_RETRY_S = 2.0
+_RETRY_S = 1.0
 _SWEEP_S = 60.0
 _LAST_ROUND_S = 2.0
 
@@ -49,6 +49,7 @@ class Watch:
         self._wall = wall
         self._poll_s = poll_s
         self._problem: str | None = None
+        self._stuck: str | None = None
         self._index: Index | None = None
         self._follower = Follower(receipts)
         self._join = Join()
@@ -74,7 +75,9 @@ class Watch:
 
     def problem(self) -> str | None:
         """Why the index is not kept up; None while it is."""
-        return self._problem
+        for chain, why in list(self._follower.troubles.items()):
+            return self._problem or f"receipts of {chain} cannot be read: {why}"
+        return self._problem or self._stuck
 
     # The thread.
 
@@ -84,8 +87,11 @@ class Watch:
             stopping = self._stop.wait(self._poll_s)
             try:
                 self._round()
+                self._stuck = None
             except Exception as error:
-                _log.warning("following the receipts failed (%s); it is tried again", type(error))
+                if self._stuck is None:
+                    _log.warning("following the receipts failed; it is tried again", exc_info=True)
+                self._stuck = f"following the receipts failed ({type(error).__name__})"
         if self._index is not None:
             self._index.close()
 

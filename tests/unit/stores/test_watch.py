@@ -194,6 +194,20 @@ def test_a_rebuild_beside_a_running_watch_leaves_each_request_once(tmp_path):
     assert seen.ids == ledger(tmp_path) == names(*range(number))
 
 
+def test_a_chain_that_cannot_be_read_is_told_and_holds_up_no_other(tmp_path):
+    seen = Seen()
+    unreadable = receipts_dir(tmp_path) / "0123456789ab" / "000000000000.jsonl"
+    unreadable.mkdir(parents=True)
+    with writing(tmp_path) as writer, watching(tmp_path, seen) as watch:
+        serve(writer, 1)
+        until(lambda: seen.ids == names(1))
+        until(watch.problem)
+        assert "0123456789ab cannot be read" in watch.problem()
+        unreadable.rmdir()
+        until(lambda: watch.problem() is None)
+    assert ledger(tmp_path) == names(1)
+
+
 def test_what_another_process_forgot_is_read_again(tmp_path):
     seen, path = Seen(), tmp_path / INDEX_FILE
     with writing(tmp_path) as writer, watching(tmp_path, seen):
