@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from msgspec import Struct
 
+from situs.app.confine import workers_environment
 from situs.app.link import (
     Alive,
     Asked,
@@ -194,6 +195,7 @@ class Crew:
             *(sys.executable, "-P", "-m", "situs.app.worker", msgspec.json.encode(place).decode()),
             pass_fds=(place.listener, place.link, place.board),
             stdin=asyncio.subprocess.DEVNULL,
+            env=workers_environment(),
             start_new_session=True,
         )
         theirs.close()

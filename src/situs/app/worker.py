@@ -58,7 +58,7 @@ from situs.gateway import Gateway
 from situs.http.app import App
 from situs.http.auth import Auth, key_required
 from situs.stores.segments import SegmentWriter
-from situs.telemetry.logs import set_up
+from situs.telemetry.logs import catch_all, set_up
 from situs.trust.api_keys import NO_KEYS
 from situs.trust.keys import open_signing_key
 
@@ -236,6 +236,7 @@ def main() -> None:
     """The argument is the place, as JSON."""
     place = msgspec.json.decode(sys.argv[1], type=Place)
     set_up(place.log.format, place.log.level)
+    catch_all()
     logging.getLogger("uvicorn.error").setLevel("ERROR")
     warm()
     with suppress(BrokenPipeError):

@@ -76,16 +76,19 @@ def _run(
 
     import uvloop
 
+    from situs.app.confine import confine
     from situs.app.parent import Parent
     from situs.app.run import serve as run
     from situs.app.server import listen
     from situs.http.auth import check_listener
-    from situs.telemetry.logs import set_up
+    from situs.telemetry.logs import catch_all, set_up
     from situs.trust.api_keys import KeyFile
 
+    confine()
     setting = read()
     log, server = setting.config.telemetry.log, setting.config.server
     set_up(log.format, log.level)
+    catch_all()
     logging.getLogger("uvicorn.error").setLevel("ERROR")
     keys = KeyFile(setting.data)
     check_listener(server.host, keys.table, time.time())

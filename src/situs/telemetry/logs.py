@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, TextIO
 
 import msgspec
@@ -55,6 +57,26 @@ def set_up(format: str, level: str, stream: TextIO | None = None) -> None:  # no
     logging.getLogger(ACCESS).setLevel("INFO")
 
 
+def catch_all() -> None:
+    """What nobody else catches is logged as other errors are: its message may hold content."""
+
+    def log(name: str, error: BaseException | None, kind: type[BaseException]) -> None:
+        if error is None or isinstance(error, KeyboardInterrupt):
+            return
+        logging.getLogger(__name__).critical(
+            "%s ended by %s", name, kind.__name__, exc_info=(kind, error, error.__traceback__)
+        )
+
+    def of_process(
+        kind: type[BaseException], error: BaseException, _: TracebackType | None
+    ) -> None:
+        log("the process was", error, kind)
+
+    sys.excepthook = of_process
+    threading.excepthook = lambda said: log("a thread was", said.exc_value, said.exc_type)
+    sys.unraisablehook = lambda said: log("a clean-up was", said.exc_value, said.exc_type)
+
+
 def log_access(batch: Sequence[Served]) -> None:
     """One line a request: who, what, where, how much, how long."""
     log = logging.getLogger(ACCESS)
@@ -99,6 +121,8 @@ def _document(record: logging.LogRecord) -> dict[str, Any]:
     """An exception is its type and place; its message, and what follows it, may hold content."""
     at = datetime.fromtimestamp(record.created, UTC)
     event = _sound(record.getMessage())
+    if record.name == "asyncio":  # what follows are arguments and results, in full
+        event = event.partition("\n")[0].partition("(")[0]
     error = record.exc_info[1] if record.exc_info else None
     found: dict[str, Any] = {
         "ts": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
