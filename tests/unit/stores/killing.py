@@ -1,8 +1,9 @@
 """Works on a data directory and is killed at random moments, again and again.
 
-    python -m tests.unit.stores.killing DATA TURNS write|retire
+    python -m tests.unit.stores.killing DATA TURNS write|retire [FIRST-TURN]
 
-Prints a line for each request that was acknowledged: its number and its receipt.
+Several may run beside each other, with turns of their own. Prints a line for each request that was
+acknowledged: its number and its receipt.
 """
 
 import os
@@ -31,18 +32,19 @@ def retire(data: Path, turn: int) -> None:
     retired(data)
 
 
-def main(data: Path, turns: int, work: str) -> None:
-    for turn in range(turns):
+def main(data: Path, turns: int, work: str, first: int = 0) -> None:
+    for turn in range(first, first + turns):
         pid = os.fork()
         if not pid:
             try:
                 {"write": write, "retire": retire}[work](data, turn)
             finally:
                 os._exit(0)
-        time.sleep(random.uniform(0.0, 0.12 if work == "write" else 0.02))
+        at_most = 0.02 if work == "retire" else 0.1
+        time.sleep(0.6 if turn % 5 == 4 and work == "write" else random.uniform(0.0, at_most))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:]))
