@@ -17,11 +17,15 @@ def tree(kind):
 
 
 ON_THE_WIRE = [kind for kind in tree(SitusError) if not issubclass(kind, OperatorError)]
-WITH_REASON = (errors.BackendUnavailable, errors.StreamBroken)
+FIELDS = {
+    errors.BackendUnavailable: {"reason": "cut"},
+    errors.StreamBroken: {"reason": "cut"},
+    errors.RateLimited: {"limit": 60, "reset_s": 1.5, "retry_after_s": 2},
+}
 
 
 def made(kind):
-    return kind("It failed.", reason="cut") if issubclass(kind, WITH_REASON) else kind("It failed.")
+    return kind("It failed.", **FIELDS.get(kind, {}))
 
 
 def sent(error):
