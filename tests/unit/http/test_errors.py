@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ def tree(kind):
 
 
 ON_THE_WIRE = [kind for kind in tree(SitusError) if not issubclass(kind, OperatorError)]
-FIELDS = {
+FIELDS: dict[type[SitusError], dict[str, Any]] = {
     errors.BackendUnavailable: {"reason": "cut"},
     errors.StreamBroken: {"reason": "cut"},
     errors.RateLimited: {"limit": 60, "reset_s": 1.5, "retry_after_s": 2},
