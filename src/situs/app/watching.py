@@ -55,10 +55,10 @@ class Watching:
         self.index: Path = data / INDEX_FILE
 
     def __enter__(self) -> Self:
-        self._witness.start()
-        self._stack.callback(self._witness.close)
         self._watch.start()
         self._stack.callback(self._watch.close)
+        self._witness.start()
+        self._stack.callback(self._witness.close)  # first, so that its last words are read
         return self
 
     def __exit__(self, *_: object) -> None:

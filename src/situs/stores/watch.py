@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ _log = logging.getLogger(__name__)
 _RETRY_S = 1.0
 _SWEEP_S = 60.0
 _LAST_ROUND_S = 2.0
+_NICE = 10
 
 Sink = Callable[[Sequence[Served]], None]
 
@@ -82,6 +84,8 @@ class Watch:
     # The thread.
 
     def _run(self) -> None:
+        with suppress(OSError):  # requests come first
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         stopping = False
         while not stopping:
             stopping = self._stop.wait(self._poll_s)
