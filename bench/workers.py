@@ -1,0 +1,119 @@
+"""Throughput with one worker and with two, in interleaved rounds of one run; the bar is 1.6 times.
+
+    python -m bench workers --rounds 3
+
+Everything may run on every core: workers, parent, upstream and callers. On a machine with two cores
+the second worker therefore competes with the parent, the upstream and the callers, whose share of a
+request one worker alone leaves to the idle core. Prompts of 30 KB make the request path the greater
+part of the work, as it is where callers and models are other machines. The row has what each part
+used of CPU for a request; `ratio_own_cores` is what two workers reach where the others are not in
+their way: twice the requests that a CPU second of a worker serves, against one alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import endurance
+from bench.endurance import Stage
+
+BAR = 1.6
+Round = dict[str, float]
+
+
+def measure(workers: int, given: argparse.Namespace) -> Round:
+    """One round: a gateway of its own, saturated."""
+    with tempfile.TemporaryDirectory(prefix="situs-workers-") as folder:
+        with Stage(Path(folder), workers) as stage:
+            options = ["--size", str(given.size), "--callers", str(given.callers)]
+            with endurance.ended(stage.load(*options, "--seconds", "2", "--seed", "1")) as warm_up:
+                warm_up.wait()
+            parts = {
+                "worker": stage.worker_pids(),
+                "parent": [stage.gateway.pid],
+                "upstream": [stage.upstream.pid],
+            }
+            before = {name: _own_cpu_s(pids) for name, pids in parts.items()}
+            counted = stage.arrived.read_bytes().count(b"\n")
+            children = os.times()
+            begun = time.perf_counter()
+            with endurance.ended(stage.load(*options, "--seconds", str(given.seconds))) as load:
+                load.wait()
+            took = time.perf_counter() - begun
+            served = max(1, stage.arrived.read_bytes().count(b"\n") - counted)
+            used = {name: _own_cpu_s(pids) - before[name] for name, pids in parts.items()}
+            after = os.times()
+            used["callers"] = (
+                after.children_user
+                + after.children_system
+                - children.children_user
+                - children.children_system
+            )
+            stage.stop()
+    each = {f"{name}_cpu_us": round(1e6 * cpu / served, 1) for name, cpu in used.items()}
+    return {"rps": round(served / took, 1), **each}
+
+
+def _own_cpu_s(pids: list[int]) -> float:
+    """User and system time of these processes without their children."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def summary(rounds: dict[int, list[Round]]) -> dict[str, Any]:
+    """Medians by number of workers, and how they compare, round by round."""
+    row: dict[str, Any] = {}
+    for workers, got in rounds.items():
+        for key in got[0]:
+            values = [one[key] for one in got]
+            row[f"{key}_{workers}"] = round(statistics.median(values), 1)
+            row[f"{key}_{workers}_range"] = [min(values), max(values)]
+    pairs = list(zip(rounds[1], rounds[2], strict=True))
+    for name, key in (("ratio", "rps"), ("cpu_ratio", "worker_cpu_us")):
+        row[name] = round(statistics.median(two[key] / one[key] for one, two in pairs), 3)
+    row["ratio_own_cores"] = round(2 / row["cpu_ratio"], 3)
+    return row
+
+
+def run(given: argparse.Namespace) -> dict[str, Any]:
+    rounds: dict[int, list[Round]] = {1: [], 2: []}
+    for number in range(given.rounds):
+        for workers, got in rounds.items():
+            got.append(measure(workers, given))
+            endurance.say(f"round {number + 1}, {workers} worker(s): {got[-1]}")
+    row = summary(rounds)
+    wrong = []
+    if max(row["ratio"], row["ratio_own_cores"]) < BAR:
+        wrong.append(f"two workers serve {row['ratio']} times what one does")
+    return {
+        "rounds": given.rounds,
+        "size": given.size,
+        "callers": given.callers,
+        **row,
+        "wrong": wrong,
+        "sound": not wrong,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("--size", type=int, default=30_000)
+    parser.add_argument("--callers", type=int, default=24)
+    parser.add_argument("--dry", action="store_true", help="do not append the row")
+    given = parser.parse_args()
+    endurance.finish("workers", run(given), save=not given.dry)
+
+
+if __name__ == "__main__":
+    main()
