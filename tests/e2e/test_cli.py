@@ -202,3 +202,21 @@ def written_to(file, *arguments):
 def test_completion_is_a_script():
     for shell in ("bash", "zsh", "fish"):
         assert "_SITUS_COMPLETE" in situs("completion", shell).stdout
+
+
+@pytest.mark.parametrize(
+    ("document", "task"),
+    [
+        ({"model": "auto", "input": ["one", "two"]}, "embedding"),
+        ({"model": "auto", "prompt": "Once upon a time"}, None),
+    ],
+)
+def test_explain_reads_a_request_of_any_wire(tmp_path, document, task):
+    file = tmp_path / "request.json"
+    file.write_text(json.dumps(document))
+    done = situs("explain", "--file", str(file), "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert task in (None, said["analysis"]["task"])
+    served = {"embedding": "local-minilm", None: "local-smollm2"}[task]
+    assert said["pick"] == served

@@ -166,9 +166,13 @@ def _reason(entry: Entry) -> str:
         exclusions = (*policy["exclusions"], *placement["exclusions"])
         codes = [] if placement["ranked"] else [e["code"] for e in exclusions]
         return ", ".join(dict.fromkeys((code, *codes)))
-    if len(outcome.get("attempts", ())) > 1:
+    attempts = outcome.get("attempts", ())
+    routed = decision["analysis"].get("routed")
+    if outcome and not attempts and routed is not None:
+        return "route_answer"
+    if len(attempts) > 1:
         return "failover"
-    if decision["request"]["model"] != "auto":
+    if decision["request"]["model"] != "auto" and routed is None:
         return "pinned"
     return "only_candidate" if len(placement["ranked"]) == 1 else str(placement["objective"])
 
@@ -180,12 +184,15 @@ def _tables(entry: Entry) -> list[Table]:
     request, analysis, policy = decision["request"], decision["analysis"], decision["policy"]
     for name, value in zip(_COLUMNS, _row(entry), strict=True):
         facts.add_row(name, value)
+    routed = analysis.get("routed")
+    route = "-" if routed is None else f"{routed['route']}, by {routed['by']}"
     owed = ", ".join(f"{o['kind']} {o['deployment']}" for o in policy["obligations"])
     for name, value in (
         ("receipt", entry.ref),
         ("request", f"{request['wire']} {request['model']}, {request['size']} bytes"),
         ("digest", request["digest"]),
         ("task", f"{analysis['task']}, needs {analysis['needs']} ({analysis['tier']})"),
+        ("route", route),
         ("findings", ", ".join(f["kind"] for f in analysis["findings"]) or "-"),
         ("policy", policy["policy"] + (f": {policy['error']}" if policy["error"] else "")),
         ("obligations", owed or "-"),

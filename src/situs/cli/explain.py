@@ -20,7 +20,7 @@ from situs.core.request import AUTO, Objective
 @click.option(
     "--file",
     type=click.Path(dir_okay=False, path_type=Path, exists=True, allow_dash=True),
-    help="A chat completions request as JSON; - reads standard input.",
+    help="A request as JSON: for chat, completions or embeddings; - reads standard input.",
 )
 @click.option("--model", help="As the request would name it (default: auto).")
 @click.option(
@@ -70,6 +70,17 @@ def _body(text: str | None, file: Path | None, model: str | None) -> bytes:
     return json.dumps({"model": model or AUTO, "messages": [message]}).encode()
 
 
+def _explained_at(body: bytes) -> str:
+    """Where a gateway explains such a request: what it asks for shows what it is."""
+    try:
+        fields = frozenset(json.loads(body))
+    except (ValueError, TypeError):
+        fields = frozenset()
+    wires = (("input", "/embeddings"), ("prompt", "/completions"))
+    kind = next((path for field, path in wires if field in fields), "")
+    return "/situs/v1/explain" + ("" if "messages" in fields else kind)
+
+
 def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
     """The same function the gateway calls, on the configured fleet, with nothing known of it."""
     import time
@@ -81,14 +92,13 @@ def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
     from situs.decide import decide
     from situs.errors import UnknownModel
     from situs.http.headers import ask_of
-    from situs.http.inference import new_id
-    from situs.http.openai_chat import parse
+    from situs.http.inference import form_of, new_id
     from situs.placement.explain import explain as spread_out
     from situs.placement.filters import known_name
 
     snapshot = snapshot_of(load_plan(setting_from(config, None), 0, {}, secrets=False))
     ask = ask_of({name.encode(): value.encode() for name, value in headers.items()})
-    request = parse(body, new_id(), ask, Principal())
+    request = form_of(_explained_at(body)).parse(body, new_id(), ask, Principal(), None)
     if not known_name(request, snapshot):
         raise UnknownModel(
             "No deployment, model or route has this name.",
@@ -108,7 +118,7 @@ def _ask(url: str, body: bytes, headers: dict[str, str]) -> Any:
     if not url.startswith(("http://", "https://")):
         raise click.UsageError("--url begins with http:// or https://.")
     request = Request(  # noqa: S310 - the scheme is checked above
-        url.rstrip("/") + "/situs/v1/explain",
+        url.rstrip("/") + _explained_at(body),
         data=body,
         headers={"content-type": "application/json", **headers},
     )
