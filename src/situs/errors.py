@@ -17,6 +17,7 @@
     ├─ NoDeploymentFits        422  policy left something; what is asked fits none of it
     ├─ NoCapacity              503  policy left something; it is down or busy
     ├─ Draining                503  this process is about to stop
+    ├─ Overloaded              503  this process holds as much as it may
     ├─ CannotRecord            503  the receipt segment is not writable: nothing leaves
     ├─ UpstreamError           502  a backend did wrong
     │  ├─ BackendUnavailable   502  before the first byte: the next deployment is tried
@@ -143,6 +144,15 @@ class NoCapacity(SitusError):
 class Draining(SitusError):
     code, status = "draining", 503
     do = "Retry; this process is stopping."
+
+
+class Overloaded(SitusError):
+    code, status = "overloaded", 503
+    do = "Retry later; server.max_connections and server.max_held_mb say how much is held."
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.retry_after_s = 1
 
 
 class CannotRecord(SitusError):

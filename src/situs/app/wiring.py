@@ -147,4 +147,4 @@ def application(
     hosts = frozenset(host.lower() for host in server.allowed_hosts)
     origins = frozenset(origin.lower() for origin in server.allowed_origins)
     guard = Guard(hosts, origins, addresses=not is_loopback(server.host))
-    return App(routes, guard, server.max_body_mb * 1_000_000, auth)
+    return App(routes, guard, server.max_body_mb * 1_000_000, auth, server.max_held_mb * 1_000_000)

@@ -171,7 +171,9 @@ class Worker:
         required = key_required(server.host, server.require_key)
         self._auth = auth = Auth(self._table, required, self._desk.lease)
         self._app = application(plan, gateway, self._desk, auth, lambda: receipts.state().problem)
-        self._server = quiet_server(self._app, self._drain_s)
+        self._server = quiet_server(
+            self._app, self._drain_s, limit_concurrency=server.max_connections
+        )
         settle_memory()
         serving = self._server.serve(sockets=[self._listener])
         self._serving = asyncio.get_running_loop().create_task(serving)

@@ -102,6 +102,13 @@ class Server(_Section, frozen=True, kw_only=True):
     max_body_mb: Annotated[
         int, Meta(ge=1, le=1024, description="Larger requests are refused with 413.")
     ] = 20
+    max_held_mb: Annotated[
+        int,
+        Meta(ge=1, description="A worker holds so much of requests' bodies, then answers 503."),
+    ] = 256
+    max_connections: Annotated[
+        int, Meta(ge=1, description="A worker keeps so many open; further ones are answered 503.")
+    ] = 1000
     allowed_hosts: Annotated[
         tuple[Host, ...],
         Meta(description="Values of the Host header to accept besides loopback names."),

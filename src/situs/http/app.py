@@ -17,6 +17,7 @@ from situs.errors import (
     Draining,
     InvalidRequest,
     MethodNotAllowed,
+    Overloaded,
     RequestTooLarge,
     UnknownPath,
 )
@@ -51,7 +52,8 @@ Handler = Callable[[Call], Awaitable[None]]
 class App:
     """Routes by method and path; a path that ends in `/` takes what follows as its argument.
 
-    Without `auth`, whoever reaches it may do everything. `refused` counts, by code, the requests
+    Without `auth`, whoever reaches it may do everything. Sizes are bytes of bodies: of one, and of
+    all that are read or being answered. `refused` counts, by code, the requests
     that ended before there was a decision about them.
     """
 
@@ -61,11 +63,14 @@ class App:
         guard: Guard,
         max_body: int,
         auth: Auth | None = None,
+        max_held: int | None = None,
     ) -> None:
         self._routes = dict(routes)
         self._paths = {path for _, path in routes}
         self._guard = guard
         self._max_body = max_body
+        self._max_held = max_held
+        self._held = 0
         self._auth = auth
         self._loop: asyncio.AbstractEventLoop | None = None
         self.running: set[asyncio.Task[Any]] = set()
@@ -77,7 +82,7 @@ class App:
             raise RuntimeError(f"no {scope['type']} here")
         try:
             await self._serve(scope, receive, send)
-        except RequestTooLarge as error:
+        except (RequestTooLarge, Overloaded) as error:
             self.refused[error.code] += 1
             await send_error(send, error, [(b"connection", b"close")])  # the rest is not read
         except Exception as error:
@@ -107,7 +112,11 @@ class App:
             require_json(headers)
             body = await self._read(headers, receive)
         loop, query = self._running_loop(), scope["query_string"].decode("latin-1")
-        await handler(Call(path, headers, body, receive, send, loop, self.running, query, caller))
+        call = Call(path, headers, body, receive, send, loop, self.running, query, caller)
+        try:
+            await handler(call)
+        finally:
+            self._held -= len(body)
 
     def stop_running(self) -> None:
         """Ends the requests that still run: each caller is told, each record says who did it."""
@@ -130,23 +139,30 @@ class App:
         raise UnknownPath("There is nothing at this path.")
 
     async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-        """The whole body. Raises RequestTooLarge as soon as that is known."""
+        """The whole body. Raises RequestTooLarge or Overloaded as soon as that is known."""
         declared = headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared[:20]) > self._max_body:
             raise self._too_large()
         parts: list[bytes] = []
         size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise InvalidRequest("The caller left before its request was whole.")
-            part = message.get("body", b"")
-            size += len(part)
-            if size > self._max_body:
-                raise self._too_large()
-            parts.append(part)
-            if not message.get("more_body"):
-                return parts[0] if len(parts) == 1 else b"".join(parts)
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise InvalidRequest("The caller left before its request was whole.")
+                part = message.get("body", b"")
+                size += len(part)
+                self._held += len(part)
+                if size > self._max_body:
+                    raise self._too_large()
+                if self._max_held is not None and self._held > self._max_held:
+                    raise Overloaded("This process holds as much of other requests as it may.")
+                parts.append(part)
+                if not message.get("more_body"):
+                    return parts[0] if len(parts) == 1 else b"".join(parts)
+        except BaseException:
+            self._held -= size
+            raise
 
     def _too_large(self) -> RequestTooLarge:
         return RequestTooLarge(f"The body is larger than {self._max_body // 1_000_000} MB.")

@@ -9,14 +9,22 @@ from typing import Any, ClassVar
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from situs.errors import InvalidRequest
+from situs.errors import InvalidRequest, Overloaded, SitusError
 from situs.http.errors import envelope
 
-_REFUSAL = msgspec.json.encode(envelope(InvalidRequest("The bytes are no valid HTTP request.")))
-_REFUSED = (
-    b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
-    b"connection: close\r\n\r\n%b"
-) % (len(_REFUSAL), _REFUSAL)
+
+def _last(status: bytes, error: SitusError) -> bytes:
+    """An answer after which the connection is closed."""
+    body, wait_s = msgspec.json.encode(envelope(error)), error.retry_after_s
+    later = b"" if wait_s is None else b"retry-after: %d\r\n" % wait_s
+    return (
+        b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+        b"%bconnection: close\r\n\r\n%b"
+    ) % (status, len(body), later, body)
+
+
+_REFUSED = _last(b"400 Bad Request", InvalidRequest("The bytes are no valid HTTP request."))
+_FULL = _last(b"503 Service Unavailable", Overloaded("Too many connections are open."))
 
 _MAX_DIGITS = 19
 _ONCE = frozenset({b"host", b"origin", b"authorization", b"x-api-key", b"content-type", b"expect"})
@@ -41,9 +49,9 @@ class GuardedProtocol(HttpToolsProtocol):
     `least_rate` bytes a second, looked at every `body_s` and `answer_s` seconds. A body's size is
     the application's to bound. Refused besides what the parser refuses (RFC 9112): a target that
     is no path, a header twice that is read once, HTTP/1.0 with a body, and a request before the
-    answer to the last one is over.
+    answer to the last one is over. A connection beyond the limit is told so and closed.
 
-    uvicorn takes the class as `Config(http=GuardedProtocol)`.
+    uvicorn takes the class as `Config(http=GuardedProtocol, limit_concurrency=CONNECTIONS)`.
     """
 
     head_bytes: ClassVar[int] = 64 * 1024
@@ -59,6 +67,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._untaken = 0  # bytes of the answer
         self._arriving: asyncio.TimerHandle | None = None
         self._leaving: asyncio.TimerHandle | None = None
+        self._most, self.limit_concurrency = self.limit_concurrency, None  # ours, not uvicorn's
 
     @property
     def _busy(self) -> bool:
@@ -69,6 +78,10 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if self._most is not None and len(self.connections) > self._most:
+            transport.write(_FULL)
+            transport.close()
+            return
         self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:
