@@ -217,6 +217,6 @@ def test_explain_reads_a_request_of_any_wire(tmp_path, document, task):
     done = situs("explain", "--file", str(file), "--json")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert task in (None, said["analysis"]["task"])
+    assert task in (None, said["decision"]["analysis"]["task"])
     served = {"embedding": "local-minilm", None: "local-smollm2"}[task]
     assert said["pick"] == served

@@ -30,6 +30,7 @@ from situs.trust.keys import open_signing_key
 
 _log = logging.getLogger(__name__)
 _BEAT_S = 1.0
+_RETIRE_S = 3600.0
 
 Read = Callable[[], Setting]
 
@@ -84,8 +85,8 @@ class Parent:
             await self.crew.begin(plan)
             self._plan = plan
             await self._begin_to_answer(stack, self._office)
-            self._beating = asyncio.create_task(self._beat(plan, watching))
-            stack.callback(self._beating.cancel)
+            for life in (self._beat(plan, watching), self._retire(watching)):
+                stack.callback(asyncio.create_task(life).cancel)
             self._stack = stack.pop_all()
         return self
 
@@ -190,6 +191,11 @@ class Parent:
             self.crew.beat()
             self._look_at_keys()
             watching.tell(self._status(self._plan or plan))
+
+    async def _retire(self, watching: Watching) -> None:
+        while True:
+            await asyncio.to_thread(watching.retire)
+            await asyncio.sleep(_RETIRE_S)
 
     def _look_at_keys(self) -> None:
         table = self._keys.poll()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -9,12 +10,16 @@ from pathlib import Path
 from threading import Lock
 from typing import Self
 
+from msgspec.structs import replace
+
 from situs import __version__
 from situs.app.setting import Setting
+from situs.config.build import pace_of
 from situs.config.collector import collector_of
 from situs.core.record import Served
 from situs.stores.database import INDEX_FILE
 from situs.stores.layout import receipts_dir
+from situs.stores.retention import NOT_READ, read_by_index, retire
 from situs.stores.signatory import Signer
 from situs.stores.watch import Sink, Watch
 from situs.stores.witness import Witness
@@ -22,6 +27,11 @@ from situs.telemetry.logs import log_access
 from situs.telemetry.metrics import Metrics
 from situs.telemetry.report import StatusReport, Window
 from situs.telemetry.status import Status
+from situs.trust.keys import pinned_keys
+
+_log = logging.getLogger(__name__)
+_WITNESS_S = 2.0
+_DAY_S = 86_400.0
 
 
 class Watching:
@@ -51,7 +61,10 @@ class Watching:
             self._stack.callback(self._traces.close)
             sinks.append(self._traces.observe)
         self._watch = Watch(receipts_dir(data), data / INDEX_FILE, sinks)
-        self._witness = Witness(receipts_dir(data), signer, time.time)
+        pace = replace(pace_of(setting.config), group_s=_WITNESS_S)
+        self._witness = Witness(receipts_dir(data), signer, time.time, pace)
+        self._setting = setting
+        self._signer = signer
         self.index: Path = data / INDEX_FILE
 
     def __enter__(self) -> Self:
@@ -81,6 +94,22 @@ class Watching:
     def report(self) -> StatusReport:
         with self._lock:
             return self._window.report(time.time(), self._status)
+
+    def retire(self) -> None:
+        """Remove the receipts that are older than configured, and read by the index."""
+        data, keep_days = self._setting.data, self._setting.config.receipts.keep_days
+        if keep_days is None:
+            return
+        older_than = time.time() - keep_days * _DAY_S
+        keys = pinned_keys(data / "keys")
+        try:
+            done = retire(receipts_dir(data), self._signer, keys, older_than, read_by_index(data))
+        except OSError as error:
+            _log.warning("old receipts could not be retired: %s", error.strerror)
+            return
+        for one in done:
+            if one.kept not in (None, NOT_READ):
+                _log.warning("segment %s/%s stays: %s", one.chain, one.file, one.kept)
 
     def _count(self, batch: Sequence[Served]) -> None:
         with self._lock:

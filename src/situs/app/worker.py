@@ -45,6 +45,7 @@ from situs.app.server import Server, quiet_server
 from situs.app.wiring import Desk, application, backends_of
 from situs.backends.onnx_embeddings import Encoders
 from situs.backends.openai_compatible import Origins
+from situs.config import build
 from situs.core.decision import Analysis
 from situs.core.fleet import Health
 from situs.core.ports import Backends
@@ -57,6 +58,7 @@ from situs.fleet.situation import Situation
 from situs.gateway import Gateway
 from situs.http.app import App
 from situs.http.auth import Auth, key_required
+from situs.stores.layout import receipts_dir
 from situs.stores.segments import SegmentWriter
 from situs.telemetry.logs import catch_all, set_up
 from situs.trust.api_keys import NO_KEYS
@@ -136,7 +138,12 @@ class Worker:
 
     def _begin(self, plan: Plan) -> None:
         data = Path(plan.data)
-        writer = SegmentWriter(data / "receipts", open_signing_key(data / "keys"), time.time)
+        writer = SegmentWriter(
+            receipts_dir(data),
+            open_signing_key(data / "keys"),
+            time.time,
+            build.pace_of(plan.config),
+        )
         writer.start()
         self._receipts = writer
         self._stack.callback(self._aside.shutdown, wait=False, cancel_futures=True)

@@ -18,6 +18,7 @@ from situs.core.fleet import DeploymentState, FleetView
 from situs.core.label import Label
 from situs.core.record import Decided
 from situs.core.request import AUTO, Ask, Modality, Objective
+from situs.core.route import Routed
 
 FORMAT = 1
 GENESIS = "0" * 64
@@ -195,7 +196,7 @@ def decision_body(record: Decided, slot: int, salt: bytes) -> bytes:
             at=decision.at,
             request=RequestFacts(
                 wire=request.wire.value,
-                model=_known_model(request.model, view, salt),
+                model=_known_model(request.model, decision.analysis.routed, view, salt),
                 size=request.size,
                 digest=sha256(salt + request.body).hexdigest(),
                 salt=slot,
@@ -223,9 +224,11 @@ def salted(salt: bytes, kind: str, text: str) -> str:
     return sha256(salt + f"{kind}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _known_model(model: str, view: FleetView, salt: bytes) -> str:
+def _known_model(model: str, routed: Routed | None, view: FleetView, salt: bytes) -> str:
     """Names that the configuration knows stay; anything else could be content."""
-    if model == AUTO or any(model in (d.name, d.model.name) for d in view.deployments):
+    if model == AUTO or (routed is not None and routed.route == model):
+        return model
+    if any(model in (d.name, d.model.name) for d in view.deployments):
         return model
     return "sha256:" + salted(salt, "model", model)
 
