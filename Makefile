@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 7488
 
-.PHONY: help up setup test lint fix bench bench-peers size lock clean
+.PHONY: help up setup test test-full lint fix bench bench-peers soak size lock clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -18,6 +18,14 @@ setup: $(VENV)/.dev ## install what development needs
 test: $(VENV)/.dev ## run the whole suite
 	@$(BIN)/situs models pull
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-full: test ## the suite, then load: kills, reloads, a short soak (about ten minutes)
+	$(BIN)/python -m bench crash --kills 10 --dry
+	$(BIN)/python -m bench reload --times 20 --dry
+	$(BIN)/python -m bench soak --requests 40000 --dry
+
+soak: $(VENV)/.dev ## ten minutes of every kind of load; appends a row to bench/results
+	$(BIN)/python -m bench soak --requests 200000 --minutes 10
 
 lint: $(VENV)/.dev ## formatting, lint, types, import floors, sizes, docs
 	$(BIN)/ruff format --check src tests bench

@@ -1,4 +1,4 @@
-"""Lists and runs the benchmarks; each appends rows to `bench/results/`.
+"""Lists and runs the benchmarks; each appends rows to `bench/results/` and renews their page.
 
 python -m bench                    run them all
 python -m bench --list
@@ -13,13 +13,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import gateway, processes
+from bench import gateway, processes, report
 
 HERE = Path(__file__).parent
 SCRIPTS = ("decision", "analysis", "policy", "receipts", "index", "embeddings")
 """Benchmarks of one part: scripts that print one JSON object a line; rows are appended here."""
 
-OTHERS = ("gateway", "compare", "load", "peers", "size")
+ENDURANCE = ("workers", "reload", "crash", "soak")
+"""Whole gateways under long load; each appends a row itself, and exits 1 when it is not sound."""
+
+OTHERS = ("gateway", *ENDURANCE, "report", "compare", "load", "peers", "size")
 
 
 def purpose(name: str) -> str:
@@ -48,13 +51,16 @@ def main(arguments: list[str]) -> None:
                 if (HERE / f"{name}.py").exists():
                     script(name, [])
             gateway.main(["--systems", "situs"])
+            report.write()
         case ["--list"] | ["list"] | ["--help"] | ["-h"]:
             for name in (*SCRIPTS, *OTHERS):
                 print(f"{name:10} {purpose(name)}")
         case [name, *rest] if name in SCRIPTS:
             script(name, rest)
+            report.write()
         case ["gateway", *rest]:
             gateway.main(rest)
+            report.write()
         case [name, *rest] if name in OTHERS:
             command = [sys.executable, "-m", f"bench.{name}", *rest]
             sys.exit(subprocess.run(command, cwd=processes.ROOT, check=False).returncode)

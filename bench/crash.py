@@ -17,10 +17,8 @@ import random
 import signal
 import statistics
 import sys
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from bench import endurance
@@ -97,23 +95,22 @@ def _kill(pid: int) -> None:
 
 
 def run(given: argparse.Namespace) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="situs-crash-") as folder:
-        with Stage(Path(folder), given.workers) as stage:
-            killer = Killer(stage, given.seed)
-            load = stage.load("--callers", str(given.callers), "--seed", str(given.seed))
-            begun = time.monotonic()
-            with endurance.ended(load):
-                for number in range(given.kills):
-                    killer.kill_one()
-                    if number % 10 == 9:
-                        endurance.say(f"{number + 1} kills: {dict(killer.killed)}")
-                time.sleep(1.0)
-            took = time.monotonic() - begun
-            behind = stage.wait_indexed()
-            status = stage.stop()
-            orphans = stage.orphans()
-            report = stage.situs("receipts", "verify", "--json")
-            books = read_books(stage.arrived, stage.told, stage.data)
+    with endurance.staged(given.workers) as stage:
+        killer = Killer(stage, given.seed)
+        load = stage.load("--callers", str(given.callers), "--seed", str(given.seed))
+        begun = time.monotonic()
+        with endurance.ended(load):
+            for number in range(given.kills):
+                killer.kill_one()
+                if number % 10 == 9:
+                    endurance.say(f"{number + 1} kills: {dict(killer.killed)}")
+            time.sleep(1.0)
+        took = time.monotonic() - begun
+        behind = stage.wait_indexed()
+        status = stage.stop()
+        orphans = stage.orphans()
+        report = stage.situs("receipts", "verify", "--json")
+        books = read_books(stage.arrived, stage.told, stage.data)
     findings = compare(books)
     wrong = [f"{name}: {count}" for name, count in findings.wrong.items()]
     wrong += [f"did not start: {text}" for text in killer.failures]

@@ -10,16 +10,17 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from msgspec import Struct
 
-from bench import processes
+from bench import processes, report
 
 MARK = "TMPDIR"
 """In the environment of a gateway and of its workers, and unlike any other's: no orphan escapes."""
@@ -57,8 +58,16 @@ def configuration(upstream: int, **more: Any) -> dict[str, Any]:
     }
 
 
+@contextlib.contextmanager
+def staged(workers: int) -> Iterator[Stage]:
+    """A stage in a folder of its own, gone afterwards."""
+    made = tempfile.TemporaryDirectory(prefix="situs-bench-")
+    with made as folder, Stage(Path(folder), workers) as stage:
+        yield stage
+
+
 class Stage:
-    """Owns a folder with a configuration and data, an upstream, and a gateway that may be killed."""
+    """Owns a folder with configuration and data, an upstream, a gateway that may be killed."""
 
     def __init__(self, folder: Path, workers: int) -> None:
         self.folder, self.data, self.workers = folder, folder / "data", workers
@@ -72,8 +81,10 @@ class Stage:
         self._told: list[Path] = []
         self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
+            before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+            stack.callback(signal.signal, signal.SIGTERM, before)
             stack.callback(self._end_all)
             upstream = [sys.executable, "-m", "bench.endurance_upstream"]
             upstream += ["--port", str(self.upstream_port), "--log", str(self.arrived)]
@@ -222,7 +233,7 @@ def sample(pid: int) -> Sample | None:
 def _is_socket(descriptor: Path) -> bool:
     """One that is closed meanwhile is none."""
     try:
-        return os.readlink(descriptor).startswith("socket:")
+        return str(descriptor.readlink()).startswith("socket:")
     except OSError:
         return False
 
@@ -294,10 +305,11 @@ def say(text: str) -> None:
 
 
 def finish(name: str, row: dict[str, Any], *, save: bool) -> None:
-    """Prints the row; appends it with the machine's facts; exits 1 when it is not `sound`."""
+    """Prints the row; appends it and renews the page; exits 1 when it is not `sound`."""
     full = {"bench": name, **row, **processes.machine()}
     print(json.dumps(full))
     if save:
         processes.append(name, full)
+        report.write()
     if not row["sound"]:
         sys.exit(1)

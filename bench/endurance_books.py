@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Struct
 
 
-
 class Told(Struct, frozen=True):
     """A request as its caller saw it end (see `bench.endurance_load`)."""
 

@@ -76,9 +76,20 @@ class Maker:
         return self._made(number, kind, fate, begin, size, stream=stream, leaves=leaves)
 
     def _made(
-        self, number: int, kind: str, fate: str, begin: int, size: int = 0, *, stream: bool, leaves: str
+        self,
+        number: int,
+        kind: str,
+        fate: str,
+        begin: int,
+        size: int = 0,
+        *,
+        stream: bool,
+        leaves: str,
     ) -> Call:
-        text = b"#n%d;%b# " % (number, fate.encode()) + self._text[begin : begin + (size or self._size)]
+        text = (
+            b"#n%d;%b# " % (number, fate.encode())
+            + self._text[begin : begin + (size or self._size)]
+        )
         model = b'{"model":"auto",' + (b'"stream":true,' if stream else b"")
         if kind == "chat":
             body = model + b'"messages":[{"role":"user","content":"%b"}]}' % text

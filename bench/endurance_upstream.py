@@ -44,7 +44,8 @@ def _whole(path: str, size: int) -> bytes:
         usage = {"prompt_tokens": 400, "total_tokens": 400}
         return _response(200, {"object": "list", "data": data, "model": "fast", "usage": usage})
     chat = path.endswith("/chat/completions")
-    said = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+    message = {"role": "assistant", "content": text}
+    said: dict[str, object] = {"message": message} if chat else {"text": text}
     choice = {"index": 0, **said, "finish_reason": "stop"}
     kind = "chat.completion" if chat else "text_completion"
     document = {"id": "x", "object": kind, "created": 1, "model": "fast", "choices": [choice]}
@@ -62,10 +63,11 @@ def _stream(path: str) -> list[bytes]:
     """The pieces of a streamed answer."""
     chat = path.endswith("/chat/completions")
     kind = "chat.completion.chunk" if chat else "text_completion"
-    said = {"delta": {"content": _WORDS}} if chat else {"text": _WORDS}
+    said: dict[str, object] = {"delta": {"content": _WORDS}} if chat else {"text": _WORDS}
     base = {"id": "x", "object": kind, "created": 1, "model": "fast"}
     chunk = _event({**base, "choices": [{"index": 0, **said, "finish_reason": None}]})
-    last = {"index": 0, **({"delta": {}} if chat else {"text": ""}), "finish_reason": "stop"}
+    nothing: dict[str, object] = {"delta": {}} if chat else {"text": ""}
+    last = {"index": 0, **nothing, "finish_reason": "stop"}
     ending = _event({**base, "choices": [last]})
     ending += _event({**base, "choices": [], "usage": _USAGE}) + _event(b"[DONE]") + b"0\r\n\r\n"
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n"

@@ -13,12 +13,10 @@ import argparse
 import collections
 import json
 import statistics
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from bench import endurance, processes
 from bench.endurance import Stage
@@ -80,7 +78,7 @@ class Loaded:
             )
         )
 
-    def __enter__(self) -> Loaded:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -112,27 +110,26 @@ def unserved(decided: Sequence[Decided], ended: Sequence[Ended], answered: int) 
 
 def run(given: argparse.Namespace) -> dict[str, Any]:
     seconds = given.seconds or max(5.0, given.times * 0.4)
-    with tempfile.TemporaryDirectory(prefix="situs-reload-") as folder:
-        with Stage(Path(folder), given.workers) as stage:
-            texts = write_generations(stage)
-            stage.config.write_text(texts[0])
-            reload(stage)
-            with Loaded(stage, given.rate, seconds) as quiet:
-                pass
-            endurance.say(f"alone: {_latency(quiet.measured)}")
-            took = []
-            with Loaded(stage, given.rate, seconds) as busy:
-                time.sleep(1.5)
-                begun = time.monotonic()
-                for number in range(given.times):
-                    due = begun + number * (seconds - 1.0) / given.times
-                    time.sleep(max(0.0, due - time.monotonic()))
-                    stage.config.write_text(texts[(number + 1) % 2])
-                    took.append(reload(stage))
-            endurance.say(f"with reloads: {_latency(busy.measured)}")
-            status = stage.stop()
-            report = stage.situs("receipts", "verify", "--json")
-            decided, ended = read_receipts(stage.data / "receipts")
+    with endurance.staged(given.workers) as stage:
+        texts = write_generations(stage)
+        stage.config.write_text(texts[0])
+        reload(stage)
+        with Loaded(stage, given.rate, seconds) as quiet:
+            pass
+        endurance.say(f"alone: {_latency(quiet.measured)}")
+        took = []
+        with Loaded(stage, given.rate, seconds) as busy:
+            time.sleep(1.5)
+            begun = time.monotonic()
+            for number in range(given.times):
+                due = begun + number * (seconds - 1.0) / given.times
+                time.sleep(max(0.0, due - time.monotonic()))
+                stage.config.write_text(texts[(number + 1) % 2])
+                took.append(reload(stage))
+        endurance.say(f"with reloads: {_latency(busy.measured)}")
+        status = stage.stop()
+        report = stage.situs("receipts", "verify", "--json")
+        decided, ended = read_receipts(stage.data / "receipts")
     answered = sum(got["total"] for got in (quiet.measured, busy.measured))
     wrong = mixed(decided) + unserved(decided, ended, answered)
     for name, got in (("alone", quiet.measured), ("with reloads", busy.measured)):

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import collections
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ MORE_FILES = 2
 """A segment that begins, a directory that is being synced."""
 
 SOCKETS = 12
-"""Beside one to each caller and one upstream for each: the listener, links, the control of loops."""
+"""Beside one to each caller and one upstream for each: listener, link, what loops need."""
 
 _TOLD_EVERY_S = 10
 
@@ -105,21 +104,20 @@ def counted(books: Books) -> dict[str, Any]:
 
 
 def run(given: argparse.Namespace) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="situs-soak-") as folder:
-        with Stage(Path(folder), given.workers) as stage:
-            options = ["--requests", str(given.requests), "--callers", str(given.callers)]
-            if given.minutes:
-                options += ["--rate", str(given.requests / (60 * given.minutes))]
-            begun = time.monotonic()
-            with endurance.ended(stage.load(*options)) as load:
-                series, index, wal = watched(stage, load, given.every)
-            took = time.monotonic() - begun
-            behind = stage.wait_indexed()
-            status = stage.stop()
-            orphans = stage.orphans()
-            report = stage.situs("receipts", "verify", "--json")
-            books = read_books(stage.arrived, stage.told, stage.data)
-            failed = stage.log.read_text().count("Traceback")
+    with endurance.staged(given.workers) as stage:
+        options = ["--requests", str(given.requests), "--callers", str(given.callers)]
+        if given.minutes:
+            options += ["--rate", str(given.requests / (60 * given.minutes))]
+        begun = time.monotonic()
+        with endurance.ended(stage.load(*options)) as load:
+            series, index, wal = watched(stage, load, given.every)
+        took = time.monotonic() - begun
+        behind = stage.wait_indexed()
+        status = stage.stop()
+        orphans = stage.orphans()
+        report = stage.situs("receipts", "verify", "--json")
+        books = read_books(stage.arrived, stage.told, stage.data)
+        failed = stage.log.read_text().count("Traceback")
     row, wrong = judged(series, given.callers)
     findings = compare(books)
     lost = sum(t.how in ("lost", "late") and "-cut" not in t.kind for t in books.told)

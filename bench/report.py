@@ -1,0 +1,286 @@
+"""Writes docs/reference/benchmarks.md from the newest rows of `bench/results/`.
+
+python -m bench.report           writes the page
+python -m bench.report --check   exits 1 when it is not current
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from bench.processes import RESULTS, ROOT
+
+PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
+Row = Mapping[str, Any]
+
+
+class Table(Struct, frozen=True):
+    """One benchmark on the page.
+
+    `about` are the members that say what a row is about, of each the newest row is shown; `shown`
+    are the figures by their headings. A dot leads into a member that is an object.
+    """
+
+    name: str
+    title: str
+    says: str
+    about: dict[str, str]
+    shown: dict[str, str]
+
+
+TABLES = (
+    Table(
+        "gateway",
+        "The gateway under load",
+        "saturated with 32 connections, then at 100 requests/s, where “added” is the time beyond "
+        "the bare upstream (`direct`) in the same round. The gateway has one core, the load and "
+        "the upstream have another. Medians of the rounds; CPU is of all processes of a system.",
+        {"system": "system"},
+        {
+            "requests/s": "rps",
+            "CPU µs a request": "cpu_us",
+            "added p50 ms": "added_p50_ms",
+            "added p99 ms": "added_p99_ms",
+            "added to first chunk, p50 ms": "added_ttft_p50_ms",
+            "added to a chunk, p50 ms": "added_chunk_p50_ms",
+            "start s": "start_s",
+            "memory MB": "loaded_mb",
+        },
+    ),
+    Table(
+        "workers",
+        "Two workers and one",
+        "saturated throughput in interleaved rounds. On two cores the second worker competes with "
+        "the parent, the upstream and the callers; “ratio on own cores” is twice the requests that "
+        "a CPU second of a worker serves beside a second one, against one alone. The bar is 1.6.",
+        {},
+        {
+            "prompt bytes": "size",
+            "one: requests/s": "rps_1",
+            "two: requests/s": "rps_2",
+            "ratio": "ratio",
+            "ratio on own cores": "ratio_own_cores",
+            "one: worker CPU µs": "worker_cpu_us_1",
+            "two: worker CPU µs": "worker_cpu_us_2",
+            "parent CPU µs": "parent_cpu_us_2",
+        },
+    ),
+    Table(
+        "soak",
+        "Soak",
+        "chats, completions and embeddings of 100 bytes to 100 KB, a third streamed, with callers "
+        "that hang up, invalid requests and failing upstreams. Memory is resident, after the "
+        "warm-up (a fifth of the run) and at its end. Sound: it changed by 5 % at most in every "
+        "process, open files are as many, every request that the upstream received has its "
+        "decision and outcome, and the ledger one line for each outcome.",
+        {"workers": "workers"},
+        {
+            "requests": "sent",
+            "seconds": "seconds",
+            "outcomes": "outcomes",
+            "ledger lines": "ledger",
+            "parent MB": "processes.parent.rss_mb",
+            "worker MB": "processes.worker 0.rss_mb",
+            "worker MB (2nd)": "processes.worker 1.rss_mb",
+            "index MB": "index_mb",
+            "sound": "sound",
+        },
+    ),
+    Table(
+        "crash",
+        "Kill -9 under load",
+        "a worker or the parent is killed at random moments; after a parent the gateway is "
+        "started again. Sound: receipts verify, nothing that the upstream received lacks a "
+        "decision, the index has every line once, every restart works, nothing is left running. "
+        "Decisions without an outcome are what the killed had in hand.",
+        {"workers": "workers"},
+        {
+            "kills": "kills",
+            "of them parents": "killed.parent",
+            "requests": "sent",
+            "reached the upstream": "arrived",
+            "decisions": "decisions",
+            "without outcome": "open",
+            "restart s": "restart_s",
+            "restart s, worst": "restart_s_max",
+            "sound": "sound",
+        },
+    ),
+    Table(
+        "reload",
+        "Reload under load",
+        "policy, prices and fleet are replaced again and again while requests leave at a fixed "
+        "rate and do not wait for answers. Sound: every request is answered, and every decision "
+        "was made with the policy and the fleet of one generation.",
+        {"workers": "workers"},
+        {
+            "reloads": "times",
+            "requests/s": "rate",
+            "answered": "answered",
+            "alone: p50 ms": "alone.p50_ms",
+            "p99 ms": "alone.p99_ms",
+            "with reloads: p50 ms": "with_reloads.p50_ms",
+            "p99 ms ": "with_reloads.p99_ms",
+            "one reload ms": "reload_ms",
+            "sound": "sound",
+        },
+    ),
+    Table(
+        "decision",
+        "A decision",
+        "analysis, policy and placement of one request of about 2 KB, with four deployments.",
+        {"part": "what"},
+        {"p50 µs": "p50_us", "p99 µs": "p99_us", "CPU µs": "cpu_us"},
+    ),
+    Table(
+        "analysis",
+        "Analysis",
+        "what finding personal data, the task and the size of a text costs; “again” is a text that "
+        "was seen before.",
+        {"text": "workload", "pass": "pass"},
+        {"p50 µs": "p50_us", "p99 µs": "p99_us", "CPU µs": "cpu_us"},
+    ),
+    Table(
+        "policy",
+        "Policy",
+        "one verdict of the embedded engine.",
+        {"policy": "policy", "deployments": "deployments", "how": "how"},
+        {"median µs": "median_us", "p99 µs": "p99_us"},
+    ),
+    Table(
+        "receipts",
+        "Receipts",
+        "a decision and its outcome written down, with eight deployments.",
+        {},
+        {
+            "p50 µs": "us_p50",
+            "p99 µs": "us_p99",
+            "CPU µs, signing included": "cpu_us_with_signing",
+            "bytes a request": "bytes_per_request",
+            "lines verified a second": "verified_lines_per_s",
+        },
+    ),
+    Table(
+        "index",
+        "Index",
+        "following the receipts, writing the index, building it anew; CPU of a request.",
+        {},
+        {
+            "follow µs": "follow_cpu_us",
+            "write µs": "live_cpu_us",
+            "rebuild µs": "rebuild_cpu_us",
+            "lines rebuilt a second": "rebuilt_lines_per_s",
+            "bytes a request": "bytes_per_request",
+        },
+    ),
+    Table(
+        "embeddings",
+        "Embeddings in process",
+        "the owned ONNX model on one core; dimensions are those that are kept of 384.",
+        {"workload": "workload"},
+        {
+            "ms a text": "ms_per_text",
+            "memory MB": "rss_mb",
+            "own pair, cosine": "cosine_own",
+            "other pairs, cosine": "cosine_other",
+            "found first": "found_first",
+            "of": "pairs",
+        },
+    ),
+)
+
+_INTRODUCTION = """# Benchmarks
+
+Written by `python -m bench.report` from the newest rows of `bench/results/`; do not edit. `make
+bench` measures, `make soak` runs the long load. Every row says on what machine, at which commit and
+how busy that was. Figures are of the machine named under each table: compare them with each other,
+not with those of another machine.
+"""
+
+
+def newest(rows: Iterable[Row], about: Iterable[str]) -> list[Row]:
+    """The last row of each subject, in the order in which subjects first came."""
+    found: dict[tuple[object, ...], Row] = {}
+    keys = tuple(about)
+    for row in rows:
+        found[tuple(row.get(key) for key in keys)] = row
+    return list(found.values())
+
+
+def value(row: Row, path: str) -> Any:
+    """What stands there; None when nothing does."""
+    here: Any = row
+    for name in path.split("."):
+        here = here.get(name) if isinstance(here, Mapping) else None
+    return here
+
+
+def shown(what: object) -> str:
+    """A figure as a reader wants it: three digits that count, thousands apart."""
+    match what:
+        case None:
+            return ""
+        case bool():
+            return "yes" if what else "**no**"
+        case list():
+            return " → ".join(shown(one) for one in what)
+        case int() if abs(what) >= 10_000:
+            return f"{what:,}".replace(",", " ")
+        case float() if abs(what) >= 100:
+            return shown(round(what))
+        case float():
+            return f"{what:.3g}"
+    return str(what)
+
+
+def section(table: Table, rows: list[Row]) -> str:
+    """The table of one benchmark; columns without any figure are left out."""
+    columns = {head: [value(row, path) for row in rows] for head, path in table.shown.items()}
+    columns = {head: cells for head, cells in columns.items() if any(c is not None for c in cells)}
+    subjects = {head: [value(row, path) for row in rows] for head, path in table.about.items()}
+    lines = [f"## {table.title}", "", f"`python -m bench {table.name}`: {table.says}", ""]
+    heads = [*subjects, *columns]
+    lines += ["| " + " | ".join(head.strip() for head in heads) + " |"]
+    lines += ["|" + " --- |" * len(subjects) + " ---: |" * len(columns)]
+    both = [*subjects.values(), *columns.values()]
+    lines += ["| " + " | ".join(shown(cells[i]) for cells in both) + " |" for i in range(len(rows))]
+    return "\n".join([*lines, "", measured(rows), ""])
+
+
+def measured(rows: list[Row]) -> str:
+    """When, on what, and of which commit."""
+    days = sorted({str(row["at"])[:10] for row in rows})
+    machines = sorted({f"{row['cpu']}, {row['cpus']} CPUs, Python {row['python']}" for row in rows})
+    commits = sorted({str(row["commit"]).removesuffix("-dirty") for row in rows})
+    return f"Measured {' and '.join(days)} on {'; '.join(machines)}, at {', '.join(commits)}."
+
+
+def page(results: Path = RESULTS) -> str:
+    parts = [_INTRODUCTION]
+    for table in TABLES:
+        file = results / f"{table.name}.jsonl"
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        if rows := newest((json.loads(line) for line in lines if line), table.about.values()):
+            parts.append(section(table, rows))
+    return "\n".join(parts)
+
+
+def write() -> None:
+    PAGE.write_text(page(), encoding="utf-8")
+
+
+def main() -> None:
+    if "--check" not in sys.argv[1:]:
+        write()
+    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page():
+        sys.exit(f"{PAGE.name} is not current; python -m bench.report")
+
+
+if __name__ == "__main__":
+    main()
