@@ -70,6 +70,7 @@ class Loaded:
 
     def __init__(self, stage: Stage, rate: float, seconds: float) -> None:
         options = ["--rate", str(rate), "--seconds", str(seconds), "--warmup", "1"]
+        options += ["--count", "1000"]
         url = f"{stage.url}/v1/chat/completions"
         self.measured: dict[str, Any] = {}
         self._thread = threading.Thread(
