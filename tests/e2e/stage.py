@@ -189,7 +189,7 @@ def write_config(directory: Path, config: dict[str, Any] | str, name: str = "sit
 @contextlib.contextmanager
 def running(
     directory: Path,
-    config: dict[str, Any],
+    config: dict[str, Any] | str,
     *,
     data: Path | None = None,
 ) -> Iterator[Gateway]:

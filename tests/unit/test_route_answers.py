@@ -9,6 +9,7 @@ import time
 import pytest
 from tests import make
 from tests.unit.dispatch.test_walk import HELLO, ScriptedBackends, ScriptedReply
+from tests.unit.test_gateway import aside
 
 from situs.analysis.routes import compile_routes
 from situs.core.ports import Current
@@ -23,7 +24,7 @@ from situs.placement.explain import explain
 ROUTES = compile_routes(
     {
         "hours": Route("hours", rules=(Rule(keywords=("hours",)),), answer="From 9 to 17."),
-        "only-b": Route("only-b", rules=(Rule(keywords=("invoice",)),), deployments={"b"}),
+        "only-b": Route("only-b", rules=(Rule(keywords=("invoice",)),), deployments=frozenset("b")),
     }
 )
 DENY_ALL = Policy(lambda _: {"allow": [], "deny": []}, "deny", frozenset())
@@ -55,7 +56,7 @@ class Kept:
 
 def handled(kept, request):
     async def story():
-        gateway = Gateway(kept, kept, time.time, time.monotonic, None)
+        gateway = Gateway(kept, kept, time.time, time.monotonic, aside)
         answer = await gateway.handle(request)
         data = [chunk.data async for chunk in answer.chunks()]
         told = facts(answer)
@@ -115,7 +116,7 @@ def test_a_route_that_is_asked_for_is_not_called_pinned():
 def explained(text, **fields):
     kept = Kept()
     request = make.request(text, **fields)
-    gateway = Gateway(kept, kept, time.time, time.monotonic, None)
+    gateway = Gateway(kept, kept, time.time, time.monotonic, aside)
     decision = asyncio.run(gateway.explain(request))
     return explain(request, decision, kept.fixed)
 

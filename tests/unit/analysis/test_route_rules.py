@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,7 +117,7 @@ def test_any_text_can_be_matched_against_itself(text):
 
 USER = {"role": "user", "content": "hi"}
 SYSTEM = {"role": "system", "content": "be brief"}
-PARTS = {"role": "user", "content": [{"type": "text", "text": "hi"}]}
+PARTS: dict[str, Any] = {"role": "user", "content": [{"type": "text", "text": "hi"}]}
 
 
 @pytest.mark.parametrize(

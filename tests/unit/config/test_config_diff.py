@@ -8,6 +8,7 @@ from situs.cli.config import config
 from situs.config.diff import Weight, diff, policy_digest
 from situs.config.load import parse
 from situs.config.tree import Config
+from situs.errors import ConfigError
 
 TEXT = """\
 version: 1
@@ -262,4 +263,5 @@ def test_a_policy_that_cannot_be_read_is_said(tmp_path):
 
 def test_a_file_that_is_not_sound_is_an_error(tmp_path):
     result = run(tmp_path, TEXT, TEXT.replace("port:", "prot:"))
+    assert isinstance(result.exception, ConfigError)
     assert "new.yaml:3: server.prot: no such setting" in result.exception.message
