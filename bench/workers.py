@@ -2,12 +2,16 @@
 
     python -m bench workers --rounds 3
 
-Everything may run on every core: workers, parent, upstream and callers. On a machine with two cores
-the second worker therefore competes with the parent, the upstream and the callers, whose share of a
-request one worker alone leaves to the idle core. Prompts of 30 KB make the request path the greater
-part of the work, as it is where callers and models are other machines. The row has what each part
-used of CPU for a request; `ratio_own_cores` is what two workers reach where the others are not in
-their way: twice the requests that a CPU second of a worker serves, against one alone.
+Everything may run on every core: workers, parent, upstream and callers. On two cores the second
+worker therefore competes with the others, which one worker alone leaves an idle core. Prompts of
+30 KB make the request path the greater part of the work, as it is where callers and models are
+other machines. The row has the CPU that each part used for a request, and of that
+
+- `ratio_own_cores`: what two workers reach where the others are not in their way, which is twice
+  the requests that a CPU second of a worker serves, against one alone;
+- `ratio_possible`: what they could reach on this machine, if no core was ever idle.
+
+With fewer cores than four, the bar is for `ratio_own_cores` where `ratio` cannot reach it.
 """
 
 from __future__ import annotations
@@ -21,6 +25,10 @@ from typing import Any
 from bench import endurance
 
 BAR = 1.6
+ENOUGH_CORES = 4
+"""Two for the workers, two for all others."""
+
+PARTS = ("worker", "parent", "upstream", "callers")
 Round = dict[str, float]
 
 
@@ -63,7 +71,7 @@ def _own_cpu_s(pids: list[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def summary(rounds: dict[int, list[Round]]) -> dict[str, Any]:
+def summary(rounds: dict[int, list[Round]], cores: int) -> dict[str, Any]:
     """Medians by number of workers, and how they compare, round by round."""
     row: dict[str, Any] = {}
     for workers, got in rounds.items():
@@ -75,7 +83,15 @@ def summary(rounds: dict[int, list[Round]]) -> dict[str, Any]:
     for name, key in (("ratio", "rps"), ("cpu_ratio", "worker_cpu_us")):
         row[name] = round(statistics.median(two[key] / one[key] for one, two in pairs), 3)
     row["ratio_own_cores"] = round(2 / row["cpu_ratio"], 3)
+    all_parts = sum(row[f"{part}_cpu_us_2"] for part in PARTS)
+    most = min(2 / row["worker_cpu_us_2"], cores / all_parts)
+    row["ratio_possible"] = round(most * row["worker_cpu_us_1"], 3)
     return row
+
+
+def reached(row: dict[str, Any], cores: int) -> bool:
+    """Whether two workers are worth what they should be, as far as this machine can show it."""
+    return bool(row["ratio"] >= BAR or (cores < ENOUGH_CORES and row["ratio_own_cores"] >= BAR))
 
 
 def run(given: argparse.Namespace) -> dict[str, Any]:
@@ -84,9 +100,10 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
         for workers, got in rounds.items():
             got.append(measure(workers, given))
             endurance.say(f"round {number + 1}, {workers} worker(s): {got[-1]}")
-    row = summary(rounds)
+    cores = len(endurance.everywhere())
+    row = summary(rounds, cores)
     wrong = []
-    if row["ratio"] < BAR:
+    if not reached(row, cores):
         wrong.append(f"two workers serve {row['ratio']} times what one does")
     return {
         "rounds": given.rounds,
