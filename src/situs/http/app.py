@@ -80,8 +80,12 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise RuntimeError(f"no {scope['type']} here")
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         try:
-            await self._serve(scope, receive, send)
+            origin = self._guard.check(headers)
+            if origin is not None:
+                send = _adding(send, _of_origin(origin))  # errors too
+            await self._serve(scope, headers, origin, receive, send)
         except (RequestTooLarge, Overloaded) as error:
             self.refused[error.code] += 1
             await send_error(send, error, [(b"connection", b"close")])  # the rest is not read
@@ -92,12 +96,15 @@ class App:
             self.refused[shown.code] += 1
             await send_error(send, shown)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers: dict[bytes, bytes] = dict(scope["headers"])
+    async def _serve(
+        self,
+        scope: Scope,
+        headers: Mapping[bytes, bytes],
+        origin: str | None,
+        receive: Receive,
+        send: Send,
+    ) -> None:
         method, path = scope["method"], scope["path"]
-        origin = self._guard.check(headers)
-        if origin is not None:
-            send = _adding(send, _of_origin(origin))
         if method == "OPTIONS" and origin is not None:
             await send_json(send, 200, {})
             return
