@@ -78,7 +78,7 @@ def litellm(file: Path, home: str | None, keys_dir: str | None) -> None:
     Put it where you are: situs config import litellm config.yaml > situs.yaml. What was guessed
     says so; what has no counterpart stands at its end. Keys are never printed.
     """
-    from situs.config.importing import import_litellm, write_keys
+    from situs.config.imports.importing import import_litellm, write_keys
 
     made = import_litellm(file, home, keys_dir)
     write_keys(made.keys, Path())

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from situs.config import countries
 from situs.config.problems import Path, Report, nearest
-from situs.config.routing import check_routes
+from situs.config.route_rules import check_routes
 from situs.config.tree import Config, Deployment, Endpoint, Model, Onnx
 from situs.core.fleet import LocusKind
 from situs.core.label import Label

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from situs.cli.config import config
 from situs.config.check import check_file
-from situs.config.importing import Imported, import_litellm, write_keys
-from situs.config.known import family_of
+from situs.config.imports.importing import Imported, import_litellm, write_keys
+from situs.config.imports.known import family_of
 from situs.config.load import parse
 from situs.core.capability import CapabilityClass
 from situs.core.fleet import LocusKind

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from situs.config.document import Listing, Mapping, Node, Scalar
-from situs.config.known import embeds, family_of
+from situs.config.imports.known import embeds, family_of
 from situs.config.tree import Model, Price
 from situs.core.request import Modality, Service
 

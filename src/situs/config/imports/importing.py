@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from situs.config.known import Place, place_of
-from situs.config.litellm import Found, Left, Source, printable, read_source
-from situs.config.litellm_model import Facts
+from situs.config.imports.known import Place, place_of
+from situs.config.imports.litellm import Found, Left, Source, printable, read_source
+from situs.config.imports.litellm_model import Facts
 from situs.config.load import examine
 from situs.config.problems import Report, as_error
 from situs.config.rules import is_loopback

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from situs.config.document import Listing, Mapping, Node, Unreadable, compose
-from situs.config.known import PROVIDERS, Provider, bare_provider
-from situs.config.litellm_model import (
+from situs.config.imports.known import PROVIDERS, Provider, bare_provider
+from situs.config.imports.litellm_model import (
     COSTS,
     STATED,
     Facts,

@@ -1,0 +1,1 @@
+"""What another gateway was configured to do, as a configuration for Situs."""
