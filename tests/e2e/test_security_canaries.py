@@ -375,7 +375,7 @@ def looked(scene: Scene) -> Iterator[tuple[str, bytes]]:
 def commanded(gateway: stage.Gateway) -> Iterator[tuple[str, bytes]]:
     """What the command line shows; most of it comes over the admin socket or from the index."""
     data = ("--data", str(gateway.data))
-    config = ("--config", str(gateway.data.parent / "situs.yaml"))
+    config = str(gateway.data.parent / "situs.yaml")
     last = gateway.lines("decision")[-1]["id"]
     for arguments in (
         ("top", "--once", "--json", *data),
@@ -385,8 +385,8 @@ def commanded(gateway: stage.Gateway) -> Iterator[tuple[str, bytes]]:
         ("usage", *data),
         ("keys", "list", *data),
         ("receipts", "verify", *data),
-        ("doctor", *config, *data),
-        ("config", "check", *config),
+        ("doctor", "--config", config, *data),
+        ("config", "check", config),
     ):
         done = subprocess.run(stage.command(*arguments), capture_output=True, timeout=60)
         yield f"situs {arguments[0]}", done.stdout + done.stderr
