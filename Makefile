@@ -22,7 +22,7 @@ test: $(VENV)/.dev ## run the whole suite
 test-full: test ## the suite, then load: kills, reloads, a short soak (about ten minutes)
 	$(BIN)/python -m bench crash --kills 10 --dry
 	$(BIN)/python -m bench reload --times 20 --dry
-	$(BIN)/python -m bench soak --requests 40000 --dry
+	$(BIN)/python -m bench soak --requests 5000 --dry
 
 soak: $(VENV)/.dev ## ten minutes of every kind of load; appends a row to bench/results
 	$(BIN)/python -m bench soak --requests 200000 --minutes 10

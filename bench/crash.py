@@ -107,6 +107,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
             time.sleep(1.0)
         took = time.monotonic() - begun
         behind = stage.wait_indexed()
+        in_flight = stage.in_flight()
         status = stage.stop()
         orphans = stage.orphans()
         report = stage.situs("receipts", "verify", "--json")
@@ -116,6 +117,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     wrong += [f"did not start: {text}" for text in killer.failures]
     wrong += [f"left over from before: {killer.left}"] if killer.left else []
     wrong += [f"{p['chain']}:{p['seq']} {p['code']}" for p in report["problems"]]
+    wrong += [f"{in_flight} in flight at rest"] if in_flight else []
     wrong += [f"exit status {status}"] if status else []
     wrong += [f"orphans: {orphans}"] if orphans else []
     most = given.callers * sum(killer.killed.values())

@@ -168,6 +168,12 @@ class Stage:
             time.sleep(0.2)
         raise RuntimeError("the index does not catch up")
 
+    def in_flight(self) -> int:
+        """What the gateway takes to be running upstream, over all workers."""
+        with urllib.request.urlopen(f"{self.url}/situs/v1/fleet", timeout=10) as answer:
+            fleet = json.load(answer)
+        return sum(one["state"]["in_flight"] for one in fleet["deployments"])
+
     def situs(self, *arguments: str) -> dict[str, Any]:
         """The JSON that a command prints about the data directory."""
         command = [sys.executable, "-m", "situs.cli.main", *arguments, "--data", str(self.data)]
@@ -238,12 +244,15 @@ def _is_socket(descriptor: Path) -> bool:
         return False
 
 
-def growth(samples: Sequence[Sample], figure: str, warm_up: float = 0.2) -> tuple[float, float]:
-    """The median just after the warm-up and at the end, each over a tenth of all samples."""
+def growth(samples: Sequence[Sample], figure: str, warm_up: float) -> tuple[float, float, float]:
+    """Just after the warm-up, half way from there, at the end: medians over a tenth of all."""
     values = [float(getattr(one, figure)) for one in samples]
     width = max(1, len(values) // 10)
-    begin = min(int(len(values) * warm_up), len(values) - width)
-    return statistics.median(values[begin : begin + width]), statistics.median(values[-width:])
+    last = len(values) - width
+    first = min(int(len(values) * warm_up), last)
+    begins = (first, (first + last) // 2, last)
+    after, middle, end = (statistics.median(values[b : b + width]) for b in begins)
+    return after, middle, end
 
 
 def marked(mark: str) -> list[int]:

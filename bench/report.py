@@ -78,7 +78,7 @@ TABLES = (
         "Soak",
         "chats, completions and embeddings of 100 bytes to 100 KB, a third streamed, with callers "
         "that hang up, invalid requests and failing upstreams. Memory is resident, after the "
-        "warm-up (a fifth of the run) and at its end. Sound: it changed by 5 % at most in every "
+        "warm-up, in the middle and at the end. Sound: it changed by 5 % at most in every "
         "process, open files are as many, every request that the upstream received has its "
         "decision and outcome, and the ledger one line for each outcome.",
         {"workers": "workers"},

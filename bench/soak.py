@@ -3,8 +3,10 @@
     python -m bench soak --requests 200000 --workers 2
     python -m bench soak --requests 200000 --minutes 10      spread over ten minutes
 
-Samples every process each second. The row says by process what it held after the warm-up (the
-first fifth) and at the end, medians over a tenth of the run, and what does not agree in the books.
+Samples every process each second. The row says by process what it held after the warm-up, in the
+middle and at the end, medians over a tenth of the run, and what does not agree in the books. The
+warm-up is the first fifth, and 50,000 requests at least: so long caches of verdicts fill. Shorter
+runs than 100,000 requests tell memory and do not judge it.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from bench.endurance import Sample, Stage, growth
 from bench.endurance_books import Books, compare, read_books
 
 MOST_GROWTH = 0.05
+WARM_UP, WARM_UP_REQUESTS = 0.2, 50_000
+JUDGED_FROM = 100_000
 MORE_FILES = 2
 """A segment that begins, a directory that is being synced."""
 
@@ -50,7 +54,7 @@ def watched(stage: Stage, load: subprocess.Popen[bytes], every_s: float) -> tupl
         wal = max(wal, _size(stage.data / "index.db-wal"))
         if time.monotonic() - said > _TOLD_EVERY_S:
             said = time.monotonic()
-            held = {name: f"{got[-1].rss // 1024} MB" for name, got in series.items()}
+            held = {name: f"{got[-1].rss / 1024:.1f} MB" for name, got in series.items()}
             arrived = stage.arrived.read_bytes().count(b"\n")
             endurance.say(f"{said - begun:5.0f} s: {arrived} upstream, {held}")
         time.sleep(every_s)
@@ -61,26 +65,26 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def judged(series: Series, callers: int) -> tuple[dict[str, Any], list[str]]:
+def judged(series: Series, callers: int, requests: int) -> tuple[dict[str, Any], list[str]]:
     """What each process held then and now, and what of it is not flat or has no bound."""
+    warm_up = max(WARM_UP, min(0.5, WARM_UP_REQUESTS / requests))
     row: dict[str, Any] = {}
     wrong = []
     for name, samples in series.items():
-        rss, later = growth(samples, "rss")
-        pss = growth(samples, "pss")
-        files, files_later = growth(samples, "files")
+        rss, middle, later = growth(samples, "rss", warm_up)
+        files, _, files_later = growth(samples, "files", warm_up)
         most = max(one.sockets for one in samples)
         change = later / rss - 1
         row[name] = {
-            "rss_mb": [round(rss / 1024, 1), round(later / 1024, 1)],
+            "rss_mb": [round(value / 1024, 1) for value in (rss, middle, later)],
             "rss_change_percent": round(100 * change, 2),
-            "pss_mb": [round(value / 1024, 1) for value in pss],
+            "pss_mb": [round(value / 1024, 1) for value in growth(samples, "pss", warm_up)],
             "files": [files, files_later],
-            "sockets": list(growth(samples, "sockets")),
+            "sockets": growth(samples, "sockets", warm_up),
             "most_sockets": most,
-            "threads": list(growth(samples, "threads")),
+            "threads": growth(samples, "threads", warm_up),
         }
-        if abs(change) > MOST_GROWTH:
+        if abs(change) > MOST_GROWTH and requests >= JUDGED_FROM:
             wrong.append(f"{name}: resident memory {100 * change:+.1f} %")
         if files_later > files + MORE_FILES:
             wrong.append(f"{name}: open files {files:.0f} -> {files_later:.0f}")
@@ -113,18 +117,20 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
             series, index, wal = watched(stage, load, given.every)
         took = time.monotonic() - begun
         behind = stage.wait_indexed()
+        in_flight = stage.in_flight()
         status = stage.stop()
         orphans = stage.orphans()
         report = stage.situs("receipts", "verify", "--json")
         books = read_books(stage.arrived, stage.told, stage.data)
         failed = stage.log.read_text().count("Traceback")
-    row, wrong = judged(series, given.callers)
+    row, wrong = judged(series, given.callers, given.requests)
     findings = compare(books)
     lost = sum(t.how in ("lost", "late") and "-cut" not in t.kind for t in books.told)
     wrong += [f"{name}: {count}" for name, count in findings.wrong.items()]
     wrong += [f"open decisions: {findings.open}"] if findings.open else []
     wrong += [f"lost requests: {lost}"] if lost else []
     wrong += ["receipts do not verify"] if report["problems"] else []
+    wrong += [f"{in_flight} in flight at rest"] if in_flight else []
     wrong += [f"exit status {status}"] if status else []
     wrong += [f"orphans: {orphans}"] if orphans else []
     wrong += [f"tracebacks in the log: {failed}"] if failed else []

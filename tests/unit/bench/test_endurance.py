@@ -140,15 +140,15 @@ def samples(values, **more):
 
 def test_growth_is_between_the_warm_up_and_the_end():
     values = [*range(20), *[100] * 10, *[500] * 60, *[110] * 10]
-    assert growth(samples(values), "rss") == (100, 110)
-    assert growth(samples([7]), "rss") == (7, 7)
+    assert growth(samples(values), "rss", 0.2) == (100, 500, 110)
+    assert growth(samples([7]), "rss", 0.2) == (7, 7, 7)
 
 
 @pytest.mark.parametrize(
     ("series", "wrong"),
     [
         (samples([1000] * 50), []),
-        (samples([1] * 10 + [1000] * 20 + [1049] * 20), []),
+        (samples([1] * 9 + [1000] * 21 + [1049] * 20), []),
         (samples([1000] * 30 + [1060] * 20), ["parent: resident memory +6.0 %"]),
         (samples([1000] * 30 + [900] * 20), ["parent: resident memory -10.0 %"]),
         (
@@ -159,7 +159,13 @@ def test_growth_is_between_the_warm_up_and_the_end():
     ],
 )
 def test_what_grows_is_not_sound(series, wrong):
-    assert judged({"parent": series}, callers=8)[1] == wrong
+    assert judged({"parent": series}, callers=8, requests=250_000)[1] == wrong
+
+
+def test_the_memory_of_a_short_run_is_told_and_not_judged():
+    row, wrong = judged({"parent": samples([1000] * 30 + [2000] * 20)}, callers=8, requests=5000)
+    assert wrong == []
+    assert row["parent"]["rss_change_percent"] == 100
 
 
 def decided(policy, fleet):
