@@ -56,12 +56,14 @@ class GuardedProtocol(HttpToolsProtocol):
 
     head_bytes: ClassVar[int] = 64 * 1024
     head_s: ClassVar[float] = 10.0
+    full_s: ClassVar[float] = 1.0
     body_s: ClassVar[float] = 30.0
     answer_s: ClassVar[float] = 60.0
     least_rate: ClassVar[int] = 4096
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._full = False  # this connection is one too many
         self._part = _HEAD
         self._arrived = 0  # bytes of this part
         self._untaken = 0  # bytes of the answer
@@ -78,11 +80,13 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if self._most is not None and len(self.connections) > self._most:
-            transport.write(_FULL)
-            transport.close()
-            return
-        self._expect()
+        over = 0 if self._most is None else len(self.connections) - self._most
+        if over > 0:
+            self._full = True
+            wait_s = 0.0 if over > (self._most or 0) else self.full_s
+            self._arriving = self.loop.call_later(wait_s, transport.abort)
+        else:
+            self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._arrives()
@@ -90,6 +94,10 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._full:  # told only now: what is told to one who still sends can be lost
+            self.transport.write(_FULL)
+            self.transport.close()
+            return
         if self._part is _NOTHING:
             self._part, self._arrived = _HEAD, 0
         self._arrived += len(data)
@@ -119,7 +127,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        if not self.url.startswith(b"/"):
+        if not self.url.startswith(b"/") or b"#" in self.url:
             raise ValueError("no path")
         headers = dict(self.headers)
         if len(headers) != len(self.headers):
