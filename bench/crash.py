@@ -29,6 +29,9 @@ from bench.soak import counted
 WAIT_S = (0.05, 1.0)
 """Between kills, at least and at most."""
 
+ROTATE_MB = 1
+"""Segments are short, so that kills meet the change from one to the next."""
+
 HALF_STARTED = 0.25
 """Of all restarts, those that are killed before they are ready."""
 
@@ -95,7 +98,7 @@ def _kill(pid: int) -> None:
 
 
 def run(given: argparse.Namespace) -> dict[str, Any]:
-    with endurance.staged(given.workers) as stage:
+    with endurance.staged(given.workers, receipts={"rotate_mb": ROTATE_MB}) as stage:
         killer = Killer(stage, given.seed)
         load = stage.load("--callers", str(given.callers), "--seed", str(given.seed))
         begun = time.monotonic()

@@ -59,17 +59,17 @@ def configuration(upstream: int, **more: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def staged(workers: int) -> Iterator[Stage]:
-    """A stage in a folder of its own, gone afterwards."""
+def staged(workers: int, **more: Any) -> Iterator[Stage]:
+    """A stage in a folder of its own, gone afterwards; `more` is added to its configuration."""
     made = tempfile.TemporaryDirectory(prefix="situs-bench-")
-    with made as folder, Stage(Path(folder), workers) as stage:
+    with made as folder, Stage(Path(folder), workers, more) as stage:
         yield stage
 
 
 class Stage:
     """Owns a folder with configuration and data, an upstream, a gateway that may be killed."""
 
-    def __init__(self, folder: Path, workers: int) -> None:
+    def __init__(self, folder: Path, workers: int, more: dict[str, Any]) -> None:
         self.folder, self.data, self.workers = folder, folder / "data", workers
         self.upstream_port, self.port = free_port(), free_port()
         self.arrived = folder / "arrived.log"
@@ -77,7 +77,7 @@ class Stage:
         self.config = folder / "situs.yaml"
         self.mark = str(folder / "tmp")
         (folder / "tmp").mkdir()
-        self.config.write_text(json.dumps(configuration(self.upstream_port)))
+        self.config.write_text(json.dumps(configuration(self.upstream_port, **more)))
         self._told: list[Path] = []
         self._stack = contextlib.ExitStack()
 
