@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 7488
 
-.PHONY: help up setup test test-full lint fix bench bench-peers soak size lock clean
+.PHONY: help up setup test test-full lint fix bench bench-peers soak sbom size lock clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -46,6 +46,9 @@ bench-peers: $(VENV)/.dev ## install the other gateways that bench measures besi
 
 size: $(VENV)/.dev ## list the largest files and functions
 	$(BIN)/python bench/size.py --list
+
+sbom: $(VENV)/.dev ## write dist/sbom.cdx.json: packages, weights, digests, licences (CycloneDX)
+	$(BIN)/python -m bench.sbom dist/sbom.cdx.json
 
 lock: $(VENV)/.dev ## resolve the dependencies again
 	$(BIN)/uv pip compile pyproject.toml --extra local --extra build --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -q -o requirements/run.txt
