@@ -10,6 +10,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from situs.errors import InvalidRequest, Overloaded, SitusError
+from situs.http.app import App
 from situs.http.errors import envelope
 
 
@@ -49,7 +50,8 @@ class GuardedProtocol(HttpToolsProtocol):
     `least_rate` bytes a second, looked at every `body_s` and `answer_s` seconds. A body's size is
     the application's to bound. Refused besides what the parser refuses (RFC 9112): a target that
     is no path, a header twice that is read once, HTTP/1.0 with a body, and a request before the
-    answer to the last one is over. A connection beyond the limit is told so and closed.
+    answer to the last one is over. A connection beyond the limit takes the place of one that is
+    idle; where none is, it is told so and closed.
 
     uvicorn takes the class as `Config(http=GuardedProtocol, limit_concurrency=CONNECTIONS)`.
     """
@@ -76,12 +78,17 @@ class GuardedProtocol(HttpToolsProtocol):
         """A request is being answered."""
         return self.cycle is not None and not self.cycle.response_complete
 
+    @property
+    def idle(self) -> bool:
+        """Its last request is answered, and no byte of the next is here."""
+        return self._part is _NOTHING and not self._busy and not self.transport.is_closing()
+
     # Called by the event loop.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         over = 0 if self._most is None else len(self.connections) - self._most
-        if over > 0:
+        if over > 0 and not self._make_room():
             self._full = True
             wait_s = 0.0 if over > (self._most or 0) else self.full_s
             self._arriving = self.loop.call_later(wait_s, transport.abort)
@@ -95,6 +102,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._full:  # told only now: what is told to one who still sends can be lost
+            self._count(Overloaded.code)
             self.transport.write(_FULL)
             self.transport.close()
             return
@@ -152,8 +160,13 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._busy and (self._part is not _BODY or self.cycle.response_started):
             self.transport.abort()
             return
+        self._count(InvalidRequest.code)
         self.transport.write(_REFUSED)
         self.transport.close()
+
+    def _count(self, code: str) -> None:
+        if isinstance(self.app, App):
+            self.app.refused[code] += 1
 
     # Bounds.
 
@@ -166,6 +179,14 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.abort()
         else:
             self.data_received(rest)
+
+    def _make_room(self) -> bool:
+        """Closes a connection that only waits for its next request, if there is one."""
+        for other in self.connections:
+            if isinstance(other, GuardedProtocol) and other.idle:
+                other.transport.close()
+                return True
+        return False
 
     def _expect(self) -> None:
         seconds = self.head_s if self._part is _HEAD else self.body_s
