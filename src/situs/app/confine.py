@@ -16,11 +16,13 @@ _FAMILIES = ("COVERAGE_", "GLIBC_", "LC_", "LD_", "MALLOC_", "OMP_", "PYTHON", "
 def confine() -> None:
     """No core dumps, which hold prompts and keys; new files for nobody else; enough descriptors.
 
-    A connection and its upstream take two descriptors, and the usual soft limit is 1024.
+    Of a limit of 0, core(5) says, a program that takes dumps through a pipe knows nothing; 1 byte
+    is too little for a file, and stops the kernel before a pipe. A connection and its upstream take
+    two descriptors, and the usual soft limit is 1024.
     """
     os.umask(os.umask(0o077) | 0o027)
-    _, hardest = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hardest))
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0 if most == 0 else 1, most))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     enough = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < enough:

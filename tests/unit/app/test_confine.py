@@ -30,6 +30,7 @@ print(json.dumps({
 @pytest.mark.parametrize(("umask", "folder", "file"), [(0, 0o750, 0o640), (0o77, 0o700, 0o600)])
 def test_no_core_is_dumped_and_nothing_is_made_for_others(tmp_path, umask, folder, file):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    hardest = resource.getrlimit(resource.RLIMIT_CORE)[1]
 
     def narrow():
         os.umask(umask)
@@ -37,8 +38,31 @@ def test_no_core_is_dumped_and_nothing_is_made_for_others(tmp_path, umask, folde
 
     command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
     found = json.loads(subprocess.check_output(command, preexec_fn=narrow))
-    assert (found["core"], found["folder"], found["file"]) == (0, folder, file)
+    assert (found["folder"], found["file"]) == (folder, file)
+    assert found["core"] == (0 if hardest == 0 else 1)
     assert found["files"] == [min(hard, 65_536), hard]
+
+
+CRASH = """
+import os
+from situs.app.confine import confine
+pid = os.fork()
+if pid == 0:
+    confine()
+    os.abort()
+print(os.WCOREDUMP(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_a_crash_leaves_no_core(tmp_path):
+    def allow():
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+
+    command = [sys.executable, "-c", CRASH]
+    said = subprocess.check_output(command, preexec_fn=allow, cwd=tmp_path)
+    assert said == b"False\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_worker_gets_no_keys_of_providers():

@@ -19,7 +19,7 @@ async def nothing(*_):
 def test_a_long_request_is_read_away_from_the_event_loop(size, aside):
     async def main():
         loop = asyncio.get_running_loop()
-        others = []
+        others: list[str] = []
         loop.call_soon(others.append, "went on")
         document = {"model": "auto", "messages": [{"role": "user", "content": "x" * size}]}
         body = json.dumps(document).encode()
