@@ -229,10 +229,14 @@ class Worker:
 
 
 def settle_memory() -> None:
-    """What start-up made stays: the collector need not look at it again, nor look that often."""
+    """What start-up made stays: the collector need not look at it again, nor look that often.
+
+    What fails leaves cycles behind (a traceback and its frames). Ten times the threshold saved no
+    CPU that could be measured, and fragments: 20 MB more of resident memory in a soak.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(5_000, 20, 20)
 
 
 async def _run(place: Place) -> None:
