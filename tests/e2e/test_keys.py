@@ -61,9 +61,10 @@ def client(gateway, key):
 
 
 def ask(gateway, key, text="Hello there."):
-    return client(gateway, key).chat.completions.create(
-        model="auto", messages=[{"role": "user", "content": text}]
-    )
+    with client(gateway, key) as asking:
+        return asking.chat.completions.create(
+            model="auto", messages=[{"role": "user", "content": text}]
+        )
 
 
 def test_who_asks_stands_in_the_receipt_and_the_key_does_not(scene):
