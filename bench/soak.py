@@ -5,8 +5,8 @@
 
 Samples every process each second. The row says by process what it held after the warm-up, in the
 middle and at the end, medians over a tenth of the run, and what does not agree in the books. The
-warm-up is the first fifth, and 50,000 requests at least: so long caches of verdicts fill. Shorter
-runs than 100,000 requests tell memory and do not judge it.
+warm-up is the first fifth. Runs of fewer than 100,000 requests tell memory and do not judge it:
+caches still fill.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bench.endurance import Sample, Stage, growth
 from bench.endurance_books import Books, compare, read_books
 
 MOST_GROWTH = 0.05
-WARM_UP, WARM_UP_REQUESTS = 0.2, 50_000
+WARM_UP = 0.2
 JUDGED_FROM = 100_000
 MORE_FILES = 2
 """A segment that begins, a directory that is being synced."""
@@ -67,22 +67,21 @@ def _size(path: Path) -> int:
 
 def judged(series: Series, callers: int, requests: int) -> tuple[dict[str, Any], list[str]]:
     """What each process held then and now, and what of it is not flat or has no bound."""
-    warm_up = max(WARM_UP, min(0.5, WARM_UP_REQUESTS / requests))
     row: dict[str, Any] = {}
     wrong = []
     for name, samples in series.items():
-        rss, middle, later = growth(samples, "rss", warm_up)
-        files, _, files_later = growth(samples, "files", warm_up)
+        rss, middle, later = growth(samples, "rss", WARM_UP)
+        files, _, files_later = growth(samples, "files", WARM_UP)
         most = max(one.sockets for one in samples)
         change = later / rss - 1
         row[name] = {
             "rss_mb": [round(value / 1024, 1) for value in (rss, middle, later)],
             "rss_change_percent": round(100 * change, 2),
-            "pss_mb": [round(value / 1024, 1) for value in growth(samples, "pss", warm_up)],
+            "pss_mb": [round(value / 1024, 1) for value in growth(samples, "pss", WARM_UP)],
             "files": [files, files_later],
-            "sockets": growth(samples, "sockets", warm_up),
+            "sockets": growth(samples, "sockets", WARM_UP),
             "most_sockets": most,
-            "threads": growth(samples, "threads", warm_up),
+            "threads": growth(samples, "threads", WARM_UP),
         }
         if abs(change) > MOST_GROWTH and requests >= JUDGED_FROM:
             wrong.append(f"{name}: resident memory {100 * change:+.1f} %")
