@@ -58,9 +58,10 @@ TABLES = (
         "Two workers and one",
         "saturated throughput in interleaved rounds. On two cores the second worker competes with "
         "the parent, the upstream and the callers: “possible” is the ratio if no core was ever "
-        "idle; “on own cores” is twice the requests that a CPU second of a worker serves beside a "
-        "second one, against one alone, which is inferred and sees no waiting. The bar is 1.6; "
-        "“shown by” says which of the two reached it.",
+        "idle; “on own cores” is inferred: the requests that a CPU second of a worker serves, "
+        "against one alone, over the busier worker's share of the work. The bar is 1.6; "
+        "“shown by” says which of the two reached it. Foreign cores are what others on the "
+        "machine used meanwhile: with much of that, the ratio says little.",
         {},
         {
             "prompt bytes": "size",
@@ -70,6 +71,9 @@ TABLES = (
             "possible": "ratio_possible",
             "on own cores": "ratio_own_cores",
             "shown by": "shown_by",
+            "busier worker's share": "busiest_share_2",
+            "one: foreign cores": "foreign_cores_1",
+            "two: foreign cores": "foreign_cores_2",
             "one: worker CPU µs": "worker_cpu_us_1",
             "two: worker CPU µs": "worker_cpu_us_2",
             "parent CPU µs": "parent_cpu_us_2",

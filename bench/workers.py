@@ -7,10 +7,13 @@ worker therefore competes with the others, which one worker alone leaves an idle
 30 KB make the request path the greater part of the work, as it is where callers and models are
 other machines. The row has the CPU that each part used for a request, and of that
 
-- `ratio_own_cores`: what two workers reach where the others are not in their way, which is twice
-  the requests that a CPU second of a worker serves, against one alone;
+- `busiest_share_2`: the part of the work that the busier worker had. Callers keep connections, so
+  whoever accepts more of them is full while the other waits;
+- `ratio_own_cores`: what two workers reach where the others are not in their way: the requests that
+  a CPU second serves, against one alone, over the busier worker's share (twice, for a half);
 - `ratio_possible`: what they could reach on this machine, if no core was ever idle.
 
+`foreign_cores` is what others on the machine used meanwhile; a row with much of it says little.
 With fewer cores than four, the bar is for `ratio_own_cores` where `ratio` cannot reach it.
 """
 
@@ -19,6 +22,7 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import time
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +48,9 @@ def measure(workers: int, given: argparse.Namespace) -> Round:
             "upstream": [stage.upstream.pid],
         }
         before = {name: _own_cpu_s(pids) for name, pids in parts.items()}
+        each_before = [_own_cpu_s([pid]) for pid in parts["worker"]]
         counted = stage.arrived.read_bytes().count(b"\n")
-        children = os.times()
+        children, begun, busy = os.times(), time.monotonic(), _machine_cpu_s()
         with endurance.ended(stage.load(*options, "--seconds", str(given.seconds))) as load:
             load.wait()
         served = max(1, stage.arrived.read_bytes().count(b"\n") - counted)
@@ -57,9 +62,20 @@ def measure(workers: int, given: argparse.Namespace) -> Round:
             - children.children_user
             - children.children_system
         )
+        shares = [_own_cpu_s([p]) - b for p, b in zip(parts["worker"], each_before, strict=True)]
+        foreign = _machine_cpu_s() - busy - sum(used.values())
+        took = time.monotonic() - begun
         stage.stop()
     each = {f"{name}_cpu_us": round(1e6 * cpu / served, 1) for name, cpu in used.items()}
-    return {"rps": round(served / given.seconds, 1), **each}
+    rps = round(served / given.seconds, 1)
+    share = round(max(shares) / max(sum(shares), 0.01), 2)
+    return {"rps": rps, **each, "busiest_share": share, "foreign_cores": round(foreign / took, 2)}
+
+
+def _machine_cpu_s() -> float:
+    """CPU time that all processes of the machine have used: user, nice, system, interrupts."""
+    fields = Path("/proc/stat").read_text().partition("\n")[0].split()[1:]
+    return sum(int(fields[place]) for place in (0, 1, 2, 5, 6)) / os.sysconf("SC_CLK_TCK")
 
 
 def _own_cpu_s(pids: list[int]) -> float:
@@ -77,12 +93,14 @@ def summary(rounds: dict[int, list[Round]], cores: int) -> dict[str, Any]:
     for workers, got in rounds.items():
         for key in got[0]:
             values = [one[key] for one in got]
-            row[f"{key}_{workers}"] = round(statistics.median(values), 1)
+            row[f"{key}_{workers}"] = round(statistics.median(values), 2)
             row[f"{key}_{workers}_range"] = [min(values), max(values)]
     pairs = list(zip(rounds[1], rounds[2], strict=True))
-    for name, key in (("ratio", "rps"), ("cpu_ratio", "worker_cpu_us")):
+    cpu = "worker_cpu_us"
+    for name, key in (("ratio", "rps"), ("cpu_ratio", cpu)):
         row[name] = round(statistics.median(two[key] / one[key] for one, two in pairs), 3)
-    row["ratio_own_cores"] = round(2 / row["cpu_ratio"], 3)
+    own = [1 / two["busiest_share"] * one[cpu] / two[cpu] for one, two in pairs]
+    row["ratio_own_cores"] = round(statistics.median(own), 3)
     all_parts = sum(row[f"{part}_cpu_us_2"] for part in PARTS)
     most = min(2 / row["worker_cpu_us_2"], cores / all_parts)
     row["ratio_possible"] = round(most * row["worker_cpu_us_1"], 3)

@@ -194,9 +194,9 @@ def test_requests_that_are_not_answered_well_are_found():
     assert unserved([one], [Ended("x", 502, ())], 1) != []
 
 
-def one_round(rps, worker):
+def one_round(rps, worker, share=0.5):
     others = {f"{part}_cpu_us": 50.0 for part in ("parent", "upstream", "callers")}
-    return {"rps": rps, "worker_cpu_us": worker, **others}
+    return {"rps": rps, "worker_cpu_us": worker, "busiest_share": share, **others}
 
 
 def test_workers_are_compared_round_by_round():
@@ -209,6 +209,11 @@ def test_workers_are_compared_round_by_round():
     assert row["ratio_possible"] == pytest.approx(2 / 700 * 500, abs=0.001)
     assert summary(rounds, cores=8)["ratio_possible"] == row["ratio_own_cores"]
     assert row["rps_1_range"] == [50.0, 100.0]
+
+
+def test_a_second_worker_that_gets_no_work_is_worth_nothing():
+    rounds = {1: [one_round(100.0, 500.0, 1.0)], 2: [one_round(100.0, 500.0, 1.0)]}
+    assert reached(summary(rounds, cores=2), cores=2) is None
 
 
 @pytest.mark.parametrize(
