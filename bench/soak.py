@@ -5,8 +5,8 @@
 
 Samples every process each second. The row says by process what it held after the warm-up, in the
 middle and at the end, medians over a tenth of the run, and what does not agree in the books. The
-warm-up is the first fifth. Runs of fewer than 100,000 requests tell memory and do not judge it:
-caches still fill.
+warm-up is the first fifth. Runs of fewer than 100,000 requests tell memory and open files and do
+not judge them: caches still fill, and the index is opened when it is first written.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ def judged(series: Series, callers: int, requests: int) -> tuple[dict[str, Any],
     """What each process held then and now, and what of it is not flat or has no bound."""
     row: dict[str, Any] = {}
     wrong = []
+    long = requests >= JUDGED_FROM
     for name, samples in series.items():
         rss, middle, later = growth(samples, "rss", WARM_UP)
         files, _, files_later = growth(samples, "files", WARM_UP)
@@ -83,9 +84,9 @@ def judged(series: Series, callers: int, requests: int) -> tuple[dict[str, Any],
             "most_sockets": most,
             "threads": growth(samples, "threads", WARM_UP),
         }
-        if abs(change) > MOST_GROWTH and requests >= JUDGED_FROM:
+        if abs(change) > MOST_GROWTH and long:
             wrong.append(f"{name}: resident memory {100 * change:+.1f} %")
-        if files_later > files + MORE_FILES:
+        if files_later > files + MORE_FILES and long:
             wrong.append(f"{name}: open files {files:.0f} -> {files_later:.0f}")
         if most > 2 * callers + SOCKETS:
             wrong.append(f"{name}: {most} sockets")
