@@ -56,21 +56,17 @@ TABLES = (
     Table(
         "workers",
         "Two workers and one",
-        "saturated throughput in interleaved rounds. On two cores the second worker competes with "
-        "the parent, the upstream and the callers: “possible” is the ratio if no core was ever "
-        "idle; “on own cores” is inferred: the requests that a CPU second of a worker serves, "
-        "against one alone, over the busier worker's share of the work. The bar is 1.6; "
-        "“shown by” says which of the two reached it. Foreign cores are what others on the "
-        "machine used meanwhile: with much of that, the ratio says little.",
+        "saturated throughput in interleaved rounds. The kernel gives each worker a share of a "
+        "core, so that workers, parent, upstream and callers all find room on two cores. The bar "
+        "is 1.6. Foreign cores are what others on the machine used meanwhile: with much of that, "
+        "the ratio says little.",
         {},
         {
             "prompt bytes": "size",
+            "cores a worker": "share",
             "one: requests/s": "rps_1",
             "two: requests/s": "rps_2",
             "ratio": "ratio",
-            "possible": "ratio_possible",
-            "on own cores": "ratio_own_cores",
-            "shown by": "shown_by",
             "busier worker's share": "busiest_share_2",
             "one: foreign cores": "foreign_cores_1",
             "two: foreign cores": "foreign_cores_2",

@@ -7,7 +7,7 @@ import logging
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -101,15 +101,15 @@ class Callbacks(Struct, frozen=True):
 
 
 class Crew:
-    """Owns the workers and the board. All of them hold the same plan, or are being told."""
+    """Owns the board and the workers, one a listener. All hold one plan, or are being told."""
 
-    def __init__(self, size: int, listener: socket.socket, log: Log, callbacks: Callbacks) -> None:
-        self.size = size
+    def __init__(self, listeners: Sequence[socket.socket], log: Log, callbacks: Callbacks) -> None:
+        self.size = len(listeners)
         self.restarts = 0
-        self._listener = listener
+        self._listeners = listeners
         self._log = log
         self._callbacks = callbacks
-        self._board_fd = Board.make(size)
+        self._board_fd = Board.make(self.size)
         self.board = Board(self._board_fd, 0)
         self._plan: Plan | None = None
         self._runtimes = Runtimes({})
@@ -190,7 +190,9 @@ class Crew:
 
     async def _spawn(self, row: int) -> Member:
         ours, theirs = socket.socketpair()
-        place = Place(row, self._listener.fileno(), theirs.fileno(), self._board_fd, self._log)
+        place = Place(
+            row, self._listeners[row].fileno(), theirs.fileno(), self._board_fd, self._log
+        )
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "situs.app.worker", msgspec.json.encode(place).decode()),
             pass_fds=(place.listener, place.link, place.board),

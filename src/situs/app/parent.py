@@ -7,7 +7,7 @@ import logging
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Self
 
@@ -38,21 +38,21 @@ Read = Callable[[], Setting]
 class Parent:
     """A running Situs: `async with` starts it and stops it; nothing is left behind.
 
-    `read` gives the setting anew; a reload calls it. `keys` are the API keys.
+    There is one worker a listener. `read` gives the setting anew; a reload calls it. `keys` are the
+    API keys.
     """
 
     def __init__(
         self,
         read: Read,
-        listener: socket.socket,
+        listeners: Sequence[socket.socket],
         *,
-        workers: int = 1,
         keys: KeyFile | None = None,
         on_state: OnState | None = None,
     ) -> None:
         self.setting = read()
         self._read = read
-        self._listener = listener
+        self._listeners = listeners
         self._plan: Plan | None = None
         self._seen: tuple[Plan | None, FleetView] = (None, FleetView((), (), ""))
         self._keys = keys or KeyFile(self.setting.data)
@@ -62,7 +62,7 @@ class Parent:
         self._runtimes = RuntimeSet(on_state, self._runtimes_changed)
         log = self.setting.config.telemetry.log
         told = Callbacks(self._answer, self._refused.update, self._lease, self._gone)
-        self.crew = Crew(workers, listener, log, told)
+        self.crew = Crew(listeners, log, told)
         self._reloading = asyncio.Lock()
         self._watching: Watching | None = None
         self._office: Office | None = None
@@ -95,7 +95,7 @@ class Parent:
 
     @property
     def url(self) -> str:
-        host, port = self._listener.getsockname()[:2]
+        host, port = self._listeners[0].getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @property
@@ -121,7 +121,7 @@ class Parent:
             before, setting = self._plan, self._read()
             if before is None:
                 raise ConfigError("There is nothing to reload yet.")
-            plan = load_plan(setting, before.generation + 1, before.slots)
+            plan = await asyncio.to_thread(load_plan, setting, before.generation + 1, before.slots)
             policies = before.policy.digest, plan.policy.digest
             changes = diff(self.setting.config, setting.config, policies)
             _check_reloadable(changes)
@@ -146,7 +146,8 @@ class Parent:
 
     async def stop(self, *, now: bool = False) -> int:
         """Take no new requests, end what runs (at once if `now`); how many are waited for."""
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         return await self.crew.stop(now=now)
 
     # Asked by workers.
@@ -178,7 +179,7 @@ class Parent:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
 
         async def end() -> None:
-            server.should_exit = True
+            server.stop()
             await serving
             with suppress(OSError):
                 (data / "admin.sock").unlink()

@@ -191,7 +191,8 @@ class Worker:
             self._link.close()
             return
         again = self._server.should_exit
-        self._app.draining = self._server.should_exit = True
+        self._app.draining = True
+        self._server.stop()
         wait_s = 0.0 if how.now or again else self._drain_s
         asyncio.get_running_loop().call_later(wait_s, self._app.stop_running)
         self._link.send(Stopping(len(self._app.running)))

@@ -92,10 +92,10 @@ def _run(
     logging.getLogger("uvicorn.error").setLevel("ERROR")
     keys = KeyFile(setting.data)
     check_listener(server.host, keys.table, time.time())
-    listener = listen(server.host, server.port if port is None else port)
+    listeners = listen(server.host, server.port if port is None else port, workers)
 
     async def main() -> None:
-        parent = Parent(read, listener, workers=workers, keys=keys, on_state=_told)
+        parent = Parent(read, listeners, keys=keys, on_state=_told)
         await run(parent, _greet, _waiting, watch=watch)
 
     uvloop.run(main())
