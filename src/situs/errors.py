@@ -42,7 +42,7 @@ from typing import ClassVar
 
 
 class SitusError(Exception):
-    """Base of all; `code` is stable, `do` is one sentence of advice."""
+    """Base of all; `code` is stable, `do` is one sentence of advice, or none ("")."""
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
@@ -51,7 +51,7 @@ class SitusError(Exception):
     def __init__(self, message: str, *, do: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.advice = do or type(self).do
+        self.advice = type(self).do if do is None else do
         self.retry_after_s: int | None = None
         self.param: str | None = None
 
@@ -202,6 +202,7 @@ class OperatorError(SitusError):
     """Something the operator must mend; the command line prints it and exits with 2."""
 
     code = "operator_error"
+    do = "`situs doctor` says what works here and what does not."
 
 
 class ConfigError(OperatorError):

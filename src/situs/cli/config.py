@@ -21,9 +21,9 @@ def config() -> None:
 def check(file: Path, as_json: bool, show: bool) -> None:
     """Say everything that is wrong in FILE (./situs.yaml), and in what it refers to.
 
-    Looks for the secrets, policy files and weights' names it refers to; no secret is printed.
-    Warns of names that a policy compares with and nothing has, and of contexts that are longer than
-    the weights'. Exits with 2 when there is a problem.
+    Loads its policy, and looks for the secrets and weights' names it refers to; no secret is
+    printed. Warns of secrets that are not here, of names that a policy compares with and nothing
+    has, and of contexts that are longer than the weights'. Exits with 2 when there is a problem.
     """
     from situs.config.check import as_json_text, as_yaml_text, check_file
     from situs.config.problems import as_error
@@ -99,7 +99,7 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
 
     `!!` marks what lets more pass, `!` what else concerns sovereignty: places, the facts policy
     judges by, the policy itself. Exits with 0 if nothing changes, 1 if something does, 2 when a
-    file is not sound.
+    file is not sound, or its policy cannot be loaded. Secrets are not looked for.
     """
     from situs.config import diff as changed
     from situs.config.load import load
@@ -112,7 +112,4 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
     else:
         for line in changed.as_lines(changes):
             click.echo(line)
-    for path, digest in zip((old, new), policies, strict=True):
-        if digest is None:
-            click.echo(f"{path}: its policy cannot be read, so it was not compared", err=True)
     raise click.exceptions.Exit(1 if changes else 0)

@@ -13,12 +13,13 @@ import yaml
 from situs.config.build import policy_paths
 from situs.config.load import Reading, examine, read_text
 from situs.config.problems import Problem, Report, nearest
-from situs.config.secrets import resolve
+from situs.config.secrets import exists, resolve
 from situs.config.tree import Config
 from situs.errors import ConfigError, PolicyError
 from situs.rego.compare import Literal, Literals
-from situs.rego.embedded import parse
+from situs.rego.embedded import inspect, parse
 from situs.rego.follow import follow_parameters
+from situs.rego.library import shipped
 from situs.rego.modules import read_modules
 from situs.rego.syntax import Syntax, expand
 from situs.rego.tree import ANY
@@ -39,9 +40,10 @@ class Checked(Reading, frozen=True):
 
 
 def check_file(path: Path, environ: Mapping[str, str] = os.environ) -> Checked:
-    """Also looks for the secrets, policy files and weights that it names.
+    """Also loads its policy, and looks for the secrets and weights that it names.
 
-    Raises ConfigError when there is no file to read.
+    A secret that is not here is a warning, for the gateway may run elsewhere; one that is here and
+    cannot be used is a problem. Raises ConfigError when there is no file to read.
     """
     report = Report(str(path))
     reading = examine(read_text(path), report)
@@ -49,24 +51,34 @@ def check_file(path: Path, environ: Mapping[str, str] = os.environ) -> Checked:
     if config is None:
         return Checked(None, report.problems)
     lock = load_lock()
-    _check_secrets(config, path.parent, environ, report)
-    _check_policies(config, path.parent, report)
-    _check_weights(config, lock, report)
     aside = Report(str(path))
     aside.positions = report.positions
+    for name, reference in _references(config):
+        here = exists(reference, path.parent, environ)
+        _check_secret(name, reference, path.parent, environ, report if here else aside)
+    _check_policies(config, path.parent, report)
+    _check_weights(config, lock, report)
     _doubt_contexts(config, lock, aside)
     warnings = (*aside.problems, *_doubted_names(config, path.parent))
-    return Checked(None if report.problems else config, report.problems, warnings)
+    wrong = _wrong_in_policy(config, path.parent, report) if report.sound(("policy",)) else ()
+    problems = (*report.problems, *wrong)
+    return Checked(None if problems else config, problems, warnings)
 
 
-def _check_secrets(config: Config, base: Path, environ: Mapping[str, str], report: Report) -> None:
+def _references(config: Config) -> Iterator[tuple[str, str]]:
+    """Deployments and where their keys are."""
     for name, deployment in config.deployments.items():
-        if deployment.endpoint is None or deployment.endpoint.key is None:
-            continue
-        try:
-            resolve(deployment.endpoint.key, base, environ=environ)
-        except ConfigError as error:
-            report.add(("deployments", name, "endpoint", "key"), error.message)
+        if deployment.endpoint is not None and deployment.endpoint.key is not None:
+            yield name, deployment.endpoint.key
+
+
+def _check_secret(
+    name: str, reference: str, base: Path, environ: Mapping[str, str], report: Report
+) -> None:
+    try:
+        resolve(reference, base, environ=environ)
+    except ConfigError as error:
+        report.add(("deployments", name, "endpoint", "key"), error.message)
 
 
 def _check_policies(config: Config, base: Path, report: Report) -> None:
@@ -77,6 +89,17 @@ def _check_policies(config: Config, base: Path, report: Report) -> None:
                 report.add(where, "no .rego file in this folder")
         elif not path.is_file():
             report.add(where, "no such file or folder")
+
+
+def _wrong_in_policy(config: Config, base: Path, report: Report) -> tuple[Problem, ...]:
+    """What would keep the gateway from loading it, at the policy's own lines."""
+    try:
+        found = inspect(policy_paths(config, base) or (shipped(),)).problems
+    except PolicyError as error:
+        report.add(("policy", "paths"), error.message)
+        return ()
+    said = ((one, f"{one.what}; {one.do}" if one.do else one.what) for one in found)
+    return tuple(Problem(one.file, max(one.line, 1), one.column, "", what) for one, what in said)
 
 
 def _check_weights(config: Config, lock: Iterable[str], report: Report) -> None:

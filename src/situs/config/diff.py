@@ -19,9 +19,8 @@ from situs.config.tree import Config, Locus
 from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
 from situs.core.label import Label
 from situs.core.ordered import Ordered
-from situs.errors import PolicyError
+from situs.rego.embedded import load_checked
 from situs.rego.library import shipped
-from situs.rego.modules import digest, read_modules
 
 _Path = tuple[str, ...]
 
@@ -88,15 +87,12 @@ def diff(
     return tuple(sorted(changes, key=lambda change: (change.weight, change.path)))
 
 
-def policy_digest(config: Config, base: Path) -> str | None:
-    """The digest of the policy that `config` names; None when it cannot be read.
+def policy_digest(config: Config, base: Path) -> str:
+    """The digest of the policy that `config` names; raises PolicyError when it cannot be loaded.
 
     `base` is the folder of the configuration file.
     """
-    try:
-        return digest(read_modules(policy_paths(config, base) or (shipped(),)))
-    except PolicyError:
-        return None
+    return load_checked(policy_paths(config, base) or (shipped(),)).digest
 
 
 def as_json(changes: Iterable[Change]) -> str:

@@ -59,6 +59,12 @@ def resolve(
     return Secret(reference, value)
 
 
+def exists(reference: str, base: Path, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether there is anything where the reference points; it may still be of no use."""
+    kind, _, name = reference.partition(":")
+    return name in environ if kind == "env" else (base / Path(name).expanduser()).exists()
+
+
 def _from_environment(name: str, environ: Mapping[str, str]) -> str:
     if name not in environ:
         raise ConfigError("not set in the environment")

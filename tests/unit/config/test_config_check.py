@@ -6,6 +6,7 @@ from click.testing import CliRunner
 
 from situs.cli.config import config
 from situs.config.check import check_file
+from situs.errors import ConfigError
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "situs.example.yaml"
 ENV = {"EXAMPLE_CLOUD_KEY": "x"}
@@ -85,6 +86,37 @@ def test_names_that_exist_and_texts_that_are_no_names_are_no_warnings(tmp_path, 
 
 def test_a_policy_that_cannot_be_parsed_is_not_looked_at(tmp_path):
     assert checked(tmp_path, rule="d.name ==").warnings == ()
+
+
+def test_a_policy_that_cannot_be_loaded_is_a_problem_at_its_own_line(tmp_path):
+    reading = checked(tmp_path, rule='d.nam == "cloud-large"')
+    (problem,) = reading.problems
+    assert (problem.file, problem.line) == (str(tmp_path / "x.rego"), 5)
+    assert "nam" in problem.what
+    assert reading.config is None
+    result = CliRunner().invoke(config, ["check", str(tmp_path / "situs.yaml")], env=ENV)
+    assert isinstance(result.exception, ConfigError)
+    assert f"{tmp_path / 'x.rego'}:5: " in result.exception.message
+
+
+def test_a_policy_that_is_no_text_is_a_problem_where_it_is_named(tmp_path):
+    (tmp_path / "y.rego").write_bytes(b"\xff")
+    (problem,) = checked(tmp_path, ("paths: []", "paths: [y.rego]")).problems
+    assert problem.path == "policy.paths"
+    assert "is not UTF-8 text" in problem.what
+
+
+def test_a_key_that_is_not_here_is_a_warning_and_one_that_all_may_read_a_problem(tmp_path):
+    edit = ("env:EXAMPLE_CLOUD_KEY", "file:cloud.key")
+    reading = checked(tmp_path, edit)
+    (warning,) = reading.warnings
+    assert warning.what == "file:cloud.key: cannot be read (No such file or directory)"
+    assert reading.config is not None
+    (tmp_path / "cloud.key").write_text("x\n")
+    (tmp_path / "cloud.key").chmod(0o644)
+    reading = checked(tmp_path, edit)
+    assert "open to every user" in reading.problems[0].what
+    assert reading.warnings == ()
 
 
 def test_warnings_are_told_beside_the_answer_and_change_no_exit_code(tmp_path):

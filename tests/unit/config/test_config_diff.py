@@ -8,7 +8,8 @@ from situs.cli.config import config
 from situs.config.diff import Weight, diff, policy_digest
 from situs.config.load import parse
 from situs.config.tree import Config
-from situs.errors import ConfigError
+from situs.errors import ConfigError, PolicyError
+from situs.rego.library import shipped
 
 TEXT = """\
 version: 1
@@ -207,10 +208,11 @@ def test_defaults_written_out_and_another_order_change_nothing():
 def test_another_policy_behind_the_same_path_is_a_change(tmp_path):
     policy = tmp_path / "x.rego"
     one = changed(("server:", "policy: {paths: [x.rego]}\nserver:"))
-    assert policy_digest(one, tmp_path) is None
-    policy.write_text("package situs\n")
+    with pytest.raises(PolicyError):
+        policy_digest(one, tmp_path)
+    policy.write_text(shipped().read_text())
     before = policy_digest(one, tmp_path)
-    policy.write_text("package situs\nallow := set()\n")
+    policy.write_text(shipped().read_text() + "# the same, told apart\n")
     after = policy_digest(one, tmp_path)
     (change,) = diff(one, one, (before, after))
     assert (change.path, change.weight) == ("policy", Weight.SOVEREIGNTY)
@@ -254,11 +256,15 @@ def test_the_command_speaks_json(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_policy_that_cannot_be_read_is_said(tmp_path):
-    new = TEXT.replace("server:", "policy: {paths: [none.rego]}\nserver:", 1)
-    result = run(tmp_path, TEXT, new)
-    assert "new.yaml: its policy cannot be read, so it was not compared" in result.stderr
-    assert result.exit_code == 1
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("policy", [None, "package situs\nallow contains\n"])
+def test_a_policy_that_cannot_be_loaded_is_an_error(tmp_path, policy, swapped):
+    if policy is not None:
+        (tmp_path / "x.rego").write_text(policy)
+    texts = [TEXT, TEXT.replace("server:", "policy: {paths: [x.rego]}\nserver:", 1)]
+    result = run(tmp_path, *(reversed(texts) if swapped else texts))
+    assert isinstance(result.exception, PolicyError)
+    assert "x.rego" in result.exception.message
 
 
 def test_a_file_that_is_not_sound_is_an_error(tmp_path):

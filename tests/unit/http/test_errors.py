@@ -72,6 +72,11 @@ def test_every_error_says_what_to_do(kind):
     assert kind.__name__ in (errors.__doc__ or "")
 
 
+def test_advice_can_be_left_out():
+    assert OperatorError("It failed.", do="").advice == ""
+    assert OperatorError("It failed.").advice == OperatorError.do
+
+
 def test_param_advice_and_retry_after_come_through():
     error = errors.InvalidRequest("It failed.", param="messages[0]", do="Mend it.")
     error.retry_after_s = 7
