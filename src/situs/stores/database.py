@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,10 +24,18 @@ def is_corrupt(error: BaseException) -> bool:
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that only reads; a database that is not there is not made."""
+    """A connection that only reads; a database that is not there is not made.
+
+    Reading takes a file beside the database, for the lock. Where it can neither be found nor be
+    written, nobody else writes either, so the database is read as it lies there.
+    """
     if not path.exists():
         raise StoreError(f"There is no index {path}.", do=REBUILD)
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
+    if not os.access(path, os.R_OK):
+        raise StoreError(f"{path} may not be read.", do="Ask as the user that the gateway runs as.")
+    shared = path.with_name(f"{path.name}-shm").exists() or os.access(path.parent, os.W_OK)
+    how = "mode=ro" if shared else "mode=ro&immutable=1"
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5.0)
     try:
         yield db
     finally:
