@@ -76,8 +76,11 @@ class UnknownPath(InvalidRequest):
 
 
 class MethodNotAllowed(InvalidRequest):
+    """`allowed`: the methods that the path takes, for the header `Allow` (RFC 9110, 15.5.6)."""
+
     code, status = "method_not_allowed", 405
     do = "Use the method the API reference names."
+    allowed: tuple[str, ...] = ()
 
 
 class RequestTooLarge(InvalidRequest):

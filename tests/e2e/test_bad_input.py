@@ -324,3 +324,14 @@ def test_no_canary_is_in_any_output(scene):
     gateway, _ = scene
     kept = [gateway.log, *gateway.data.rglob("*")]
     assert not [f for f in kept if f.is_file() and CANARY.encode() in f.read_bytes()]
+
+
+def test_a_method_that_is_not_taken_is_answered_with_those_that_are(gateway):
+    answer = gateway.call("PUT", "/v1/chat/completions", b"{}")
+    assert (answer.status, answer.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/v1/models"])
+def test_head_is_get_without_a_body(gateway, path):
+    answer = gateway.call("HEAD", path)
+    assert (answer.status, answer.body) == (200, b"")

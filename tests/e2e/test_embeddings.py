@@ -126,3 +126,11 @@ def test_doctor_says_whether_the_model_can_be_loaded(gateway, tmp_path):
     missing = condition(tmp_path)
     assert missing["condition"] == "problem"
     assert "situs models pull all-MiniLM-L6-v2.int8" in missing["do"]
+
+
+@pytest.mark.parametrize("nothing", [" ", "x" * 150, "\N{PARTY POPPER}"])
+def test_a_text_without_a_word_that_the_model_knows_is_refused(gateway, nothing):
+    answer = embed(gateway, ["hello", nothing])
+    assert (answer.status, answer.code) == (400, "invalid_request")
+    assert "input[1]" in answer.json["error"]["message"]
+    assert embed(gateway, f"hello {nothing}").status == 200

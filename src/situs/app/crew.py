@@ -105,7 +105,7 @@ class Crew:
 
     def __init__(self, listeners: Sequence[socket.socket], log: Log, callbacks: Callbacks) -> None:
         self.size = len(listeners)
-        self.restarts = 0
+        self.restarts = self.cut = 0
         self._listeners = listeners
         self._log = log
         self._callbacks = callbacks
@@ -211,7 +211,7 @@ class Crew:
                 self._take(member, message)
             member.link.close()
             code = await member.process.wait()
-            self.board.clear(member.row)
+            self.cut += self.board.clear(member.row)
             self._callbacks.gone(member.name)
             if self._stopping or self._plan is None:
                 return

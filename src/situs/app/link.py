@@ -28,11 +28,15 @@ class Place(Struct, frozen=True):
 
 
 class RuntimeState(Struct, frozen=True):
-    """How a supervised model server is, where it listens, and the key that it asks for."""
+    """How a model that runs here is, where its server listens, and the key that it asks for.
+
+    `loading`: it was there when the gateway started, and is not known to load or to fail yet.
+    """
 
     health: Health
     address: tuple[str, int] | None
     key: str
+    loading: bool = False
 
     def __repr__(self) -> str:
         return f"RuntimeState({self.health})"

@@ -6,9 +6,11 @@ The socket is `DATA/admin.sock`, for the user that runs Situs alone; changes are
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -24,6 +26,8 @@ from situs.http.guard import Guard
 from situs.http.respond import send_bytes
 from situs.stores.decisions import Filters, recent
 from situs.stores.ledger import GROUPS, usage
+
+_log = logging.getLogger(__name__)
 
 SOCKET = "admin.sock"
 JSON = "application/json"
@@ -90,6 +94,41 @@ class Office:
         }
         app = App(routes, Guard(frozenset(), frozenset()), max_body=1_000_000)
         return quiet_server(app, drain_s=0.0)
+
+
+class AdminSocket:
+    """Owns the socket in the data directory; one that was taken away is made anew."""
+
+    def __init__(self, data: Path, office: Office) -> None:
+        self._data = data
+        self._office = office
+        self._server: Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    async def keep(self) -> None:
+        """Begin to answer, unless that is so. Without the socket the gateway works as well."""
+        path = self._data / SOCKET
+        if self._server is not None and path.exists():
+            return
+        await self._end()
+        try:
+            listener = admin_socket(self._data)
+        except OSError as error:
+            _log.warning("no admin socket in %s: %s", self._data, error.strerror)
+            return
+        self._server = self._office.server()
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
+
+    async def close(self) -> None:
+        await self._end()
+        with suppress(OSError):
+            (self._data / SOCKET).unlink()
+
+    async def _end(self) -> None:
+        if self._server is not None and self._serving is not None:
+            self._server.stop()
+            await self._serving
+            self._server = self._serving = None
 
 
 def _number(asked: dict[str, str], name: str) -> float | None:

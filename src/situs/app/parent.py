@@ -8,13 +8,13 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import Any, Self
 
 from situs import __version__
 from situs.app.crew import Callbacks, Crew
 from situs.app.link import Keys, Runtimes
-from situs.app.office import Office, admin_socket
+from situs.app.office import AdminSocket, Office
 from situs.app.plan import Plan, fleet_view, load_plan
 from situs.app.runtimes import OnState, RuntimeSet
 from situs.app.setting import Setting
@@ -84,8 +84,9 @@ class Parent:
             self.crew.tell(Keys(self._keys.table))
             await self.crew.begin(plan)
             self._plan = plan
-            await self._begin_to_answer(stack, self._office)
-            for life in (self._beat(plan, watching), self._retire(watching)):
+            admin = AdminSocket(data, self._office)
+            stack.push_async_callback(admin.close)
+            for life in (self._beat(plan, watching, admin), self._retire(watching)):
                 stack.callback(asyncio.create_task(life).cancel)
             self._stack = stack.pop_all()
         return self
@@ -168,26 +169,9 @@ class Parent:
     def _runtimes_changed(self) -> None:
         self.crew.tell(Runtimes(self._runtimes.states()))
 
-    async def _begin_to_answer(self, stack: AsyncExitStack, office: Office) -> None:
-        data = self.setting.data
-        try:
-            listener = admin_socket(data)
-        except OSError as error:
-            _log.warning("no admin socket in %s: %s", data, error.strerror)
-            return
-        server = office.server()
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-
-        async def end() -> None:
-            server.stop()
-            await serving
-            with suppress(OSError):
-                (data / "admin.sock").unlink()
-
-        stack.push_async_callback(end)
-
-    async def _beat(self, plan: Plan, watching: Watching) -> None:
+    async def _beat(self, plan: Plan, watching: Watching, admin: AdminSocket) -> None:
         while True:
+            await admin.keep()
             await asyncio.sleep(_BEAT_S)
             self.crew.beat()
             self._look_at_keys()
@@ -217,7 +201,10 @@ class Parent:
             policy=plan.policy.digest,
             routes=tuple(plan.config.routes),
             refused=dict(self._refused),
+            restarts=self.crew.restarts,
+            cut=self.crew.cut,
             recording=recording,
+            index_lag_s=0.0 if watching is None else watching.index_lag_s,
             spans_dropped=0 if watching is None else watching.spans_dropped,
             problems=() if watching is None else watching.problems(),
         )

@@ -115,7 +115,7 @@ class RuntimeSet:
 
     def _server(self, plan: Plan, name: str, entry: Entry) -> _Server:
         model, runtime = plan.config.models[entry.model], entry.runtime
-        starting = RuntimeState(Health.STARTING, None, "")
+        starting = RuntimeState(Health.STARTING, None, "", loading=plan.generation == 0)
         if isinstance(runtime, Onnx):
             spec = build.onnx_of(model, runtime, models_dir(plan))
             within = Within(name, partial(check_onnx, spec), self._changed)
@@ -140,7 +140,9 @@ class RuntimeSet:
         health = _HEALTH.get(state, Health.UNHEALTHY)
         if state is State.READY and (short := _short_of_context(server)):
             health, detail = Health.UNHEALTHY, short
-        server.state = RuntimeState(health, server.supervisor.address, server.key)
+        loading = server.state.loading and state is State.STARTING
+        address = server.supervisor.address
+        server.state = RuntimeState(health, address, server.key, loading)
         _log.info("runtime %s is %s %s", name, state, detail)
         if self._on_state is not None:
             self._on_state(name, state, detail)

@@ -84,6 +84,10 @@ class Watching:
         return tuple(f"{name}: {problem}" for name, problem in told if problem is not None)
 
     @property
+    def index_lag_s(self) -> float:
+        return self._watch.lag_s()
+
+    @property
     def spans_dropped(self) -> int:
         return 0 if self._traces is None else self._traces.dropped
 

@@ -126,12 +126,9 @@ class Desk:
             del self._waiting[number]
 
 
-def application(
-    plan: Plan, gateway: Gateway, desk: Desk, auth: Auth, recording: Callable[[], str | None]
-) -> App:
+def application(plan: Plan, gateway: Gateway, admin: Admin, desk: Desk, auth: Auth) -> App:
     """Every URL of the data port."""
-    admin, server = Admin(gateway, recording), plan.config.server
-    inference = Inference(gateway)
+    inference, server = Inference(gateway), plan.config.server
     routes: dict[tuple[str, str], Handler] = {
         **{("POST", path): inference for path in FORMS},
         ("GET", "/v1/models"): admin.models,

@@ -56,6 +56,7 @@ from situs.fleet.board import Board
 from situs.fleet.registry import Registry
 from situs.fleet.situation import Situation
 from situs.gateway import Gateway
+from situs.http.admin import Admin
 from situs.http.app import App
 from situs.http.auth import Auth, key_required
 from situs.stores.layout import receipts_dir
@@ -177,13 +178,17 @@ class Worker:
         server = plan.config.server
         required = key_required(server.host, server.require_key)
         self._auth = auth = Auth(self._table, required, self._desk.lease)
-        self._app = application(plan, gateway, self._desk, auth, lambda: receipts.state().problem)
+        admin = Admin(gateway, lambda: receipts.state().problem, self._loading)
+        self._app = application(plan, gateway, admin, self._desk, auth)
         self._server = quiet_server(
             self._app, self._drain_s, limit_concurrency=server.max_connections
         )
         settle_memory()
         serving = self._server.serve(sockets=[self._listener])
         self._serving = asyncio.get_running_loop().create_task(serving)
+
+    def _loading(self) -> list[str]:
+        return sorted(name for name, state in self._runtimes.items() if state.loading)
 
     def _stop(self, how: Stop) -> None:
         """New connections are no longer taken; a second time, or `now`, ends what still runs."""

@@ -29,11 +29,13 @@ class Encoder(Protocol):
     """A loaded model; only one thread at a time uses it.
 
     `specials` of the `context_tokens` of each text are its own: they begin and end every text.
+    `unknown` is the token that stands for whatever it has no word for.
     """
 
     context_tokens: int
     dimensions: int
     specials: int
+    unknown: int | None
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]: ...
 
@@ -147,6 +149,8 @@ class InProcessReply:
             for index, tokens in enumerate(found, portion.start):
                 if (count := len(tokens) - self._specials) > limit:
                     raise self._too_long(index, f"{count} tokens", f"{limit}")
+                if tokens.count(room.unknown) >= count:
+                    raise self._says_nothing(index)
         self.status = 200
 
     async def chunks(self) -> AsyncGenerator[Chunk]:
@@ -171,9 +175,20 @@ class InProcessReply:
     async def close(self) -> None:
         """Nothing is open: work that was not begun went with its caller."""
 
+    def _path(self, index: int) -> str:
+        return f"input[{index}]" if self._asked is not None and self._asked.several else "input"
+
+    def _says_nothing(self, index: int) -> InvalidRequest:
+        """All such texts would have one and the same vector."""
+        path = self._path(index)
+        return InvalidRequest(
+            f"{path} has no word that {self._deployment.name} knows.",
+            param=path,
+            do="Send words; emoji, a single word of over 100 characters and white space are none.",
+        )
+
     def _too_long(self, index: int, has: str, limit: str) -> InvalidRequest:
-        asked = self._asked
-        path = f"input[{index}]" if asked is not None and asked.several else "input"
+        path = self._path(index)
         return InvalidRequest(
             f"{path} has {has}; {self._deployment.name} embeds at most {limit}.",
             param=path,
@@ -191,11 +206,12 @@ class _Room(Struct, frozen=True):
     tokens: int
     specials: int
     dimensions: int
+    unknown: int | None
 
 
 def _room(encoder: Encoder) -> _Room:
     tokens = encoder.context_tokens - encoder.specials
-    return _Room(tokens, encoder.specials, encoder.dimensions)
+    return _Room(tokens, encoder.specials, encoder.dimensions, encoder.unknown)
 
 
 def _check_dimensions(asked: Asked, dimensions: int) -> None:

@@ -45,11 +45,13 @@ class Board:
         """Learn the cells of more deployments; what is known stays, for requests still running."""
         self._slots.update({name: slot + 1 for name, slot in slots.items()})
 
-    def clear(self, row: int) -> None:
-        """Give back whatever a worker that is dead had taken."""
+    def clear(self, row: int) -> int:
+        """Give back whatever a worker that is dead had taken; how much that was."""
         cells = self._rows[row]
+        taken = sum(cells[1:])
         cells[1:] = memoryview(bytes(_SLOTS * _CELL)).cast("i")
         self._moved(cells)
+        return taken
 
     def version(self) -> int:
         return sum([row[0] for row in self._rows])

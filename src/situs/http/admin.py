@@ -19,26 +19,37 @@ _UNUSABLE = (Health.UNHEALTHY, Health.STARTING)
 
 
 class Admin:
-    """`recording` says why no receipt can be written; None while it can."""
+    """`recording` says why no receipt can be written; None while it can.
 
-    def __init__(self, gateway: Gateway, recording: Callable[[], str | None]) -> None:
+    `loading` names the models of this machine that the gateway was started with and that are not
+    known to load or to fail yet.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        recording: Callable[[], str | None],
+        loading: Callable[[], list[str]] = list,
+    ) -> None:
         self._gateway = gateway
         self._recording = recording
+        self._loading = loading
 
     async def livez(self, call: Call) -> None:
         await send_json(call.send, 200, {"status": "alive"})
 
     async def readyz(self, call: Call) -> None:
-        """200 when at least one deployment is usable and receipts can be written, else 503.
+        """200 when a deployment is usable, none is still loading and receipts can be written.
 
+        Else 503.
         Names and reasons are told to those who may see the fleet.
         """
         usable = [d.name for d, state in _pairs(self._fleet()) if state.health not in _UNUSABLE]
-        problem = self._recording()
-        ready = bool(usable) and problem is None
+        problem, loading = self._recording(), self._loading()
+        ready = bool(usable) and not loading and problem is None
         told: dict[str, Any] = {"status": "ready" if ready else "not_ready"}
         if Scope.ADMIN in call.caller.scopes:
-            told |= {"usable": usable, "receipts": problem}
+            told |= {"usable": usable, "loading": loading, "receipts": problem}
         await send_json(call.send, 200 if ready else 503, told)
 
     async def models(self, call: Call) -> None:

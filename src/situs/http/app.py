@@ -140,9 +140,11 @@ class App:
         """Only an argument may be percent-encoded: a proxy in front may judge a path as written."""
         for known in (path, path[: path.rfind("/") + 1]):
             if known in self._paths and raw.startswith(known.encode()):
-                handler = self._routes.get((method, known))
+                handler = self._routes.get(("GET" if method == "HEAD" else method, known))
                 if handler is None:
-                    raise MethodNotAllowed(f"{known} does not take {method}.")
+                    error = MethodNotAllowed(f"{known} does not take {method}.")
+                    error.allowed = tuple(sorted(m for m, path in self._routes if path == known))
+                    raise error
                 return handler
         raise UnknownPath("There is nothing at this path.")
 

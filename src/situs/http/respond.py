@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from situs.errors import Draining, RateLimited, SitusError
+from situs.errors import Draining, MethodNotAllowed, RateLimited, SitusError
 from situs.http.errors import envelope
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -56,6 +56,8 @@ async def send_error(send: Send, error: SitusError, headers: Headers | None = No
         extra.append((b"www-authenticate", b"Bearer"))
     if isinstance(error, Draining):  # RFC 9112, section 9.6: the next request finds another process
         extra.append((b"connection", b"close"))
+    if isinstance(error, MethodNotAllowed):
+        extra.append((b"allow", ", ".join(error.allowed).encode()))
     if isinstance(error, RateLimited):
         extra += rate_headers(error.limit, 0, error.reset_s)
     await send_body(send, error.status, _encode(envelope(error)), extra)

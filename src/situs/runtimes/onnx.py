@@ -22,6 +22,7 @@ from situs.runtimes.weights import Kind, ensure_verified, require_kind
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+_UNKNOWN = "[UNK]"
 _PACKAGES = ("numpy", "onnxruntime", "tokenizers")
 # What a loaded model takes for each byte of its file: int8 weights become float32, and those are
 # kept a second time in the order that the processor likes.
@@ -140,6 +141,7 @@ class OnnxModel:
         self.context_tokens = spec.context_tokens
         self.dimensions = spec.dimensions
         self.specials: int = tokenizer.num_special_tokens_to_add(False)
+        self.unknown: int | None = tokenizer.token_to_id(_UNKNOWN)
         self._session = session
         self._inputs = frozenset(one.name for one in session.get_inputs())
         self._tokenizer = tokenizer

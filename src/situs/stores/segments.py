@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from situs.stores.lines import CloseBody, decision_body, encode, fleet_body
 from situs.stores.signatory import Pace, Signatory, Signer
 
 _log = logging.getLogger(__name__)
+_WELL_S = 3.0
 
 
 class WriterState(Struct, frozen=True):
@@ -55,6 +57,7 @@ class SegmentWriter:
         self._abandoned: Chain | None = None
         self._problem: str | None = "not started"
         self._told_problem = self._told_loss = False
+        self._well_since: float | None = None
         self._outcomes: deque[Outcome] = deque()
         self._lost = 0
         self._counts = {"decision": 0, "outcome": 0}
@@ -148,8 +151,8 @@ class SegmentWriter:
         return CannotRecord(f"The receipt cannot be written: {self._problem}.", do=do)
 
     def _began_to_fail(self, problem: str) -> None:
-        """Told once, until a round of the thread has found that all is well again."""
-        self._problem = problem
+        """Told once, until all has been well again for some seconds."""
+        self._problem, self._well_since = problem, None
         if not self._told_problem:
             self._told_problem = True
             _log.warning(
@@ -157,11 +160,15 @@ class SegmentWriter:
             )
 
     def _is_well(self) -> None:
+        """A disk that is almost full takes one line and refuses the next: that is not yet well."""
         self._problem = None
-        if self._told_problem:
-            _log.warning(
-                "receipts are written again (%s); outcomes lost so far: %d", self._dir, self._lost
-            )
+        now = time.monotonic()
+        self._well_since = self._well_since or now
+        if not self._told_problem or now - self._well_since < _WELL_S:
+            return
+        _log.warning(
+            "receipts are written again (%s); outcomes lost so far: %d", self._dir, self._lost
+        )
         self._told_problem = self._told_loss = False
 
     def _lose(self, count: int) -> None:
@@ -242,7 +249,7 @@ class SegmentWriter:
             return False
         if not waiting:
             self._judge(chain, None)
-        return not waiting
+        return not (waiting or self._told_problem)
 
     def _judge(self, chain: Chain, problem: str | None) -> None:
         """What a round found, unless the chain was given up meanwhile: that is known better."""

@@ -24,6 +24,7 @@ _RETRY_S = 1.0
 _SWEEP_S = 60.0
 _LAST_ROUND_S = 2.0
 _NICE = 10
+_WELL_S = 3.0
 
 Sink = Callable[[Sequence[Served]], None]
 
@@ -60,6 +61,8 @@ class Watch:
         self._retry_at = self._sweep_at = 0.0
         self._there: set[Path] | None = None
         self._unreadable = 0
+        self._current_at = time.monotonic()
+        self._well_since = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="situs-index", daemon=True)
 
@@ -80,6 +83,10 @@ class Watch:
         for chain, why in list(self._follower.troubles.items()):
             return self._problem or f"receipts of {chain} cannot be read: {why}"
         return self._problem or self._stuck
+
+    def lag_s(self) -> float:
+        """Seconds since the index last had every receipt."""
+        return max(0.0, time.monotonic() - self._current_at)
 
     # The thread.
 
@@ -109,7 +116,16 @@ class Watch:
                 give_up_at = give_up_at or time.monotonic() + _LAST_ROUND_S
                 if time.monotonic() > give_up_at:
                     return
+        if self._index is not None:
+            self._is_well(time.monotonic())
         self._sweep()
+
+    def _is_well(self, now: float) -> None:
+        """A disk that is almost full can be opened and not written: that is not yet well."""
+        self._current_at = now
+        if self._problem is not None and now - self._well_since >= _WELL_S:
+            _log.warning("the index is written again (%s)", self._path)
+            self._problem = None
 
     def _sweep(self) -> None:
         """Now and then, and only if segments went away, forget what stood in them."""
@@ -187,9 +203,7 @@ class Watch:
         self._follower.go_back(stored)
         for chain, position in stored.items():
             self._follower.positions.setdefault(chain, position)
-        if self._problem is not None:
-            _log.warning("the index is written again (%s)", self._path)
-        self._problem = None
+        self._well_since = time.monotonic()
 
     def _open(self) -> Index:
         try:

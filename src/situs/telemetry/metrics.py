@@ -212,6 +212,8 @@ class Metrics(Collector):
         )  # fmt: skip
         return {
             names.REFUSED: refused,
+            names.RESTARTS: {(): status.restarts},
+            names.CUT: {(): status.cut},
             names.SPANS_DROPPED: {(): status.spans_dropped},
             names.DEPLOYMENT_INFO: dict.fromkeys(facts, 1.0),
             names.HEALTH: {

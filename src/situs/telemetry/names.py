@@ -72,6 +72,11 @@ BYTES_OUT = _counter("situs_bytes_out_total", "Bytes of request bodies sent.", "
 DENIED = _counter("situs_decisions_denied_total", "Requests that policy allowed nowhere.", "label")
 ROUTED = _counter("situs_routed_total", "Requests found to be of a named route.", "route")
 REFUSED = _counter("situs_refused_total", "Answers given before any decision.", "code")
+RESTARTS = _counter("situs_worker_restarts_total", "Workers that died and were replaced.")
+CUT = _counter(
+    "situs_attempts_cut_total",
+    "Attempts in flight at a worker that died: decided, and without an outcome.",
+)
 SPANS_DROPPED = _counter("situs_spans_dropped_total", "Spans that could not be exported.")
 TENANT_REQUESTS = _counter("situs_tenant_requests_total", "Requests of a tenant.", "tenant")
 TENANT_TOKENS = _counter("situs_tenant_tokens_total", "Tokens of a tenant.", "tenant", "kind")
@@ -123,7 +128,7 @@ GENERATION = _gauge("situs_generation", "How many times the configuration was re
 RECORDING_PROBLEM = _gauge(
     "situs_receipts_problem", "1 while no receipt can be written, so that nothing leaves."
 )
-INDEX_LAG = _gauge("situs_index_lag_seconds", "Age of the oldest receipt that is not indexed yet.")
+INDEX_LAG = _gauge("situs_index_lag_seconds", "Since the index last had every receipt.")
 STARTED = _gauge("situs_start_time_seconds", "When it started, since the epoch.")
 BUILD_INFO = _gauge("situs_build_info", "Always 1: which version this is.", "version")
 
@@ -138,6 +143,8 @@ FAMILIES = (
     DENIED,
     ROUTED,
     REFUSED,
+    RESTARTS,
+    CUT,
     SPANS_DROPPED,
     TTFT,
     TPOT,

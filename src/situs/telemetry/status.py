@@ -16,7 +16,7 @@ class Status(Struct, frozen=True):
     reload, `policy` is the digest of the loaded policy, `routes` are the configured names.
     `refused` counts answers given before any decision (by error code) since the start, over all
     workers, those that have ended included. `recording` says why receipts cannot be written; None
-    while they can. `index_lag_s` is the age of the oldest receipt that is not indexed yet.
+    while they can. `index_lag_s` is how long ago the index last had every receipt.
     """
 
     version: str
@@ -27,6 +27,8 @@ class Status(Struct, frozen=True):
     policy: str = ""
     routes: tuple[str, ...] = ()
     refused: Mapping[str, int] = {}
+    restarts: int = 0
+    cut: int = 0
     recording: str | None = None
     index_lag_s: float = 0.0
     spans_dropped: int = 0

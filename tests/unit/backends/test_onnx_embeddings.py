@@ -25,6 +25,7 @@ class Words:
     context_tokens = 12
     dimensions = 2
     specials = 2
+    unknown = 100
 
     def __init__(self):
         self.batches = []

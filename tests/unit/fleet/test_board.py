@@ -57,7 +57,7 @@ def test_what_a_dead_worker_had_taken_is_given_back(pair):
     one, other = pair
     other.take("a", 5)
     other.take("b", 5)
-    one.clear(1)
+    assert one.clear(1) == 2
     assert one.counts(["a", "b"]) == [0, 0]
 
 
