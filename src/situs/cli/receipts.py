@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import click
 import msgspec
 
 from situs.cli.tables import counted, json_option, print_json, show_tables, table_of
-from situs.cli.when import when
+from situs.cli.when import when_in_days
 from situs.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ _data = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="The data directory; receipts lie in its receipts folder.",
 )
+
+
+_YOUNG_S = 86400.0
+"""What was written since then goes only when it is said twice."""
 
 
 def _directory(data: Path | None) -> Path:
@@ -174,31 +179,31 @@ def _check_target(target: Path, directory: Path, force: bool) -> None:
 @click.option(
     "--before",
     required=True,
-    type=when,
+    type=when_in_days,
     metavar="TIME",
-    help="Segments whose last line is older go: 90d, or a date (UTC).",
+    help="Segments whose last line is older go: 90d, 12w, or a date (UTC).",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go; a gateway may run.")
+@click.option("--yes", is_flag=True, help="Also what was written within the last day.")
 @_data
 @json_option
-def retire(before: float, dry_run: bool, data: Path | None, as_json: bool) -> None:
+def retire(before: float, dry_run: bool, yes: bool, data: Path | None, as_json: bool) -> None:
     """Remove old segments; their signed roots stay, and the rest still verifies.
 
     No gateway may run on the data directory. Exits with 1 when something that is old enough stays:
     it does not verify, or the index has not read it.
     """
-    from situs.stores.layout import receipts_dir
     from situs.stores.lock import DataLock
-    from situs.stores.retention import NOT_READ, read_by_index
-    from situs.stores.retention import retire as go
-    from situs.trust.keys import open_signing_key, pinned_keys
+    from situs.stores.retention import NOT_READ
 
     directory = _existing(data)
-    with DataLock(directory):
-        signer = open_signing_key(directory / "keys")
-        keys = pinned_keys(directory / "keys")
-        ready = read_by_index(directory)
-        done = go(receipts_dir(directory), signer, keys, before, ready, dry_run)
+    if dry_run:
+        done = _retire(directory, before, dry_run=True)
+    else:
+        with DataLock(directory):
+            if not yes and before > time.time() - _YOUNG_S:
+                raise _too_young(_retire(directory, before, dry_run=True))
+            done = _retire(directory, before, dry_run=False)
     if as_json:
         print_json(done)
     else:
@@ -206,6 +211,26 @@ def retire(before: float, dry_run: bool, data: Path | None, as_json: bool) -> No
     if any(one.kept == NOT_READ for one in done):
         click.echo("not_read: the index has not read it; run `situs index rebuild`", err=True)
     sys.exit(1 if any(one.kept for one in done) else 0)
+
+
+def _retire(directory: Path, before: float, *, dry_run: bool) -> list[Retirement]:
+    from situs.stores.layout import receipts_dir
+    from situs.stores.retention import read_by_index, retire
+    from situs.trust.keys import open_signing_key, pinned_keys
+
+    signer, keys = open_signing_key(directory / "keys"), pinned_keys(directory / "keys")
+    return retire(receipts_dir(directory), signer, keys, before, read_by_index(directory), dry_run)
+
+
+def _too_young(due: list[Retirement]) -> OperatorError:
+    """What is said of a time that is in the future or hardly past."""
+    gone = [one for one in due if one.kept is None]
+    what = f"{counted(len(gone), 'segment')} with {counted(sum(o.lines for o in gone), 'line')}"
+    last = f", the last of {_time(max(one.ended for one in gone))}" if gone else ""
+    return OperatorError(
+        f"--before is in the future, or less than a day ago: {what} would go{last}.",
+        do="Nothing was removed. Name an earlier time, or add --yes if this is meant.",
+    )
 
 
 def _print_retired(done: list[Retirement], *, dry_run: bool) -> None:

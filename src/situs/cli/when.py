@@ -22,3 +22,10 @@ def when(value: str) -> float:
             "not a time; say 7d, 12h, 2026-01-31 or 2026-01-31T12:00:00"
         ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def when_in_days(value: str) -> float:
+    """As `when`, without smaller units: nobody shall lose a year to an `m` that is a minute."""
+    if re.fullmatch(r"\d+[smh]", value):
+        raise click.BadParameter("say days or weeks, such as 90d or 12w, or a date or time (UTC)")
+    return when(value)
