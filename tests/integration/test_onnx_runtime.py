@@ -38,8 +38,7 @@ TEXTS = [
     "Ein Satz auf Deutsch, mit Umlauten: äöüß.",
     "短い文章です。",
     "🙂 emoji and\x00control\tcharacters",
-    " ",
-    "x" * 500,
+    "one " + "x" * 500,
 ] * 3
 
 

@@ -29,13 +29,13 @@ class Encoder(Protocol):
     """A loaded model; only one thread at a time uses it.
 
     `specials` of the `context_tokens` of each text are its own: they begin and end every text.
-    `unknown` is the token that stands for whatever it has no word for.
+    `unknown` is the token that stands for whatever it has no word for (-1: there is none).
     """
 
     context_tokens: int
     dimensions: int
     specials: int
-    unknown: int | None
+    unknown: int
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]: ...
 
@@ -206,7 +206,7 @@ class _Room(Struct, frozen=True):
     tokens: int
     specials: int
     dimensions: int
-    unknown: int | None
+    unknown: int
 
 
 def _room(encoder: Encoder) -> _Room:

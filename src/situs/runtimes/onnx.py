@@ -141,7 +141,8 @@ class OnnxModel:
         self.context_tokens = spec.context_tokens
         self.dimensions = spec.dimensions
         self.specials: int = tokenizer.num_special_tokens_to_add(False)
-        self.unknown: int | None = tokenizer.token_to_id(_UNKNOWN)
+        found = tokenizer.token_to_id(_UNKNOWN)
+        self.unknown: int = -1 if found is None else found
         self._session = session
         self._inputs = frozenset(one.name for one in session.get_inputs())
         self._tokenizer = tokenizer
