@@ -112,7 +112,7 @@ def _models(setting: Setting) -> Iterator[Finding]:
             "llama.cpp",
             Condition.PROBLEM,
             "the package xllamacpp is not installed",
-            "Install situs[local].",
+            "Install the extra local (in a checkout: `pip install -e '.[local]'`).",
         )
     for name, deployment in owned.items():
         try:

@@ -96,7 +96,8 @@ def check_loadable(
     if importlib.util.find_spec(_PACKAGE) is None:
         raise OperatorError(
             "this installation has no llama.cpp to run owned models with",
-            do="Install situs[local], or remove the deployments that have a runtime.",
+            do="Install the extra local (in a checkout: `pip install -e '.[local]'`), "
+            "or remove the deployments that have a runtime.",
         )
     if context_tokens > weights.context_tokens:
         raise WeightsError(

@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
     try:
         import xllamacpp
     except ImportError as problem:
-        sys.stderr.write(f"xllamacpp cannot be imported ({problem}); install situs[local]\n")
+        sys.stderr.write(f"xllamacpp cannot be imported ({problem}); install the extra local\n")
         return 1
     try:
         server = xllamacpp.Server(_parameters(xllamacpp.CommonParams(), options, key))

@@ -73,7 +73,8 @@ def check_onnx(spec: OnnxSpec, free: int | None = None) -> None:
     if missing:
         raise OperatorError(
             f"this installation lacks {', '.join(missing)}, which ONNX models need",
-            do='Run `pip install "situs[local]"`, or remove the deployments of kind onnx.',
+            do="Install the extra local (in a checkout: `pip install -e '.[local]'`), "
+            "or remove the deployments of kind onnx.",
         )
     weights, tokenizer = spec.weights.weights, spec.tokenizer.weights
     require_kind(weights, Kind.ONNX)

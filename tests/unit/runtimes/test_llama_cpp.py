@@ -112,7 +112,7 @@ def test_without_llama_cpp_the_extra_is_named(tmp_path):
         cwd=tmp_path,
     )
     assert done.returncode == 1
-    assert "install situs[local]" in done.stderr
+    assert "install the extra local" in done.stderr
 
 
 def test_props_are_read_into_facts_and_anything_else_is_refused():

@@ -91,7 +91,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path, 
         monkeypatch.delitem(sys.modules, name, raising=False)
     with pytest.raises(OperatorError, match="lacks numpy, onnxruntime, tokenizers") as caught:
         check_onnx(spec(tmp_path))
-    assert 'pip install "situs[local]"' in caught.value.advice
+    assert "pip install -e '.[local]'" in caught.value.advice
 
 
 def test_whoever_has_no_such_model_imports_none_of_its_packages():

@@ -234,4 +234,4 @@ except ConfigError as error:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "telemetry.otlp" in done.stdout
-    assert "pip install 'situs[otel]'" in done.stdout
+    assert "pip install -e '.[otel]'" in done.stdout
