@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import socket
 from pathlib import Path
@@ -15,6 +16,24 @@ SOCKET = "admin.sock"
 TIMEOUT_S = 5.0
 _SOCKET_PATH_BYTES = 104
 """The least that a system takes (macOS); Linux takes 108."""
+
+
+def address(url: str) -> str:
+    """The gateway's own, of a base URL that may end in `/v1`, as clients are given it."""
+    return url.rstrip("/").removesuffix("/v1")
+
+
+def refused(where: str, status: int, body: bytes) -> OperatorError:
+    """What the gateway said instead of an answer, with its advice; or that it said nothing."""
+    try:
+        said = str(json.loads(body)["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return OperatorError(
+            f"{where} answers {status}, and not as a gateway does.",
+            do="Check the URL, and that the gateway is of this version of situs.",
+        )
+    key = "The key in $SITUS_API_KEY is sent, if there is one." if status in (401, 403) else ""
+    return OperatorError(f"The gateway answered {status}: {said}", do=key)
 
 
 class OverSocket(http.client.HTTPConnection):

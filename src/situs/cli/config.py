@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from situs.cli.options import home_option
+
 
 @click.group()
 def config() -> None:
@@ -66,7 +68,7 @@ def import_() -> None:
 
 @import_.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--home", metavar="CC", help="Your organisation's jurisdiction, such as AU.")
+@home_option
 @click.option(
     "--keys-dir",
     metavar="DIR",

@@ -51,7 +51,7 @@ def decisions() -> None:
     is_flag=True,
     help="With year, findings, locus, objective and reason, as on a terminal of 160 columns.",
 )
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one line a decision.")
 def tail(
     data: Path | None, count: int, follows: bool, wide: bool, as_json: bool, **wanted: Any
 ) -> None:

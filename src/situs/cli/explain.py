@@ -113,12 +113,13 @@ def _ask(url: str, body: bytes, headers: dict[str, str]) -> Any:
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
+    from situs.cli.admin import address, refused
     from situs.errors import OperatorError
 
     if not url.startswith(("http://", "https://")):
         raise click.UsageError("--url begins with http:// or https://.")
     request = Request(  # noqa: S310 - the scheme is checked above
-        url.rstrip("/") + _explained_at(body),
+        address(url) + _explained_at(body),
         data=body,
         headers={"content-type": "application/json", **headers},
     )
@@ -128,9 +129,10 @@ def _ask(url: str, body: bytes, headers: dict[str, str]) -> Any:
         with urlopen(request, timeout=10) as answer:  # noqa: S310
             return json.load(answer)
     except HTTPError as error:
-        said = json.load(error).get("error", {}).get("message", "")
-        raise OperatorError(f"The gateway answered {error.code}: {said}", do="") from None
+        raise refused(url, error.code, error.read()) from None
     except (URLError, TimeoutError, ValueError) as error:
+        why = getattr(error, "reason", error)
         raise OperatorError(
-            f"No gateway answers at {url} ({error}).", do="Start one with `situs up`."
+            f"No gateway answers at {url}: {getattr(why, 'strerror', None) or why}.",
+            do="Start one with `situs up`, or correct --url.",
         ) from None

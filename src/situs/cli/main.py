@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -47,6 +48,11 @@ _SUMMARIES = {
     "doctor": "Say for each feature: active or not, because.",
     "completion": "Print the tab completion for your shell.",
 }
+_ADVICE = {
+    errno.EMFILE: "Allow it more open files: `ulimit -n 4096` before it.",
+    errno.ENOSPC: "Free space on the disk.",
+}
+"""What to do about errors of the operating system, by number."""
 
 
 class _Commands(click.Group):
@@ -96,7 +102,8 @@ def main() -> None:
     except OSError as error:
         _drop_stdout()
         words = error.strerror or str(error)
-        _tell(words if error.filename is None else f"{error.filename}: {words}")
+        told = words if error.filename is None else f"{error.filename}: {words}"
+        _tell(told, _ADVICE.get(error.errno or 0, ""))
         sys.exit(2)
 
 

@@ -7,8 +7,22 @@ from typing import TYPE_CHECKING
 
 import click
 
+from situs.config import countries
+from situs.config.problems import Report
+
 if TYPE_CHECKING:
     from situs.app.setting import Setting
+
+
+def _country(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    report = Report("")
+    if value is not None:
+        countries.check(value, (), report, unknown=False)
+    for problem in report.problems:
+        hint = f"; did you mean {problem.nearest}?" if problem.nearest else ""
+        raise click.BadParameter(f"{value}: {problem.what}{hint}")
+    return value
+
 
 config_option = click.option(
     "--config",
@@ -20,6 +34,12 @@ data_option = click.option(
     envvar="SITUS_DATA",
     type=click.Path(file_okay=False, path_type=Path),
     help="Where receipts, keys and weights live (default: the XDG data home).",
+)
+home_option = click.option(
+    "--home",
+    metavar="CC",
+    callback=_country,
+    help="Your organisation's jurisdiction: the two letters of its country, such as AU.",
 )
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from situs.cli.options import data_option
-from situs.errors import OperatorError
 
 
 @click.command()
@@ -21,15 +20,15 @@ def reload(data: Path | None, as_json: bool) -> None:
     """
     import msgspec
 
-    from situs.cli.admin import SOCKET, OverSocket, ask
+    from situs.cli.admin import SOCKET, OverSocket, ask, refused
     from situs.config.diff import Change, as_lines
     from situs.config.paths import data_dir
 
     path = data_dir(data) / SOCKET
     status, body = ask(OverSocket(path, timeout_s=60.0), str(path), "POST", "/situs/v1/reload")
-    told = msgspec.json.decode(body)
     if status != 200:
-        raise OperatorError(told["error"]["message"], do="")
+        raise refused(str(path), status, body)
+    told = msgspec.json.decode(body)
     if as_json:
         click.echo(body)
         return

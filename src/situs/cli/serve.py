@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from situs.cli.options import data_option
+from situs.cli.options import data_option, home_option
 from situs.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _port = click.option("--port", type=click.IntRange(0, 65535), help="Listen there
 @data_option
 @_port
 @_workers
-@click.option("--home", metavar="CC", help="Your jurisdiction, two letters, such as AU.")
+@home_option
 def up(data: Path | None, port: int | None, workers: int, home: str | None) -> None:
     """Start the gateway with owned models on this machine; nothing to configure."""
     from situs.app.setting import Setting
@@ -113,7 +113,10 @@ def _waiting(count: int) -> None:
 def _greet(url: str, system: Parent) -> None:
     """How to call it, as lines that can be pasted; OperatorError when nothing could be called."""
     if system.failed():
-        raise OperatorError("No model could be loaded, and there is no other deployment.")
+        raise OperatorError(
+            "No model could be loaded, and there is no other deployment; what failed is above.",
+            do="`situs doctor` checks each; `situs models pull` fetches weights that are missing.",
+        )
     body = (
         '{"model": "auto", "max_tokens": 60, "messages": [{"role": "user", "content": "Hello."}]}'
     )

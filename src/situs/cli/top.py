@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
-from situs.cli.admin import SOCKET, TIMEOUT_S, OverSocket, ask
+from situs.cli.admin import SOCKET, TIMEOUT_S, OverSocket, address, ask, refused
 from situs.cli.options import data_option
 from situs.errors import OperatorError
 
@@ -66,7 +66,7 @@ def _asking(data: Path | None, url: str | None) -> Callable[[], bytes]:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise OperatorError(f"{url} is no http or https URL.", do="Such as http://HOST:7488.")
-        return lambda: _told(_over_tcp(url), url, parts.path.rstrip("/"))
+        return lambda: _told(_over_tcp(url), url, address(parts.path))
     from situs.config.paths import data_dir
 
     path = data_dir(data) / SOCKET
@@ -83,10 +83,7 @@ def _over_tcp(url: str) -> http.client.HTTPConnection:
 def _told(connection: http.client.HTTPConnection, where: str, base: str) -> bytes:
     status, body = ask(connection, where, "GET", f"{base}{PATH}")
     if status != 200:
-        raise OperatorError(
-            f"{where} answers {status} to GET {PATH}.",
-            do="Check the URL, and that the gateway is of this version of situs.",
-        )
+        raise refused(where, status, body)
     return body
 
 

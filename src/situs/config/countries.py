@@ -26,7 +26,8 @@ def check(code: str, path: Path, report: Report, *, unknown: bool) -> None:
     """Reports a code that names no country; `unknown` says whether ZZ may stand here."""
     if code in _CODES or (unknown and code == UNKNOWN):
         return
-    meant = {"UK": "GB", "EL": "GR"}.get(code)
+    said = code.upper()
+    meant = {"UK": "GB", "EL": "GR"}.get(said, said if said in _CODES else None)
     what = "not a country of ISO 3166-1"
     if code == "EU":
         what += "; name the member state whose law reaches the operator"

@@ -14,6 +14,7 @@ Path = tuple[str, ...]
 """Keys from the root of the document; list items by their index."""
 
 _SHOWN = 50
+_WORDY = 32
 _NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 
 
@@ -78,8 +79,13 @@ class Report:
 
 
 def dotted(path: Path) -> str:
-    """`a.b.c`; a part that cannot be a name is not shown."""
-    return ".".join(part if _NAME.fullmatch(part) else "…" for part in path)
+    """`a.b.c`; a part that is not like a name, and may be a pasted secret, is not shown."""
+    return ".".join(part if _NAME.fullmatch(part) or _is_wordy(part) else "…" for part in path)
+
+
+def _is_wordy(part: str) -> bool:
+    """Letters of any script: what someone takes for a name, such as `büro`."""
+    return len(part) <= _WORDY and all(c.isalnum() or c in "_-" for c in part)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

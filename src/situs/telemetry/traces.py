@@ -25,7 +25,8 @@ try:
 except ImportError as error:
     raise ConfigError(
         "telemetry.otlp: traces need the OpenTelemetry SDK, which is not installed",
-        do="Install the extra otel (in a checkout: `pip install -e '.[otel]'`), or remove the setting.",
+        do="Install the extra otel (in a checkout: `pip install -e '.[otel]'`), "
+        "or remove the setting.",
     ) from error
 
 WAITING = 8192

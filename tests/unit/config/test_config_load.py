@@ -92,6 +92,7 @@ def test_the_base_of_these_tests_is_sound():
             "10: models.tiny.capability: expected one of rule",
         ),
         ("cloud: {", "c d: {", "8: loci.…: expected a name"),
+        ("cloud: {", "büro: {", "8: loci.büro: expected a name"),
         ("currency: USD, prompt: 1", "currency: usd, prompt: 1", "22: .*currency: expected a cur"),
         (
             "kind: llama_cpp",

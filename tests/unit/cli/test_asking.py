@@ -1,0 +1,59 @@
+"""What the command line says when a gateway answers something else, or nothing."""
+
+import json
+import socket
+
+import pytest
+from click.testing import CliRunner
+from tests.fakes.json_server import json_server
+
+from situs.cli.admin import address
+from situs.cli.main import cli
+from situs.errors import OperatorError, ScopeMissing
+from situs.http.errors import envelope
+
+COMMANDS = {
+    "explain": (["explain", "Hello."], "/situs/v1/explain"),
+    "top": (["top", "--once"], "/situs/v1/status"),
+}
+NO_SCOPE = ScopeMissing("The key does not have the scope admin, which this path needs.")
+
+
+def refusal(*arguments):
+    error = CliRunner().invoke(cli, arguments).exception
+    assert isinstance(error, OperatorError), error
+    return error
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v1", "/v1/"])
+def test_a_base_url_may_end_in_v1_or_not(path):
+    assert address(f"http://gateway.example/prefix{path}") == "http://gateway.example/prefix"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("end", ["", "/v1"])
+def test_what_a_gateway_says_is_passed_on_with_its_advice(command, end):
+    words, path = COMMANDS[command]
+    with json_server(403, json.dumps(envelope(NO_SCOPE)).encode()) as (url, asked):
+        error = refusal(*words, "--url", url + end)
+    assert asked == [path]
+    assert "403: The key does not have the scope admin" in error.message
+    assert "--scope" in error.message
+    assert "$SITUS_API_KEY" in error.advice
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"error": "no"}', b"\xff"])
+def test_what_is_no_gateway_is_called_so(command, body):
+    with json_server(404, body) as (url, _):
+        error = refusal(*COMMANDS[command][0], "--url", url)
+    assert "404, and not as a gateway does" in error.message
+    assert "Check the URL" in error.advice
+
+
+def test_explain_says_why_nobody_answers():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        error = refusal("explain", "Hello.", "--url", url)
+    assert error.message == f"No gateway answers at {url}: Connection refused."
