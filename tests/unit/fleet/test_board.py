@@ -32,6 +32,7 @@ def test_each_sees_what_the_other_took(pair):
     assert other.take("a", 2)
     assert not one.take("a", 2)
     assert one.counts(["a", "b"]) == [2, 0]
+    assert one.counts([]) == []
     other.give_back("a")
     assert one.take("a", 2)
 
