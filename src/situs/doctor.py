@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -50,9 +51,12 @@ class Finding(Struct, frozen=True):
 Check = Callable[[Setting], Iterator[Finding]]
 
 
-def examine(setting: Setting) -> list[Finding]:
-    """Every check in order. Reads only; a running gateway is not disturbed."""
-    found: list[Finding] = []
+def examine(setting: Setting, url: str | None = None) -> list[Finding]:
+    """Every check in order. Reads only; a running gateway is not disturbed.
+
+    `url` is where the gateway that runs on the data directory says it listens, if it was asked.
+    """
+    found = [_gateway(setting, url)]
     for check in (_data, _policy, _models, _deployments, _labels, _receipts, _listening):
         try:
             found.extend(check(setting))
@@ -69,10 +73,22 @@ def _data(setting: Setting) -> Iterator[Finding]:
         yield Finding(
             "data", Condition.PROBLEM, f"{nearest} cannot be written", "Choose another --data DIR."
         )
-    elif holder := _holder(data):
-        yield Finding("data", Condition.ACTIVE, f"{data}, in use by the gateway {holder}")
     else:
-        yield Finding("data", Condition.ACTIVE, f"{data}, no gateway is running on it")
+        yield Finding("data", Condition.ACTIVE, str(data))
+
+
+def _gateway(setting: Setting, url: str | None) -> Finding:
+    """What runs on the data directory, which need not be what is configured."""
+    holder, server = _holder(setting.data), setting.config.server
+    if holder is None:
+        return Finding("gateway", Condition.OFF, f"none is running on {setting.data}")
+    if not url:
+        because = f"process {holder} holds the data directory, and does not say where it listens"
+        return Finding("gateway", Condition.ACTIVE, because)
+    because = f"process {holder} listens on {url}"
+    if server.port not in (0, urlsplit(url).port):
+        because += f"; this configuration says port {server.port}"
+    return Finding("gateway", Condition.ACTIVE, because)
 
 
 def _holder(data: Path) -> str | None:

@@ -148,7 +148,8 @@ def test_doctor_sees_a_running_gateway_and_its_receipts(tmp_path):
         done = situs("doctor", "--config", file, "--data", str(gateway.data), "--json")
         found = {f["feature"]: f for f in json.loads(done.stdout)}
         assert done.returncode == 0
-        assert str(gateway.process.pid) in found["data"]["because"]
+        where = f"process {gateway.process.pid} listens on {gateway.url}"
+        assert found["gateway"]["because"].startswith(where)
         assert found["receipts"]["because"] == "every chain verifies"
     (gateway.data / "receipts").rename(tmp_path / "gone")
     done = situs("doctor", "--config", file, "--data", str(gateway.data), "--json")

@@ -196,6 +196,7 @@ class Parent:
             version=__version__,
             started_at=self._started_at,
             fleet=self._fleet(plan),
+            url=self.url,
             workers=sum(m.process.returncode is None for m in members),
             generation=plan.generation,
             policy=plan.policy.digest,

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from situs.cli.admin import SOCKET, OverSocket, ask
 from situs.cli.options import config_option, data_option, setting_from
+from situs.errors import OperatorError
 
 
 @click.command()
@@ -20,10 +22,23 @@ def doctor(config: Path | None, data: Path | None, as_json: bool) -> None:
     from situs.cli.render import diagnosis
     from situs.doctor import Condition, examine
 
-    findings = examine(setting_from(config, data))
+    setting = setting_from(config, data)
+    findings = examine(setting, _listens(setting.data / SOCKET))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(findings)))
     else:
         diagnosis(findings)
     if any(finding.condition is Condition.PROBLEM for finding in findings):
         raise click.exceptions.Exit(1)
+
+
+def _listens(socket: Path) -> str | None:
+    """The URL of the gateway that answers there."""
+    import json
+
+    try:
+        status, body = ask(OverSocket(socket), str(socket), "GET", "/situs/v1/status")
+    except OperatorError:
+        return None
+    told = json.loads(body).get("url") if status == 200 else None
+    return told if isinstance(told, str) else None

@@ -54,7 +54,10 @@ class DeploymentReport(Struct, frozen=True):
 
 
 class StatusReport(Struct, frozen=True):
-    """How the system is: now, and over the last `window_s` seconds. `at` is wall time."""
+    """How the system is: now, and over the last `window_s` seconds. `at` is wall time.
+
+    `url` is where it listens; "" of a version that does not say so.
+    """
 
     at: float
     version: str
@@ -70,6 +73,7 @@ class StatusReport(Struct, frozen=True):
     total: Figures
     deployments: tuple[DeploymentReport, ...]
     problems: tuple[str, ...]
+    url: str = ""
 
 
 class _Tally(Struct):
@@ -168,6 +172,7 @@ class Window:
                 _deployment(d, state, tallies.get(d.name, _Tally()), span_s) for d, state in fleet
             ),
             problems=tuple(_problems(status)),
+            url=status.url,
         )
 
     def _sums(self) -> dict[str | None, _Tally]:

@@ -12,8 +12,8 @@ from situs.core.fleet import FleetView
 class Status(Struct, frozen=True):
     """What no receipt says: the processes, the fleet's health, and what was refused undecided.
 
-    `started_at` is wall time in seconds. `generation` is 0 at the start and grows with every
-    reload, `policy` is the digest of the loaded policy, `routes` are the configured names.
+    `url` is where it listens, `started_at` wall time in seconds. `generation` is 0 at the start and
+    grows with every reload, `policy` is the digest of the loaded policy, `routes` are the configured names.
     `refused` counts answers given before any decision (by error code) since the start, over all
     workers, those that have ended included. `recording` says why receipts cannot be written; None
     while they can. `index_lag_s` is how long ago the index last had every receipt.
@@ -22,6 +22,7 @@ class Status(Struct, frozen=True):
     version: str
     started_at: float
     fleet: FleetView
+    url: str = ""
     workers: int = 1
     generation: int = 0
     policy: str = ""
