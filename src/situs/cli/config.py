@@ -100,8 +100,8 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
     """Say what NEW changes against OLD, for requests.
 
     `!!` marks what lets more pass, `!` what else concerns sovereignty: places, the facts policy
-    judges by, the policy itself. Exits with 0 if nothing changes, 1 if something does, 2 when a
-    file is not sound, or its policy cannot be loaded. Secrets are not looked for.
+    judges by, the policy itself, who may call. Exits with 0 if nothing changes, 1 if something
+    does, 2 when a file is not sound, or its policy cannot be loaded. Secrets are not looked for.
     """
     from situs.config import diff as changed
     from situs.config.load import load

@@ -110,7 +110,7 @@ def list_keys(data: Path | None, as_json: bool) -> None:
         return
     from situs.cli.render import keys as rendered
 
-    rendered([_row(key) for key in found])
+    rendered(found, time.time())
 
 
 @keys.command()

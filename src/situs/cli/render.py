@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from situs.doctor import Finding
+    from situs.trust.api_keys import ApiKey
 
 _SHORT = {"cost": "cheap", "latency": "lat.", "capability": "cap."}
 """The scorers' names as heads of narrow columns; `cost` is also the head of the expected cost."""
@@ -102,19 +104,26 @@ def diagnosis(findings: Sequence[Finding]) -> None:
         console.print(f"\n[bold red]{count} problem{'' if count == 1 else 's'}[/]")
 
 
-def keys(rows: Sequence[dict[str, Any]]) -> None:
-    """API keys, newest last."""
-    table = _table("id", "name", "tenant", "groups", "scopes", "rpm", "ends", "")
-    for row in rows:
+def keys(found: Sequence[ApiKey], now: float) -> None:
+    """API keys, newest last, and which of them are of no use at `now`. Times are UTC."""
+    table = _table("id", "name", "tenant", "groups", "scopes", "rpm", "ends (UTC)", "")
+    for key in found:
+        ended = "" if key.refused(now) is None else "expired"
+        if key.revoked is not None:
+            ended = f"revoked {_minute(key.revoked)}"
         table.add_row(
-            row["id"],
-            *(escape(text) for text in (row["name"], row["tenant"], " ".join(row["groups"]))),
-            " ".join(row["scopes"]),
-            str(row["rpm"] or ""),
-            (row["expires"] or "never")[:10],
-            _coloured(f"revoked {row['revoked'][:10]}", False) if row["revoked"] else "",
+            key.id,
+            *(escape(text) for text in (key.name, key.tenant, " ".join(key.groups))),
+            " ".join(key.scopes),
+            str(key.rpm or ""),
+            "never" if key.expires is None else _minute(key.expires),
+            _coloured(ended, False) if ended else "",
         )
     Console(highlight=False).print(table)
+
+
+def _minute(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _table(*columns: str, numbers: bool = False) -> Table:

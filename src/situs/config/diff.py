@@ -15,6 +15,7 @@ from msgspec import Struct
 from situs.analysis.labels import DEFAULT_FLOORS
 from situs.config.build import policy_paths
 from situs.config.problems import dotted
+from situs.config.rules import is_loopback
 from situs.config.tree import Config, Locus
 from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
 from situs.core.label import Label
@@ -28,8 +29,8 @@ _Path = tuple[str, ...]
 class Weight(Ordered):
     """What a change means for where requests may go, the gravest first.
 
-    `LOOSER`: by the default policy, more may go there. `SOVEREIGNTY`: a place, or a fact that
-    policy judges by, is another one. `PLAIN`: neither.
+    `LOOSER`: by the default policy, more may go there; or more callers are let in. `SOVEREIGNTY`: a
+    place, a fact that policy judges by, or who is let in, is another one. `PLAIN`: neither.
     """
 
     LOOSER = "looser"
@@ -167,11 +168,25 @@ def _weight(path: _Path, was: Any, now: Any, configs: tuple[Config, Config]) -> 
             return Weight.SOVEREIGNTY
         case ("labels", "floors", _) | ("defaults", "label" | "unread_label"):
             return Weight.LOOSER if Label(now) < Label(was) else Weight.SOVEREIGNTY
+        case ("server", "host" | "require_key" | "allowed_hosts" | "allowed_origins" as door):
+            return _weight_of_door(door, was, now)
         case ("loci", name, *facts):
             return _weight_of_place(name, facts, configs)
         case ("deployments", name, *parts):
             return _weight_of_deployment(name, parts, now, configs)
     return Weight.PLAIN
+
+
+def _weight_of_door(door: str, was: Any, now: Any) -> Weight:
+    """Of what says who may call."""
+    match door:
+        case "host":
+            wider = is_loopback(was) and not is_loopback(now)
+        case "require_key":
+            wider = not now
+        case _:
+            wider = not set(now) <= set(was)
+    return Weight.LOOSER if wider else Weight.SOVEREIGNTY
 
 
 def _weight_of_place(name: str, facts: list[str], configs: tuple[Config, Config]) -> Weight:

@@ -13,10 +13,10 @@ class Status(Struct, frozen=True):
     """What no receipt says: the processes, the fleet's health, and what was refused undecided.
 
     `url` is where it listens, `started_at` wall time in seconds. `generation` is 0 at the start and
-    grows with every reload, `policy` is the digest of the loaded policy, `routes` are the configured names.
-    `refused` counts answers given before any decision (by error code) since the start, over all
-    workers, those that have ended included. `recording` says why receipts cannot be written; None
-    while they can. `index_lag_s` is how long ago the index last had every receipt.
+    grows with every reload, `policy` is the digest of the loaded policy, `routes` are the
+    configured names. `refused` counts answers given before any decision (by error code) since the
+    start, over all workers, those that have ended included. `recording` says why receipts cannot be
+    written; None while they can. `index_lag_s` is how long ago the index last had every receipt.
     """
 
     version: str

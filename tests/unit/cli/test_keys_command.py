@@ -11,7 +11,9 @@ from click.testing import CliRunner
 
 from situs.cli.main import cli
 from situs.errors import OperatorError
-from situs.trust.api_keys import Identity, keys_path, load_keys
+from situs.trust.api_keys import Grants, Identity, create_key, keys_path, load_keys
+
+WIDE = {"COLUMNS": "160"}
 
 
 def situs(data, *arguments):
@@ -82,6 +84,17 @@ def test_list_is_for_people_too_and_shows_what_was_taken_back(tmp_path):
     assert told["id"] in listed
     assert "revoked" in listed
     assert told["key"] not in listed
+
+
+def test_list_tells_when_keys_end_to_the_minute_and_which_have_ended(tmp_path):
+    day = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC).timestamp()
+    for name, expires in (("old", time.time() - 60), ("new", day)):
+        create_key(tmp_path, Grants(name=name, expires=expires), time.time() - 3600)
+    shown = CliRunner().invoke(cli, ["keys", "list", "--data", str(tmp_path)], env=WIDE).stdout
+    rows = {line.split()[1]: line for line in shown.splitlines()[1:]}
+    assert "expired" in rows["old"]
+    assert "2031-05-06 07:08" in rows["new"]
+    assert "expired" not in rows["new"]
 
 
 def test_an_unknown_id_cannot_be_revoked(tmp_path):

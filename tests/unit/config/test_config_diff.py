@@ -75,6 +75,11 @@ def changes(*edits: tuple[str, str]):
     [
         ("port: 7488", "port: 7499", "server.port", PLAIN),
         ("port: 7488", "drain_s: 5", "server.drain_s", PLAIN),
+        ("port: 7488", "host: 0.0.0.0", "server.host", LOOSER),
+        ("port: 7488", "host: '::1'", "server.host", JUDGED),
+        ("port: 7488", "require_key: true", "server.require_key", JUDGED),
+        ("port: 7488", "allowed_hosts: [x]", "server.allowed_hosts", LOOSER),
+        ("port: 7488", "allowed_origins: ['http://x']", "server.allowed_origins", LOOSER),
         ("prompt: 1,", "prompt: 1.5,", "deployments.near.price.prompt", PLAIN),
         ("context_tokens: 4096", "context_tokens: 8192", "models.m.context_tokens", PLAIN),
         ("env:FAR_KEY", "env:KEY_2", "deployments.far.endpoint.key", PLAIN),
@@ -163,6 +168,16 @@ def test_a_place_that_becomes_owned_lets_more_pass():
     weights = {change.path: change.weight for change in found}
     assert weights["loci.cloud.owned"] is Weight.LOOSER
     assert weights["deployments.backup.price"] is Weight.PLAIN
+
+
+def test_what_lets_fewer_in_turned_lets_more_in():
+    strict = "port: 7488, host: '::1', require_key: true"
+    wide = "port: 7488, host: '::', allowed_hosts: [x, y], allowed_origins: ['http://x']"
+    pair = changed(("port: 7488", strict)), changed(("port: 7488", wide))
+    there, back = ({change.path: change.weight for change in diff(*p)} for p in (pair, pair[::-1]))
+    doors = ("allowed_hosts", "allowed_origins", "host", "require_key")
+    assert there == {f"server.{door}": LOOSER for door in doors}
+    assert back == {f"server.{door}": JUDGED for door in doors}
 
 
 def test_http_without_tls_lets_more_pass():
