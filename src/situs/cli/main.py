@@ -48,11 +48,7 @@ _SUMMARIES = {
     "doctor": "Say for each feature: active or not, because.",
     "completion": "Print the tab completion for your shell.",
 }
-_ADVICE = {
-    errno.EMFILE: "Allow it more open files: `ulimit -n 4096` before it.",
-    errno.ENOSPC: "Free space on the disk.",
-}
-"""What to do about errors of the operating system, by number."""
+_MORE_FILES = "Allow it more open files: `ulimit -n 4096` before it."
 
 
 class _Commands(click.Group):
@@ -103,7 +99,7 @@ def main() -> None:
         _drop_stdout()
         words = error.strerror or str(error)
         told = words if error.filename is None else f"{error.filename}: {words}"
-        _tell(told, _ADVICE.get(error.errno or 0, ""))
+        _tell(told, _MORE_FILES if error.errno == errno.EMFILE else "")
         sys.exit(2)
 
 
