@@ -29,6 +29,7 @@ def check(file: Path, as_json: bool, show: bool) -> None:
     """
     from situs.config.check import as_json_text, as_yaml_text, check_file
     from situs.config.problems import as_error
+    from situs.errors import ConfigError
 
     reading = check_file(file)
     if as_json:
@@ -37,7 +38,7 @@ def check(file: Path, as_json: bool, show: bool) -> None:
     for warning in reading.warnings:
         click.echo(f"warning: {warning}", err=True)
     if reading.config is None:
-        raise as_error(reading.problems)
+        raise ConfigError(as_error(reading.problems).message, do="")
     if show:
         click.echo(as_yaml_text(reading.config), nl=False)
         return

@@ -76,6 +76,7 @@ def test_check_raises_one_error_with_every_problem(tmp_path):
     result = run("check", example(tmp_path, "home: AU", "home: UK"))
     assert isinstance(result.exception, ConfigError)
     assert "home: not a country of ISO 3166-1; did you mean GB?" in result.exception.message
+    assert result.exception.advice == ""
 
 
 @pytest.mark.parametrize(("old", "new", "code"), [("", "", 0), ("port: 7488", "prot: 1", 2)])
