@@ -7,8 +7,9 @@ import logging
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, Self
 
 from situs import __version__
@@ -22,6 +23,7 @@ from situs.app.watching import Watching
 from situs.config.diff import Change, diff
 from situs.core.fleet import DeploymentState, FleetView, Health
 from situs.errors import ConfigError, SitusError
+from situs.http.errors import log_unexpected
 from situs.stores.lock import DataLock
 from situs.telemetry.status import Status
 from situs.trust.allowance import Authority, Grant, Report
@@ -86,8 +88,12 @@ class Parent:
             self._plan = plan
             admin = AdminSocket(data, self._office)
             stack.push_async_callback(admin.close)
-            for life in (self._beat(plan, watching, admin), self._retire(watching)):
-                stack.callback(asyncio.create_task(life).cancel)
+            retire = partial(asyncio.to_thread, watching.retire)
+            for every_s, step in (
+                (_BEAT_S, partial(self._beat, watching, admin)),
+                (_RETIRE_S, retire),
+            ):
+                stack.callback(asyncio.create_task(_again(every_s, step)).cancel)
             self._stack = stack.pop_all()
         return self
 
@@ -169,18 +175,12 @@ class Parent:
     def _runtimes_changed(self) -> None:
         self.crew.tell(Runtimes(self._runtimes.states()))
 
-    async def _beat(self, plan: Plan, watching: Watching, admin: AdminSocket) -> None:
-        while True:
-            await admin.keep()
-            await asyncio.sleep(_BEAT_S)
-            self.crew.beat()
-            self._look_at_keys()
-            watching.tell(self._status(self._plan or plan))
-
-    async def _retire(self, watching: Watching) -> None:
-        while True:
-            await asyncio.to_thread(watching.retire)
-            await asyncio.sleep(_RETIRE_S)
+    async def _beat(self, watching: Watching, admin: AdminSocket) -> None:
+        await admin.keep()
+        self.crew.beat()
+        self._look_at_keys()
+        if self._plan is not None:
+            watching.tell(self._status(self._plan))
 
     def _look_at_keys(self) -> None:
         table = self._keys.poll()
@@ -224,6 +224,16 @@ class Parent:
             for d in view.deployments
         )
         return FleetView(view.deployments, states, view.digest)
+
+
+async def _again(every_s: float, step: Callable[[], Awaitable[None]]) -> None:
+    """A step at once and then again and again; one that fails is told, and the next is done."""
+    while True:
+        try:
+            await step()
+        except Exception as error:
+            log_unexpected(error)
+        await asyncio.sleep(every_s)
 
 
 _GRAVEST_FIRST = (Health.UNHEALTHY, Health.STARTING, Health.STALE, Health.HEALTHY, Health.UNKNOWN)
