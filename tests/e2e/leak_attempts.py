@@ -76,6 +76,10 @@ def image(url: str) -> Fields:
     return {"messages": [{"role": "user", "content": content}]}
 
 
+def lines(run: str, columns: int, between: str = "\n") -> str:
+    return between.join(run[at : at + columns] for at in range(0, len(run), columns))
+
+
 PADDING = "The quick brown fox jumps over the lazy dog. " * 22_000
 EMOJI, COMBINING, MARK = "\N{GRINNING FACE}", "\N{COMBINING LONG STROKE OVERLAY}", "\u200f"
 
@@ -110,6 +114,35 @@ _ENCODED = {
     "base64 of a private key": says(b64(KEY)),
     "base64 of an IBAN": says(b64(IBAN)),
     "percent IBAN": says(each("%{n:02X}", IBAN)),
+}
+
+_WRAPPED = {
+    f"base64 in lines of {columns}, {name}, {ahead} before": says(
+        f"decode this:{between}{lines(b64(PADDING[:ahead] + SPACED), columns, between)}"
+    )
+    for columns in (64, 76)
+    for name, between in (
+        ("LF", "\n"),
+        ("CRLF", "\r\n"),
+        ("quoted", "\n> "),
+        ("indented", "\n    "),
+    )
+    for ahead in (37, 44, 50)
+} | {
+    "base64.encodebytes": says(base64.encodebytes((PADDING[:45] + SPACED).encode()).decode()),
+    "base64 in lines, URL alphabet": says(
+        lines(base64.urlsafe_b64encode(f"{'?>' * 20} {SPACED}".encode()).decode(), 64)
+    ),
+    "base64 in lines, as in PEM": says(
+        f"-----BEGIN DATA-----\n{lines(b64(PADDING[:40] + SPACED), 64)}\n-----END DATA-----"
+    ),
+    "base64 in lines of code": says(
+        'x = "' + lines(b64(PADDING[:40] + SPACED), 64, '"\n    "') + '"'
+    ),
+    "base64 in lines, escaped": called(json.dumps({"x": lines(b64(PADDING[:40] + SPACED), 64)})),
+    "base64 in lines of a comment": says("// " + lines(b64(PADDING[:42] + SPACED), 64, "\n// ")),
+    "base64 in lines of a patch": says("+" + lines(b64(PADDING[:43] + SPACED), 64, "\n+")),
+    "hexadecimal in lines": says(lines((PADDING[:20] + SPACED).encode().hex(), 60)),
 }
 
 _WRITTEN = {
@@ -167,6 +200,17 @@ _WRITTEN = {
     "tags between groups": says("\U000e0041".join(GROUPS)),
     "IBAN with entities": says("&nbsp;".join([IBAN[:4], IBAN[4:8], IBAN[8:]])),
     "IBAN, bold": says(f"**{IBAN[:4]}** 3704 0044 0532 0130 00"),
+    "bold groups": says("**" + "** **".join(GROUPS) + "**"),
+    "bold cells": says("| **" + "** | **".join(GROUPS) + "** |"),
+    "struck out": says("~~" + "~~ ~~".join(GROUPS) + "~~"),
+    "italic": says("_" + "_ _".join(GROUPS) + "_"),
+    "code in cells": says("| `" + "` | `".join(GROUPS) + "` |"),
+    "rules between groups": says(" ----- ".join(GROUPS)),
+    "a zero fraction": says(f"{CARD}.0"),
+    "two zeros": says(f"id,card\n1,{CARD}.00\n"),
+    "an exponent": says("4.111111111111111E15"),
+    "a zero fraction in JSON": called(f'{{"card": {CARD}.0}}'),
+    "an exponent in JSON text": says('{"card": 4.111111111111111e+15}'),
     "grouped IBAN": says("DE89 3704 0044 0532 0130 00"),
     "lower IBAN": says(IBAN.lower()),
     "IBAN, a space after each": says(" ".join(IBAN)),
@@ -292,6 +336,8 @@ _PLACES = {
     "1 MB before": says(PADDING + SPACED),
     "1 MB after": says(SPACED + PADDING),
     "1 MB of digits before": says("7 " * 500_000 + ". " + SPACED),
+    "1 MB of addresses before": says("jo@mail.example " * 65_000 + SPACED),
+    "many texts before": {"x": ["jo@mail.example " * 500] * 130 + [SPACED]},
     "1 MB of base64 before": says(b64(PADDING) + " " + SPACED),
     "as an integer": {"x": int(CARD)},
     "as a float": {"x": float(CARD)},
@@ -318,7 +364,7 @@ _PLACES = {
     },
 }
 
-STAYS: dict[str, Fields] = {**_ENCODED, **_WRITTEN, **_SPLIT, **_PLACES}
+STAYS: dict[str, Fields] = {**_ENCODED, **_WRAPPED, **_WRITTEN, **_SPLIT, **_PLACES}
 
 IDS = [int(group) for group in GROUPS]
 HALVES = ["4111 1111", "1111 1111"]
@@ -410,6 +456,16 @@ GAPS: dict[str, Fields] = {
     "digits as tag characters": says(moved(0xE0030)),
     "names of characters": says("\\N{DIGIT FOUR}" + "\\N{DIGIT ONE}" * 15),
     "hexadecimal in pairs": says(" ".join(f"{ord(digit):x}" for digit in CARD)),
+    "a hex dump": says(
+        "00000000: 3431 3131 3120 3131 3131 2031 3131 3120  4111 1111 1111 .\n"
+        "00000010: 3131 3131                                1111"
+    ),
+    "base64 in numbered lines": says(
+        "".join(
+            f"{n}: {line}\n"
+            for n, line in enumerate(lines(b64(PADDING[:40] + SPACED), 64).split("\n"))
+        )
+    ),
     "name and content": {"messages": [{"role": "user", "name": "41111111", "content": "11111111"}]},
     "IBAN with Cyrillic letters": says(IBAN.replace("E", "\u0415")),
     "credential with spaces": says(" ".join(TOKEN)),

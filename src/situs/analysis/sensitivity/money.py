@@ -71,26 +71,28 @@ def card_spans(run: str) -> Iterator[tuple[int, int]]:
     """Where a card may stand in a run of digits and gaps.
 
     One unbroken group, a grouping that is printed on cards, or the whole run however it is split.
-    A decimal fraction is none of these.
+    A decimal fraction is none of these, unless it is zero.
     """
     groups = [match.span() for match in _DIGITS.finditer(run)]
-
-    def is_fraction(place: int) -> bool:
-        return place > 0 and run[groups[place - 1][1] : groups[place][0]] == "."
-
-    if len(groups) == 2 and is_fraction(1):
+    if len(groups) == 2 and _is_fraction(run, groups, 1):
+        if not run[groups[1][0] :].strip("0"):
+            yield groups[0]
         return
     sizes = [end - start for start, end in groups]
     if len(groups) > 1 and 13 <= sum(sizes) <= 19:
         yield groups[0][0], groups[-1][1]
     for first, size in enumerate(sizes):
         if 13 <= size <= 19:
-            if not is_fraction(first):
+            if not _is_fraction(run, groups, first):
                 yield groups[first]
         elif size == 4:
             for count in (5, 4, 3):
                 if tuple(sizes[first : first + count]) in _GROUPINGS[count]:
                     yield groups[first][0], groups[first + count - 1][1]
+
+
+def _is_fraction(run: str, groups: list[tuple[int, int]], place: int) -> bool:
+    return place > 0 and run[groups[place - 1][1] : groups[place][0]] == "."
 
 
 def card_spans_anywhere(run: str) -> Iterator[tuple[int, int]]:

@@ -1,7 +1,8 @@
 """Scanning: one pass of an RE2 set says which detectors can match; only those look for where.
 
-Everything is linear in the text. RE2 reads UTF-8, so a text is encoded once and offsets are turned
-back into characters on hits alone.
+Everything is linear in the text, and what costs more than a pass of RE2 is bounded for all texts
+together: what is left unread then is a finding itself. RE2 reads UTF-8, so a text is encoded once
+and offsets are turned back into characters on hits alone.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 import re2
@@ -28,18 +29,27 @@ DETECTORS: tuple[Detector, ...] = (
     *people.DETECTORS,
 )
 MAX_FINDINGS = 1000
-MAX_CANDIDATES = 100_000
-"""Per detector and text. What lies behind counts as one unchecked finding: never as clean."""
+MAX_STEPS = 2_000_000
+"""What reading all texts of one request may cost; a step takes about a microsecond."""
+
+UNREAD = "unread"
+"""The detector of a finding that stands for what was not read, and its kind if none is known."""
+
+_CANDIDATE, _TEXT, _RUN, _PIECE, _APART = 40, 8, 10, 2, 2
+"""Steps for a candidate, a text, an encoded run, a trick that is undone, and a number or a word of
+context that are not near each other."""
 
 _SPECIAL = len(DETECTORS)
 _ENCODED = _SPECIAL + 1
 _SHORTEST = 6
+_UNSURE = 0.5
 _DEPTH = 2
 _MEMORY = 64 << 20
 
 
 class Scan(Struct, frozen=True):
-    """The first findings in order, and how many there are of each kind in all."""
+    """The first findings in order (that something is unread is always one of them), and how many
+    there are of each kind in all."""
 
     findings: tuple[Finding, ...]
     counts: dict[str, int]
@@ -55,6 +65,18 @@ class _Hit(Struct, frozen=True):
     detector: Detector
     checked: bool
     more: bool = False
+
+
+class _Work:
+    """How many steps are left for the request."""
+
+    def __init__(self) -> None:
+        self.left = MAX_STEPS
+
+    def take(self, steps: int) -> bool:
+        """Whether that could still be done."""
+        self.left -= steps
+        return self.left >= 0
 
 
 class _Engine(Struct, frozen=True):
@@ -82,21 +104,30 @@ def scan(
     `data` is `joined(texts)`. `order` names the parts that are neighbours; without it all are, as
     they come. Of overlapping findings the one with the higher floor stays, then the checked one,
     then the longer one. What was cut is one finding in every part that holds a piece, counted once.
+    Beyond `MAX_STEPS` nothing is called clean: a finding of the detector `UNREAD` covers it.
     """
     matched = _gate(joined(texts) if data is None else data)
     order = range(len(texts)) if order is None else order
-    cut = _cut(texts, order, bool(matched), floors) if len(order) > 1 else {}
+    work = _Work()
+    cut = _cut(texts, order, floors, work, bool(matched)) if len(order) > 1 else {}
     if not (matched or cut):
         return Scan((), {})
     findings: list[Finding] = []
     counts: Counter[str] = Counter()
+    known = matched if len(texts) == 1 else None
+    over = not matched
     for part, text in enumerate(texts):
-        known = matched if len(texts) == 1 else None
-        hits = _hits(text, _DEPTH, known) if matched and len(text) >= _SHORTEST else []
-        for hit in _resolve([*hits, *cut.get(part, ())], floors):
+        hits = cut.get(part, [])
+        if not over and len(text) >= _SHORTEST:
+            over = not work.take(_TEXT)
+            if not over:
+                hits = [*_hits(text, _DEPTH, work, known), *hits]
+            elif _gate(joined(texts[part:])):
+                hits = [_rest(0, text), *hits]
+        for hit in _resolve(hits, floors):
             row = hit.detector
             counts[row.kind] += not hit.more
-            if len(findings) < MAX_FINDINGS:
+            if len(findings) < MAX_FINDINGS + (row.name == UNREAD):
                 score = CONFIRMED if hit.checked else row.score
                 findings.append(
                     Finding(row.kind, part, hit.start, hit.end, score, row.name, hit.checked)
@@ -105,7 +136,11 @@ def scan(
 
 
 def _cut(
-    texts: Sequence[str], order: Sequence[int], spaced: bool, floors: dict[str, Label]
+    texts: Sequence[str],
+    order: Sequence[int],
+    floors: dict[str, Label],
+    work: _Work,
+    spaced: bool,
 ) -> dict[int, list[_Hit]]:
     """What stands over the borders of texts, by part: glued together, and a line each.
 
@@ -113,6 +148,9 @@ def _cut(
     that no check confirmed counts only where the stakes are high.
     """
     found: dict[int, list[_Hit]] = {}
+    if not work.take(_TEXT * len(order)):
+        longest = max(order, key=lambda part: len(texts[part]))
+        return {longest: [_rest(0, texts[longest])]}
     pieces = ends(texts, order)
     for glue in ("", "\n") if spaced else ("",):
         text = glue.join(pieces)
@@ -120,7 +158,7 @@ def _cut(
         if not matched:
             continue
         seams = Seams(texts, order, glue)
-        for hit in _hits(text, _DEPTH, matched):
+        for hit in _hits(text, _DEPTH, work, matched):
             row = hit.detector
             crossed = {part for part, _, _ in seams.places(hit.begin, hit.end)}
             if len(crossed) > 1 and (
@@ -169,7 +207,7 @@ def _engine() -> _Engine:
         ),
         tuple(re2.compile(row.pattern, options) for row in DETECTORS),
         tuple(row.context and re2.compile(row.context, options) for row in DETECTORS),
-        re2.compile(views.ENCODED, options),
+        re2.compile(views.WRAPPED, options),
     )
 
 
@@ -181,70 +219,88 @@ def _compiled_set(patterns: list[str], options: Any) -> Any:
     return gate
 
 
-def _hits(text: str, depth: int, matched: list[int] | None = None) -> list[_Hit]:
+def _hits(text: str, depth: int, work: _Work, matched: list[int] | None = None) -> list[_Hit]:
     data = text.encode("utf-8", "replace")
     hits: list[_Hit] = []
     for index in _gate(data) if matched is None else matched:
         if index < len(DETECTORS):
-            hits.extend(_find(index, text, data))
+            hits.extend(_find(index, text, data, work))
         elif depth and index == _SPECIAL:
-            hits.extend(_folded(text, depth))
+            hits.extend(_folded(text, depth, work))
         elif depth:
-            hits.extend(_decoded(text, data, depth))
+            hits.extend(_decoded(text, data, depth, work))
     return hits
 
 
-def _folded(text: str, depth: int) -> Iterator[_Hit]:
-    folded = views.Folded(text)
+def _rest(start: int, text: str, kind: str = UNREAD) -> _Hit:
+    """From there on the text is not read."""
+    return _Hit(start, start, len(text), Detector(UNREAD, kind, "", _UNSURE), False)
+
+
+def _folded(text: str, depth: int, work: _Work) -> Iterator[_Hit]:
+    folded = views.Folded(text, max(0, work.left // _PIECE))
+    work.take(_PIECE * folded.pieces)
     if folded.text != text:
-        for hit in _hits(folded.text, depth - 1):
+        for hit in _hits(folded.text, depth - 1, work):
             start, end = folded.span(hit.start, hit.end)
             yield _Hit(start, start, end, hit.detector, hit.checked)
+    if folded.read < len(text):
+        yield _rest(folded.read, text)
 
 
-def _decoded(text: str, data: bytes, depth: int) -> Iterator[_Hit]:
-    """What base64 runs hold; a finding covers the whole run."""
+def _decoded(text: str, data: bytes, depth: int, work: _Work) -> Iterator[_Hit]:
+    """What base64 runs hold; a finding covers the whole run, with all its lines."""
     to_chars = _Chars(text, data)
     for start, end in _matches(_engine().encoded, data):
-        decoded = views.decode(data[start:end].decode("ascii"))
-        if decoded is not None:
-            seen = {hit.detector: hit.checked for hit in _hits(decoded, depth - 1)}
-            first = to_chars(start)
-            for detector, checked in seen.items():
-                yield _Hit(first, first, first + end - start, detector, checked)
+        first = to_chars(start)
+        for begin, stop, run in views.runs(data[start:end].decode("ascii")):
+            if not work.take(_RUN + len(run) // 32):
+                yield _rest(first + begin, text)
+                return
+            decoded = views.decode(run)
+            if decoded is not None:
+                seen = {h.detector: h.checked for h in _hits(decoded, depth - 1, work)}
+                for detector, checked in seen.items():
+                    yield _Hit(first + begin, first + begin, first + stop, detector, checked)
 
 
-def _find(index: int, text: str, data: bytes) -> Iterator[_Hit]:
+def _find(index: int, text: str, data: bytes, work: _Work) -> Iterator[_Hit]:
     """Where one detector matches, and what its check says."""
     row, engine = DETECTORS[index], _engine()
     context = engine.contexts[index]
-    near = None if context is None else _Near(_matches(context, data), row.reach)
+    near = None
+    if context is not None:
+        near = _Near(takewhile(lambda _: work.take(_APART), _matches(context, data)), row.reach)
     to_chars = _Chars(text, data)
-    pattern, place, tried = engine.patterns[index], 0, 0
+    pattern, place = engine.patterns[index], 0
     while (match := pattern.search(data, place)) is not None:
         start, end = match.span(1 if pattern.groups else 0)
         place = max(match.end(), place + 1)
-        tried += 1
-        if tried > MAX_CANDIDATES:
-            first = to_chars(start)
-            yield _Hit(first, first, len(text), row, False)
+        close = near is None or near.covers(start, end)
+        if not work.take(_steps(row, end - start) if close else _APART):
+            yield _rest(to_chars(start), text, row.kind)
             return
-        if near is not None and not near.covers(start, end):
+        if not close:
             continue
         candidate = data[start:end].decode("utf-8")
         whole, first, last = to_chars(match.start()), to_chars(start), 0
-        spans = _spans(row, candidate, MAX_CANDIDATES - tried)
-        tried += max(0, len(spans) - 1)
+        spans = _spans(row, candidate, work.left // _CANDIDATE)
+        read = work.take(_CANDIDATE * max(0, len(spans) - 1))
         for begin, stop, checked in _accepted(row, candidate, spans):
             at = first + begin if row.split else whole
             yield _Hit(at, first + begin, first + stop, row, checked)
             last = max(last, stop)
-        if tried > MAX_CANDIDATES:
-            yield _Hit(first, first + spans[-1][0], len(text), row, False)
+        if not read:
+            yield _rest(first + spans[-1][0], text, row.kind)
             return
         if row.again:
             # The candidate is ASCII here, so characters are bytes.
             place = start + (last or 2)
+
+
+def _steps(row: Detector, size: int) -> int:
+    """What a candidate costs: one that is split is walked through, group by group."""
+    return _CANDIDATE + (size // 4 if row.split else 0)
 
 
 def _spans(row: Detector, candidate: str, most: int) -> list[tuple[int, int]]:

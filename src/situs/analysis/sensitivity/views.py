@@ -9,8 +9,9 @@ import base64
 import html
 import re
 import unicodedata
-from bisect import bisect_right
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, islice
 
 _UNICODE = r"\\(?:u[0-9A-Fa-f]{4}|0000[2-7][0-9A-Fa-f]|x[0-9A-Fa-f]{2}|u\{0{0,4}[0-9A-Fa-f]{1,4}\})"
 _NAMED = "&(?:nbsp|ensp|emsp|thinsp|hairsp|zwn?j|shy|lrm|rlm|[nm]dash|hyphen|Tab|NewLine);"
@@ -46,7 +47,13 @@ _LOOKALIKES = {
     **dict.fromkeys("\u0417\u0437", "3"),  # Cyrillic ze
 }
 
+_MARKS = "[*_~`]{1,3}"
+_BETWEEN = r"[ \t\r\n|,;/\-]"
+_RULE = r"[ \t]{0,3}(?:-{3,}|={3,}|_{3,}|\.{3,}|~{3,}|\*{3,})[ \t]{0,3}"
+
 SPECIAL = (
+    rf"[0-9]{_MARKS}{_BETWEEN}{{1,5}}{_MARKS}[0-9]|[0-9]{_RULE}[0-9]|"
+    rf"[0-9]\.[0-9]{{11,18}}[eE]\+?1[2-5]|"
     rf"%[0-9A-Fa-f]{{2}}|(?:=[0-9A-F]{{2}}){{3}}|{_UNICODE}|&(?:amp;)*(?:#[xX]?[0-9A-Fa-f]|"
     rf"{_NAMED[1:]})|"
     f"[{_CONTROLS}{_FORMS}{_DECIMALS}]|[!-~ ][{_INVISIBLE}]|[0-9][{''.join(_LOOKALIKES)}]|"
@@ -58,9 +65,18 @@ SPECIAL = (
 """RE2: the text has something to fold. Most texts, in any script, do not: a dash or a hard space
 counts only beside digits (and not in a span of years), an invisible character only after ASCII."""
 
-ENCODED = r"[A-Za-z0-9+/_\-]{18,}"
+_RUN = r"[A-Za-z0-9+/_\-]"
+_NEXT = r"(?:(?:[+\-]|//)[ \t\"'])?[ \t>|\"'`#*]*"
+_WRAP = rf"[\"'`]?[ \t]*[+.&\\]?(?:(?:\r\n?|\n|(?:\\{{1,4}}r)?\\{{1,4}}n){_NEXT}){{1,3}}"
+"""Between two lines of a run: the break, also as an escape, with indentation and marks of quotes.
+Fewer breaks than `BREAK` has."""
+
+ENCODED = rf"{_RUN}{{18,}}"
 """RE2: a run that may be base64 or hexadecimal. `decode` says what it holds; a card of 13 digits
 is the shortest that counts."""
+
+WRAPPED = rf"(?:{_RUN}+{_WRAP})?{ENCODED}(?:{_WRAP}{ENCODED})*(?:{_WRAP}{_RUN}+)?"
+"""RE2: such a run, with the lines before and after it that may belong to it. See `runs`."""
 
 BREAK = "\n\n\n\n|\n\n\n\n"
 """Stands between texts that do not touch: no number and no key reaches over it."""
@@ -68,37 +84,52 @@ BREAK = "\n\n\n\n|\n\n\n\n"
 _LONGEST_MIXED = 16_384
 """In a longer run, text after bytes that are none is not looked for: it is an image or the like."""
 
+_SHORTEST = 18
+_OVERLAP = 512
+"""Lines put together are read in windows of `_LONGEST_MIXED`, which share so many characters."""
+
+_PLAIN = {"marks": "", "rule": ",", "row": "|"}
+_LAYOUT = (
+    rf"(?<=[0-9])(?P<row>{_MARKS}[ \t]*\|[ \t]*\r?\n[ \t]*\|[ \t]*{_MARKS})(?=[0-9])|"
+    rf"(?P<marks>(?<=[0-9]){_MARKS}(?={_BETWEEN}{{1,5}}{_MARKS}[0-9])|"
+    rf"(?<={_BETWEEN}){_MARKS}(?=[0-9]))|(?<=[0-9])(?P<rule>{_RULE})(?=[0-9])|"
+    r"(?<![0-9.])(?P<scaled>[0-9]\.[0-9]{11,18}[eE]\+?1[2-5])(?![0-9])"
+)
 _SPECIAL = re.compile(
-    f"{_ESCAPES}|[{_CONTROLS}{_INVISIBLE}{_JOINTS}{_FORMS}{_DECIMALS}]+|"
+    f"{_LAYOUT}|{_ESCAPES}|[{_CONTROLS}{_INVISIBLE}{_JOINTS}{_FORMS}{_DECIMALS}]+|"
     f"(?<=[0-9])[{''.join(_LOOKALIKES)}]+(?:[ -][{''.join(_LOOKALIKES)}]+)*"
 )
 _DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63")
 _KEPT = re.compile(f"[^{_CONTROLS}{_INVISIBLE}]")
 _HEX = re.compile("[0-9A-Fa-f]+")
+_LINE = re.compile(rf"({_RUN}+)(?:{_WRAP})?")
 _PRINTABLE = re.compile(rb"(?:[\t\n\r -~]\0?){13,}")
 
 
 class Folded:
-    """A text with its tricks undone, and where each of its characters came from."""
+    """A text with its tricks undone, and where each of its characters came from.
 
-    def __init__(self, text: str) -> None:
+    At most `most` pieces are undone: `pieces` says how many were, `read` up to where.
+    """
+
+    def __init__(self, text: str, most: int | None = None) -> None:
         self._at: list[int] = []
         self._source: list[tuple[int, int]] = []
-        pieces: list[str] = []
-        done = length = 0
-        for match in _SPECIAL.finditer(text):
-            literal = (text[done : match.start()], done, match.start())
-            for piece, first, last in (literal, *_fold(match)):
-                if piece:
-                    self._at.append(length)
-                    self._source.append((first, last))
-                    pieces.append(piece)
-                    length += len(piece)
-            done = match.end()
+        found: list[str] = []
+        self.pieces = done = length = 0
+        for piece, first, last in islice(_pieces_of(text), most):
+            self.pieces += 1
+            if piece:
+                self._at.append(length)
+                self._source.append((first, last))
+                found.append(piece)
+                length += len(piece)
+            done = last
+        self.read = len(text) if self.pieces != most else done
         self._at.append(length)
         self._source.append((done, len(text)))
         self._at.append(length + len(text) - done)
-        self.text = "".join((*pieces, text[done:]))
+        self.text = "".join((*found, text[done:]))
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where `start:end` of the folded text stands in the original."""
@@ -113,10 +144,26 @@ class Folded:
         return first, first + 1
 
 
+def _pieces_of(text: str) -> Iterator[tuple[str, int, int]]:
+    """What is read as it stands, and what stands for each trick, up to the last one."""
+    done = 0
+    for match in _SPECIAL.finditer(text):
+        yield text[done : match.start()], done, match.start()
+        yield from _fold(match)
+        done = match.end()
+
+
 def _fold(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
-    """The pieces that stand for one match, each with the span it came from."""
+    """The pieces that stand for one match, each with the span it came from.
+
+    A rule between digits reads as a comma, emphasis between numbers as nothing, and the end of a
+    row between them as the end of a cell: a table of numbers is one list.
+    """
     found, start = match.group(), match.start()
-    if found[0] == "%" and len(found) > 1:
+    if match.lastgroup:
+        plain = _PLAIN.get(match.lastgroup)
+        yield _unscaled(found) if plain is None else plain, start, match.end()
+    elif found[0] == "%" and len(found) > 1:
         octets = bytes.fromhex(found.replace("%", ""))
         yield octets.decode("utf-8", "replace"), start, match.end()
     elif found[0] == "\\":
@@ -131,6 +178,15 @@ def _fold(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
             yield fold(char), place, place + 1
 
 
+def _unscaled(number: str) -> str:
+    """`4.2E1` as `42`; as it is, if it is no whole number."""
+    mantissa, _, power = number.lower().partition("e")
+    first, _, fraction = mantissa.partition(".")
+    size = int(power)
+    whole = first + fraction[:size].ljust(size, "0")
+    return number if fraction[size:].strip("0") else whole
+
+
 def fold(char: str) -> str:
     """What one character stands for; nothing, if it is invisible."""
     if not _KEPT.match(char):
@@ -141,6 +197,36 @@ def fold(char: str) -> str:
         return _LOOKALIKES[char]
     digit = unicodedata.digit(char, None)
     return str(digit) if digit is not None else unicodedata.normalize("NFKC", char)
+
+
+def runs(chain: str) -> Iterator[tuple[int, int, str]]:
+    """What to decode in a match of `WRAPPED`, with its span there: long lines, and all as one.
+
+    Of a very long one only windows in which lines meet; a line of its own is read by itself.
+    """
+    lines: list[tuple[int, int]] = []
+    place = 0
+    while (match := _LINE.match(chain, place)) is not None:
+        lines.append(match.span(1))
+        place = match.end()
+    for start, end in lines:
+        if end - start >= _SHORTEST:
+            yield start, end, chain[start:end]
+    if len(lines) > 1:
+        added = all(chain[start] == "+" for start, _ in lines)  # by a patch
+        yield from _windows(chain, [(start + added, end) for start, end in lines])
+
+
+def _windows(chain: str, lines: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, str]]:
+    whole = "".join(chain[start:end] for start, end in lines)
+    meets = list(accumulate(end - start for start, end in lines))
+    places = [0, *range(_LONGEST_MIXED - _OVERLAP, len(whole), _LONGEST_MIXED - _OVERLAP)]
+    for place in places:
+        stop = min(place + _LONGEST_MIXED, len(whole))
+        first, last = bisect_right(meets, place), bisect_left(meets, stop)
+        if first < last:
+            start = lines[first][1] - (meets[first] - place)
+            yield start, lines[last][1] - (meets[last] - stop), whole[place:stop]
 
 
 def decode(run: str) -> str | None:
