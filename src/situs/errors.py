@@ -6,7 +6,9 @@
     │  ├─ UnknownPath          404
     │  ├─ MethodNotAllowed     405
     │  ├─ RequestTooLarge      413
-    │  └─ UnsupportedMedia     415
+    │  ├─ UnsupportedMedia     415
+    │  ├─ HeadTooLarge         431
+    │  └─ RequestTooSlow       408
     ├─ Unauthenticated         401  the key is none of ours
     │  ├─ MissingKey           401
     │  └─ KeyExpired           401
@@ -91,6 +93,16 @@ class RequestTooLarge(InvalidRequest):
 class UnsupportedMedia(InvalidRequest):
     code, status = "unsupported_media_type", 415
     do = "Send content-type: application/json."
+
+
+class HeadTooLarge(InvalidRequest):
+    code, status = "head_too_large", 431
+    do = "Send fewer or shorter headers."
+
+
+class RequestTooSlow(InvalidRequest):
+    code, status = "request_too_slow", 408
+    do = "Send the request without a pause."
 
 
 class Unauthenticated(SitusError):

@@ -322,7 +322,8 @@ SLOW = {
 def test_a_request_that_does_not_come_is_closed(case):
     async def test():
         async with serving() as (port, server):
-            assert await send_slowly(port, *SLOW[case]) == b""
+            told = await send_slowly(port, *SLOW[case])
+            assert told.startswith(b"HTTP/1.1 408 ") if "head" in case else told == b""
             await asyncio.sleep(0.05)
             assert not server.server_state.connections
             assert not server.server_state.tasks
@@ -339,7 +340,8 @@ def test_a_kept_connection_is_closed_when_the_next_request_does_not_come(junk):
             assert (await reader.readuntil(b"\r\n\r\nxx")).startswith(b"HTTP/1.1 200 ")
             writer.write(junk)
             with contextlib.suppress(ConnectionError):
-                assert await asyncio.wait_for(reader.read(), 5) == b""
+                told = await asyncio.wait_for(reader.read(), 5)
+                assert told.startswith(b"HTTP/1.1 408 ") if junk == GET[:9] else told == b""
             writer.close()
 
     run(test)
@@ -391,5 +393,16 @@ def test_an_answer_that_is_taken_has_its_time():
                 got += len(await reader.readexactly(500_000))
                 await asyncio.sleep(0.01)
             writer.close()
+
+    run(test)
+
+
+def test_a_head_beyond_its_limit_is_told_so():
+    async def test():
+        async with serving() as (port, _):
+            head = b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx: " + b"y" * 70_000
+            told = await send_slowly(port, head)
+            assert told.startswith(b"HTTP/1.1 431 ")
+            assert b"head_too_large" in told
 
     run(test)

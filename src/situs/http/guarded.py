@@ -9,7 +9,13 @@ from typing import Any, ClassVar
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from situs.errors import InvalidRequest, Overloaded, SitusError
+from situs.errors import (
+    HeadTooLarge,
+    InvalidRequest,
+    Overloaded,
+    RequestTooSlow,
+    SitusError,
+)
 from situs.http.app import App
 from situs.http.errors import envelope
 
@@ -25,6 +31,10 @@ def _last(status: bytes, error: SitusError) -> bytes:
 
 
 _REFUSED = _last(b"400 Bad Request", InvalidRequest("The bytes are no valid HTTP request."))
+_TOO_LARGE = _last(
+    b"431 Request Header Fields Too Large", HeadTooLarge("The head is larger than 64 KiB.")
+)
+_TOO_SLOW = _last(b"408 Request Timeout", RequestTooSlow("The head did not come in time."))
 _FULL = _last(b"503 Service Unavailable", Overloaded("Too many connections are open."))
 
 _MAX_DIGITS = 19
@@ -68,6 +78,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._full = False  # this connection is one too many
         self._part = _HEAD
         self._arrived = 0  # bytes of this part
+        self._begun = False  # there is more of a head than empty lines
         self._untaken = 0  # bytes of the answer
         self._arriving: asyncio.TimerHandle | None = None
         self._leaving: asyncio.TimerHandle | None = None
@@ -107,7 +118,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         if self._part is _NOTHING:
-            self._part, self._arrived = _HEAD, 0
+            self._part, self._arrived, self._begun = _HEAD, 0, False
         self._arrived += len(data)
         over = self._arrived - self.head_bytes
         if self._part is _HEAD and over > 0:
@@ -131,7 +142,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         if self._busy:
             raise ValueError("a request before the last answer is over")
-        self._part = _HEAD
+        self._part, self._begun = _HEAD, True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -176,9 +187,18 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._part is _HEAD:
-            self.transport.abort()
+            self._leave(_TOO_LARGE, HeadTooLarge.code)
         else:
             self.data_received(rest)
+
+    def _leave(self, answer: bytes, code: str) -> None:
+        """Say why and close; in the middle of another answer only close."""
+        if self._busy:
+            self.transport.abort()
+            return
+        self._count(code)
+        self.transport.write(answer)
+        self.transport.close()
 
     def _make_room(self) -> bool:
         """Closes a connection that only waits for its next request, if there is one."""
@@ -210,6 +230,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._arrived = 0
         if waits:
             self._expect()
+        elif self._part is _HEAD and self._begun:
+            self._leave(_TOO_SLOW, RequestTooSlow.code)
         else:
             self.transport.abort()
 
