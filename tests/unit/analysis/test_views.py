@@ -3,12 +3,13 @@
 import base64
 
 import pytest
+import re2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from situs.analysis import DEFAULT_FLOORS
 from situs.analysis.sensitivity import scan
-from situs.analysis.sensitivity.views import BREAK, Folded, decode
+from situs.analysis.sensitivity.views import BREAK, WRAPPED, Folded, decode, runs
 
 CARD = "4111111111111111"
 NOISE = bytes(range(200, 250))
@@ -199,3 +200,19 @@ def test_a_card_with_anything_between_is_found(text):
 )
 def test_a_list_that_only_holds_one_is_none(text):
     assert scan([text], DEFAULT_FLOORS).counts == {}
+
+
+PIECES = st.lists(
+    st.one_of(st.text("aZ4+/_-", min_size=1, max_size=40), st.sampled_from(BREAKS)), max_size=12
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(PIECES.map("".join))
+def test_what_is_put_together_lies_where_it_says(text):
+    for match in re2.finditer(WRAPPED, text):
+        chain = match.group()
+        for start, end, run in runs(chain):
+            rest = iter(chain[start:end])
+            assert (chain[start], chain[end - 1]) == (run[0], run[-1])
+            assert all(char in rest for char in run)

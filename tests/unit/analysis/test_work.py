@@ -7,7 +7,7 @@ from situs.analysis.sensitivity import scan
 from situs.analysis.sensitivity.scan import UNREAD
 
 CARD = "4111 1111 1111 1111"
-ADDRESSES = "a@b.example " * 1000
+ADDRESSES = "a@b.io " * 10_000
 
 
 def found(texts):
@@ -16,31 +16,30 @@ def found(texts):
 
 
 def test_what_is_too_much_to_check_is_one_unchecked_finding():
-    text = "4111 " * 120_000
+    text = "4111 " * 240_000
     (finding,) = scan([text], DEFAULT_FLOORS).findings
     assert (finding.kind, finding.detector) == ("card", UNREAD)
     assert (finding.checked, finding.end) == (False, len(text))
 
 
 def test_candidates_are_counted_over_all_texts():
-    few, _ = found([ADDRESSES] * 20)
+    few, _ = found([ADDRESSES] * 2)
     assert few.counts == {"email": 20_000}
-    many, _ = found([ADDRESSES] * 100)
-    assert many.counts["email"] < 60_000
+    many, _ = found([ADDRESSES] * 25)
+    assert many.counts["email"] < 200_000
     assert many.counts[UNREAD] == 1
 
 
 def test_what_is_behind_the_bound_counts_as_unread():
-    for behind in (CARD, "password=" + "Tr0ub4dor&3"):
-        seen, _ = found([ADDRESSES] * 60 + [behind])
-        assert seen.counts[UNREAD] == 1
-        seen, kinds = found([ADDRESSES * 60 + behind])
-        assert len(seen.counts) > 1
-        assert UNREAD in {name for _, name in kinds}
+    seen, _ = found([ADDRESSES] * 21 + [CARD])
+    assert seen.counts[UNREAD] == 1
+    seen, kinds = found([ADDRESSES * 21 + CARD])
+    assert len(seen.counts) > 1
+    assert UNREAD in {name for _, name in kinds}
 
 
 def test_nothing_is_unread_where_nothing_can_be_found():
-    seen, _ = found([ADDRESSES] * 60 + ["nothing of note in here"] * 10)
+    seen, _ = found([ADDRESSES] * 21 + ["nothing of note in here"] * 10)
     assert UNREAD in seen.counts
     seen, _ = found(["nothing of note in here"] * 60_000)
     assert seen.counts == {}
@@ -49,7 +48,7 @@ def test_nothing_is_unread_where_nothing_can_be_found():
 @pytest.mark.parametrize(
     "texts",
     [
-        ["abcdefghijklmnopqr " * 210_000],
+        ["abcdefghijklmnopqr " * 140_000],
         ["\uff14\uff11 " * 400_000],
         ["4111 "] * 260_000,
         ["4111 11112"] * 260_000,

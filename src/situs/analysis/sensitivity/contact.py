@@ -70,6 +70,7 @@ DETECTORS = (
         r"(?:^|[^0-9A-Za-z+.])((?:\+|00) ?[1-9](?:[ .\-()/]{0,3}[0-9]){6,14})",
         0.7,
         check=is_phone,
+        cost=40,
     ),
     Detector(
         "phone_us",
@@ -78,6 +79,7 @@ DETECTORS = (
         r"(?:$|[^0-9A-Za-z\-])",
         0.6,
         check=is_phone,
+        cost=40,
     ),
     Detector(
         "phone_in_context",

@@ -35,9 +35,9 @@ MAX_STEPS = 2_000_000
 UNREAD = "unread"
 """The detector of a finding that stands for what was not read, and its kind if none is known."""
 
-_CANDIDATE, _TEXT, _RUN, _PIECE, _APART = 40, 8, 10, 2, 2
-"""Steps for a candidate, a text, an encoded run, a trick that is undone, and a number or a word of
-context that are not near each other."""
+_TEXT, _RUN, _PIECE, _APART = 8, 15, 2, 2
+"""Steps for a text, an encoded run, a trick that is undone, and a number or a word of context that
+are not near each other."""
 
 _SPECIAL = len(DETECTORS)
 _ENCODED = _SPECIAL + 1
@@ -284,8 +284,8 @@ def _find(index: int, text: str, data: bytes, work: _Work) -> Iterator[_Hit]:
             continue
         candidate = data[start:end].decode("utf-8")
         whole, first, last = to_chars(match.start()), to_chars(start), 0
-        spans = _spans(row, candidate, work.left // _CANDIDATE)
-        read = work.take(_CANDIDATE * max(0, len(spans) - 1))
+        spans = _spans(row, candidate, work.left // row.cost)
+        read = work.take(row.cost * max(0, len(spans) - 1))
         for begin, stop, checked in _accepted(row, candidate, spans):
             at = first + begin if row.split else whole
             yield _Hit(at, first + begin, first + stop, row, checked)
@@ -300,7 +300,7 @@ def _find(index: int, text: str, data: bytes, work: _Work) -> Iterator[_Hit]:
 
 def _steps(row: Detector, size: int) -> int:
     """What a candidate costs: one that is split is walked through, group by group."""
-    return _CANDIDATE + (size // 4 if row.split else 0)
+    return row.cost + (size // 4 if row.split else 0)
 
 
 def _spans(row: Detector, candidate: str, most: int) -> list[tuple[int, int]]:
@@ -384,12 +384,9 @@ def _resolve(hits: list[_Hit], floors: dict[str, Label]) -> list[_Hit]:
         return (-floor.rank, not hit.checked, hit.start - hit.end, hit.start, hit.detector.name)
 
     kept: list[_Hit] = []
-    starts: list[int] = []
+    taken = bytearray(max(hit.end for hit in hits))
     for hit in sorted(hits, key=rank):
-        at = bisect_left(starts, hit.start)
-        free_before = at == 0 or kept[at - 1].end <= hit.start
-        free_after = at == len(kept) or kept[at].start >= hit.end
-        if free_before and free_after:
-            starts.insert(at, hit.start)
-            kept.insert(at, hit)
-    return kept
+        if taken.find(1, hit.start, hit.end) < 0:
+            taken[hit.start : hit.end] = b"\1" * (hit.end - hit.start)
+            kept.append(hit)
+    return sorted(kept, key=lambda hit: hit.start)
