@@ -83,7 +83,8 @@ def test_a_card_in_wrapped_lines_is_found_at_every_place(columns, between):
 def test_hexadecimal_and_bytes_before_a_card_may_be_wrapped_too(between):
     for place in range(60):
         octets = PROSE[:place] + CARD.encode()
-        assert scan([wrapped(octets.hex(), 60, between)], DEFAULT_FLOORS).counts
+        dump = f"octets\n{wrapped(octets.hex(), 60, between)}\nthanks"
+        assert scan([dump], DEFAULT_FLOORS).counts, dump
         run = base64.b64encode(NOISE[: place % 50] + octets).decode()
         assert scan([wrapped(run, 64, between)], DEFAULT_FLOORS).counts
 

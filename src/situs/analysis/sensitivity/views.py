@@ -214,14 +214,18 @@ def runs(chain: str) -> Iterator[tuple[int, int, str]]:
             yield start, end, chain[start:end]
     if len(lines) > 1:
         added = all(chain[start] == "+" for start, _ in lines)  # by a patch
-        yield from _windows(chain, [(start + added, end) for start, end in lines])
+        lines = [(start + added, end) for start, end in lines]
+        yield from _windows(chain, lines)
+        hexadecimal = [line for line in lines if _HEX.fullmatch(chain, *line)]
+        if 1 < len(hexadecimal) < len(lines):
+            yield from _windows(chain, hexadecimal)
 
 
 def _windows(chain: str, lines: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, str]]:
     whole = "".join(chain[start:end] for start, end in lines)
     meets = list(accumulate(end - start for start, end in lines))
-    places = [0, *range(_LONGEST_MIXED - _OVERLAP, len(whole), _LONGEST_MIXED - _OVERLAP)]
-    for place in places:
+    step = _LONGEST_MIXED - _OVERLAP
+    for place in (0, *range(step, len(whole) - _OVERLAP, step)):
         stop = min(place + _LONGEST_MIXED, len(whole))
         first, last = bisect_right(meets, place), bisect_left(meets, stop)
         if first < last:
