@@ -12,7 +12,7 @@ DEFAULT_FLOORS: dict[str, Label] = {
         ("card", "iban", "bank_account", "national_id", "health_id", "date_of_birth"),
         Label.CONFIDENTIAL,
     ),
-    **dict.fromkeys(("private_key", "credential"), Label.RESTRICTED),
+    **dict.fromkeys(("private_key", "credential", "unread"), Label.RESTRICTED),
 }
 """The label that a finding of each kind sets as a floor. A kind not listed is `restricted`."""
 
