@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from msgspec import Struct
 
@@ -30,20 +30,19 @@ class Service(StrEnum):
 
 
 class Wire(StrEnum):
-    OPENAI_CHAT = "openai.chat"
-    OPENAI_COMPLETIONS = "openai.completions"
-    OPENAI_EMBEDDINGS = "openai.embeddings"
+    """How a request came; `service` is what it asks for."""
 
-    @property
-    def service(self) -> Service:
-        return _SERVICES[self]
+    service: Service
 
+    def __new__(cls, value: str, service: Service = Service.CHAT) -> Self:
+        wire = str.__new__(cls, value)
+        wire._value_ = value
+        wire.service = service
+        return wire
 
-_SERVICES = {
-    Wire.OPENAI_CHAT: Service.CHAT,
-    Wire.OPENAI_COMPLETIONS: Service.COMPLETIONS,
-    Wire.OPENAI_EMBEDDINGS: Service.EMBEDDINGS,
-}
+    OPENAI_CHAT = "openai.chat", Service.CHAT
+    OPENAI_COMPLETIONS = "openai.completions", Service.COMPLETIONS
+    OPENAI_EMBEDDINGS = "openai.embeddings", Service.EMBEDDINGS
 
 
 class Objective(StrEnum):

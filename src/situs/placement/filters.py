@@ -52,8 +52,7 @@ def meant(deployment: Deployment, request: Request, analysis: Analysis) -> bool:
 
 def _named(deployment: Deployment, request: Request, analysis: Analysis) -> bool:
     routed = analysis.routed
-    asked_for_route = routed is not None and routed.by is RoutedBy.ASKED
-    return asked_for_route or names(request, deployment)
+    return (routed is not None and routed.by is RoutedBy.ASKED) or names(request, deployment)
 
 
 def _on_route(deployment: Deployment, analysis: Analysis) -> bool:
