@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from situs.app.setting import Setting
 from situs.config import build
+from situs.config.collector import collector_of
 from situs.config.rules import is_loopback
 from situs.config.secrets import resolve
 from situs.config.tree import Deployment, LlamaCpp, Model, Onnx
@@ -57,7 +58,17 @@ def examine(setting: Setting, url: str | None = None) -> list[Finding]:
     `url` is where the gateway that runs on the data directory says it listens, if it was asked.
     """
     found = [_gateway(setting, url)]
-    for check in (_data, _policy, _models, _deployments, _labels, _receipts, _listening):
+    for check in (
+        _data,
+        _policy,
+        _models,
+        _deployments,
+        _labels,
+        _routes,
+        _receipts,
+        _watching,
+        _listening,
+    ):
         try:
             found.extend(check(setting))
         except SitusError as error:
@@ -181,6 +192,31 @@ def _labels(setting: Setting) -> Iterator[Finding]:
         Condition.OFF,
         "none can be carried out yet; a deployment for which policy asks one is excluded",
     )
+
+
+def _routes(setting: Setting) -> Iterator[Finding]:
+    names = ", ".join(setting.config.routes)
+    if names:
+        yield Finding("routes", Condition.ACTIVE, names)
+    else:
+        yield Finding("routes", Condition.OFF, "none is configured")
+
+
+def _watching(setting: Setting) -> Iterator[Finding]:
+    telemetry = setting.config.telemetry
+    yield Finding("metrics", Condition.ACTIVE, "GET /metrics, and `situs top`")
+    collector = collector_of(setting.config, setting.base)
+    if collector is None:
+        yield Finding("traces", Condition.OFF, "no collector: telemetry.otlp is not set")
+    elif importlib.util.find_spec("opentelemetry") is None:
+        what = f"to {collector.endpoint}, but the extra otel is not installed"
+        yield Finding("traces", Condition.PROBLEM, what, "In a checkout: pip install -e '.[otel]'")
+    else:
+        yield Finding("traces", Condition.ACTIVE, f"to {collector.endpoint}")
+    if telemetry.access_log:
+        yield Finding("access log", Condition.ACTIVE, "a line for every request, without content")
+    else:
+        yield Finding("access log", Condition.OFF, "telemetry.access_log is not set")
 
 
 def _receipts(setting: Setting) -> Iterator[Finding]:

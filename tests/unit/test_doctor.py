@@ -2,10 +2,13 @@
 
 import os
 
+import msgspec
 import pytest
 
 from situs.app.setting import Setting
 from situs.config.load import default_config
+from situs.config.routing import Route
+from situs.config.tree import Otlp, Telemetry
 from situs.doctor import Condition, examine
 from situs.stores.lock import DataLock
 
@@ -34,3 +37,16 @@ def test_one_that_runs_is_named_with_where_it_listens(tmp_path, url, said):
     with DataLock(tmp_path):
         found = gateway(tmp_path, url)
     assert found == (Condition.ACTIVE, f"process {os.getpid()} {said}")
+
+
+def test_routes_traces_and_the_access_log_are_said_to_be_on_or_off(tmp_path):
+    plain = default_config()
+    watched = msgspec.structs.replace(
+        plain,
+        routes={"greeting": Route(samples=("hello",))},
+        telemetry=Telemetry(access_log=True, otlp=Otlp(endpoint="http://127.0.0.1:4318")),
+    )
+    for config, condition in ((plain, Condition.OFF), (watched, Condition.ACTIVE)):
+        found = {one.feature: one for one in examine(Setting(config, tmp_path, tmp_path))}
+        features = ("routes", "traces", "access log")
+        assert {found[feature].condition for feature in features} == {condition}

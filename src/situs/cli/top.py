@@ -136,7 +136,7 @@ def _screen(report: StatusReport, width: int) -> RenderableType:
     lines = [
         (
             f"[bold]situs {escape(report.version)}[/]  up {_age(report.uptime_s)}  "
-            f"workers {report.workers}  configuration {report.generation}  "
+            f"workers {report.workers}  generation {report.generation}  "
             f"policy {escape(report.policy[:12]) or '-'}"
         ),
         (
