@@ -15,6 +15,8 @@ from situs.config.secrets import resolve
 from situs.config.tree import Config
 from situs.core.fleet import DeploymentState, FleetView
 from situs.core.snapshot import Snapshot
+from situs.errors import ConfigError
+from situs.fleet.board import MOST_DEPLOYMENTS
 from situs.rego.embedded import Checked, load_checked, make_ready
 from situs.rego.library import shipped
 from situs.runtimes.weights import load_lock
@@ -94,6 +96,12 @@ def _slots(config: Config, known: Mapping[str, int]) -> dict[str, int]:
     """A cell for every deployment; one that had a cell before keeps it, none is given twice."""
     following = max(known.values(), default=-1) + 1
     new = [name for name in config.deployments if name not in known]
+    if following + len(new) > MOST_DEPLOYMENTS:
+        raise ConfigError(
+            f"deployments: {len(new)} new names beside {following} known since the start; what is "
+            f"in flight is counted for {MOST_DEPLOYMENTS} at most",
+            do="Restart, which forgets the names of former fleets; or have fewer deployments.",
+        )
     return {**known, **{name: following + place for place, name in enumerate(new)}}
 
 

@@ -13,6 +13,7 @@ _SLOTS = 4096
 _ROW = (_SLOTS + 1) * _CELL
 
 MOST_DEPLOYMENTS = _SLOTS
+"""Names that have a cell, those of fleets before a reload included: a cell is not given twice."""
 
 
 class Board:

@@ -1,0 +1,27 @@
+"""Cells of the board: every deployment has its own, and there is an end to them."""
+
+from __future__ import annotations
+
+import pytest
+
+from situs.app.plan import load_plan
+from situs.app.setting import Setting
+from situs.config.load import default_config
+from situs.errors import ConfigError
+from situs.fleet.board import MOST_DEPLOYMENTS
+
+
+def slots(data, known):
+    return load_plan(Setting(default_config(), data, data), 1, known).slots
+
+
+def test_a_deployment_keeps_its_cell_and_a_new_one_gets_one_of_its_own(tmp_path):
+    found = slots(tmp_path, {"former": 0, "local-smollm2": 1})
+    assert found == {"former": 0, "local-smollm2": 1, "local-minilm": 2}
+
+
+def test_more_names_than_cells_are_refused_before_a_request_meets_them(tmp_path):
+    full = {f"former-{place}": place for place in range(MOST_DEPLOYMENTS - 1)}
+    with pytest.raises(ConfigError, match="in flight"):
+        slots(tmp_path, full)
+    assert len(slots(tmp_path, dict(list(full.items())[:-1]))) == MOST_DEPLOYMENTS
