@@ -70,7 +70,7 @@ class Origin(Struct, frozen=True):
 class Origins:
     """The connections to all endpoints, by base URL; they outlive a fleet. `close` at the end."""
 
-    most: ClassVar[int] = 1024
+    most: ClassVar[int] = 16_384  # more than any fleet has, whose every server moved a few times
 
     def __init__(self) -> None:
         self._origins: dict[str, Origin] = {}
