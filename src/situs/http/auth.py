@@ -155,7 +155,6 @@ class Auth:
         if task is None:
             task = asyncio.get_running_loop().create_task(self._ask(key))
             self._asking[key] = task
-            task.add_done_callback(lambda _: self._asking.pop(key, None))
         await asyncio.shield(task)
 
     async def _ask(self, key: str) -> None:
@@ -164,6 +163,8 @@ class Auth:
         except Exception as error:
             _log.error("no requests could be leased for a key: %s", type(error).__name__)
             grant = Grant(retry_after_s=IDLE_S)
+        finally:
+            del self._asking[key]  # now, not soon: one who waits for what is over never yields
         self._allowance.granted(key, grant, self._clock())
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(IDLE_S, self._tell)

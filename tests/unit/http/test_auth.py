@@ -372,6 +372,31 @@ def test_requests_at_once_share_the_asking_and_never_exceed_the_limit(strict):
     assert sorted(statuses) == [200] * 20 + [429] * 20
 
 
+def test_one_who_comes_as_an_asking_ends_asks_anew(tmp_path):
+    """What was granted is taken by another, and the loop has not forgotten the asking yet."""
+    authority = Authority({"k": 5})
+    readings = iter(range(200))
+
+    async def lease(report):
+        return authority.settle("w", report, 0.0)
+
+    def clock():
+        assert next(readings, None) is not None, "one request keeps the loop for itself"
+        return 0.0
+
+    async def three():
+        auth = Auth(NO_KEYS, True, lease, clock=clock)
+        identity = msgspec.structs.replace(ANYONE, principal=Principal(key="k"), rpm=5)
+
+        async def later():
+            await asyncio.sleep(0)
+            return await auth.admit(identity)
+
+        return await asyncio.gather(auth.admit(identity), later(), later())
+
+    assert sorted(rate.remaining for rate in asyncio.run(three())) == [2, 3, 4]
+
+
 def test_one_keys_limit_is_not_anothers(strict):
     _, slow = strict.key("slow", rpm=1)
     _, fast = strict.key("fast")
