@@ -210,12 +210,15 @@ def test_requests_take_turns_batch_by_batch():
 
     async def story(backend, _):
         done = []
+        model.gate.clear()
         long = asyncio.create_task(answer(backend, ["b " * 500] * 6))
-        long.add_done_callback(lambda _: done.append("long"))
         await asyncio.to_thread(model.began.wait, 30)
-        await answer(backend, "a")
-        done.append("short")
-        await long
+        short = asyncio.create_task(answer(backend, "a"))
+        long.add_done_callback(lambda _: done.append("long"))
+        short.add_done_callback(lambda _: done.append("short"))
+        await asyncio.sleep(0)  # it has asked for its turn
+        model.gate.set()
+        await asyncio.gather(long, short)
         return done
 
     assert serve(story, model) == ["short", "long"]

@@ -1,0 +1,66 @@
+"""What was learned from data, as functions of a text, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from situs.core.label import Finding
+
+Encode = Callable[[Sequence[str]], Any]
+"""The deep tier: texts in, one unit vector each (float32, texts x dimensions) out."""
+
+
+class Guess(Struct, frozen=True):
+    """What a head says. `probability` is calibrated; below the head's threshold it is `unsure`."""
+
+    name: str
+    probability: float
+    unsure: bool = False
+
+
+class Span(Struct, frozen=True):
+    """An expected number with the bounds between which it lies four times out of five."""
+
+    low: float
+    expected: float
+    high: float
+
+
+class Seen(Struct, frozen=True):
+    """A text as heads see it; `analysis.features.see` makes it.
+
+    `text` is what was read of it: all, or head, windows and tail of a long one (`whole` says
+    which). The others are arrays of 32-bit hashes: `words` in order, `pairs` of neighbours,
+    `pieces` all runs of 3, 4 and 5 bytes.
+    """
+
+    text: str
+    whole: bool
+    words: Any
+    pairs: Any
+    pieces: tuple[Any, Any, Any]
+
+
+class Heads(Struct, frozen=True):
+    """The functions; None where there is none: then a rule answers, or nobody.
+
+    `task` and `complexity` say a task's name and a capability class, `length` the tokens of the
+    answer for a task. `names` finds persons, addresses and organisations in the texts of a request.
+    `tokens` counts those of UTF-8 text for a model's family, `capable` says how probable an
+    acceptable answer of a model is. `encode` is the deep tier. `digests` names the artefacts.
+    """
+
+    task: Callable[[Seen, Any | None], Guess] | None = None
+    complexity: Callable[[Seen], Guess] | None = None
+    length: Callable[[Seen, str], Span] | None = None
+    names: Callable[[Sequence[str]], list[Finding]] | None = None
+    tokens: Callable[[bytes, str], float] | None = None
+    capable: Callable[[Seen, str], Guess] | None = None
+    encode: Encode | None = None
+    digests: dict[str, str] = {}
+
+
+NO_HEADS = Heads()
