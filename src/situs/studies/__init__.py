@@ -1,0 +1,1 @@
+"""Offline work over facts: evaluate, and what evaluations are made of."""
