@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from importlib import resources
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from situs.errors import OperatorError
 FORMAT = 1
 ARRAYS = "arrays.npz"
 CARD = "card.json"
+_NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
 
 class Source(Struct, frozen=True):
@@ -69,26 +71,33 @@ class Artefact(Struct, frozen=True):
 
 
 def shipped(head: str) -> Path:
-    """The folder of the artefact that comes with the package."""
+    """Where the artefact of the package lies: in `HEAD`, or the last `HEAD/VERSION`."""
     with resources.as_file(resources.files("situs") / "artefacts" / head) as folder:
-        return folder
+        versions = sorted(card.parent for card in folder.glob(f"*/{CARD}"))
+        return versions[-1] if versions else folder
 
 
-def load(folder: Path) -> Artefact:
-    """Reads an artefact. Raises OperatorError where it is not there or not what its card says."""
+def read_card(folder: Path) -> Card:
+    """The card alone; `load` also checks the files. Raises OperatorError as that does."""
     try:
         card = msgspec.json.decode((folder / CARD).read_bytes(), type=Card)
-        files = {name: (folder / name).read_bytes() for name in card.files}
-    except (OSError, msgspec.DecodeError) as error:
-        raise OperatorError(
-            f"The artefact in {folder} cannot be read: {type(error).__name__}.",
-            do="Train it again with `situs train`, or install the package again.",
-        ) from error
+    except (OSError, msgspec.MsgspecError) as error:
+        raise _unreadable(folder, error) from error
     if card.format != FORMAT:
         raise OperatorError(
             f"The artefact in {folder} has format {card.format}; this release reads {FORMAT}.",
             do="Train it again with `situs train`.",
         )
+    return card
+
+
+def load(folder: Path) -> Artefact:
+    """Reads an artefact. Raises OperatorError where it is not there or not what its card says."""
+    card = read_card(folder)
+    try:
+        files = {name: (folder / Path(name).name).read_bytes() for name in card.files}
+    except OSError as error:
+        raise _unreadable(folder, error) from error
     for name, data in files.items():
         if hashlib.sha256(data).hexdigest() != card.files[name]:
             raise OperatorError(
@@ -102,8 +111,10 @@ def load(folder: Path) -> Artefact:
     return Artefact(card, arrays, folder)
 
 
-def save(folder: Path, card: Card, arrays: Mapping[str, Any]) -> Artefact:
-    """Writes a new artefact with its arrays; the card's `files` are filled in.
+def save(
+    folder: Path, card: Card, arrays: Mapping[str, Any], files: Mapping[str, bytes] = _NOTHING
+) -> Artefact:
+    """Writes a new artefact: its arrays, other `files` by name, and the card that names them all.
 
     Raises OperatorError where there is one already. The same arrays give the same bytes.
     """
@@ -113,16 +124,25 @@ def save(folder: Path, card: Card, arrays: Mapping[str, Any]) -> Artefact:
             do="Choose another version: artefacts are never written over.",
         )
     folder.mkdir(parents=True, exist_ok=True)
-    buffer = BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **{k: arrays[k] for k in sorted(arrays)})
-    files = {ARRAYS: buffer.getvalue()}
-    named = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    card = msgspec.structs.replace(card, format=FORMAT, files={**card.files, **named})
-    for name, data in (*files.items(), (CARD, _pretty(card))):
+    written = {**files}
+    if arrays:
+        buffer = BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **{k: arrays[k] for k in sorted(arrays)})
+        written[ARRAYS] = buffer.getvalue()
+    named = {name: hashlib.sha256(data).hexdigest() for name, data in written.items()}
+    card = msgspec.structs.replace(card, format=FORMAT, files=named)
+    for name, data in (*written.items(), (CARD, _pretty(card))):
         part = folder / f"{name}.part"
         part.write_bytes(data)
         part.replace(folder / name)
     return load(folder)
+
+
+def _unreadable(folder: Path, error: Exception) -> OperatorError:
+    return OperatorError(
+        f"The artefact in {folder} cannot be read: {type(error).__name__}.",
+        do="Train it again with `situs train`, or install the package again.",
+    )
 
 
 def _pretty(card: Card) -> bytes:
