@@ -52,7 +52,7 @@ def decided(number: int, body: bytes) -> Decided:
         256,
         "chat",
         CapabilityClass.SMALL,
-        "fast",
+        {"task": "fast"},
     )
     ranked = tuple(
         Candidate(f"d{i}", 0.9 - i / 31, dict.fromkeys(SCORERS, 1 / (i + 3)), True, 1e-4, 0.21, 3.7)

@@ -91,7 +91,6 @@ def analysis(**facts: Any) -> Analysis:
         "completion_tokens": 100,
         "task": "chat",
         "needs": CapabilityClass.TINY,
-        "tier": "test",
     }
     return Analysis(**{**defaults, **facts})
 

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from situs.analysis import analyse
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from situs.analysis import Look, deepen, find_names, look
 from situs.core.decision import Analysis, Decision, PolicyDecision
+from situs.core.heads import FindsNames
+from situs.core.label import Label
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.placement import place
 from situs.policy import judge
+
+
+class Work(Struct, frozen=True):
+    """A part of a decision that may take long: where and when it is done is the caller's choice.
+
+    What is `deep` may also be left undone: None instead of its result.
+    """
+
+    run: Callable[[], Any]
+    deep: bool = False
 
 
 def decide(
@@ -20,11 +39,75 @@ def decide(
 ) -> Decision:
     """Say where this request may run, where it should, and why.
 
-    The same inputs give the same decision. What is given (a deeper analysis, a remote verdict, a
-    recorded one) is not computed again. `now` is wall time in seconds since the epoch; policies
-    see it as `input.time`.
+    The same inputs give the same decision. What is given (a remote verdict, a recorded analysis)
+    is not computed again. `now` is wall time in seconds since the epoch; policies see it as
+    `input.time`. All work is done here and now; see `deciding` for who cannot wait.
     """
-    analysis = analysis or analyse(request, snapshot.labels, snapshot.routes)
+    if analysis is None:
+        deciding_ = deciding(request, snapshot, now, verdict)
+        try:
+            work = next(deciding_)
+            while True:
+                work = deciding_.send(work.run())
+        except StopIteration as done:
+            decision: Decision = done.value
+            return decision
     verdict = verdict or judge(request, analysis, snapshot, now)
+    return _placed(request, snapshot, now, analysis, verdict)
+
+
+def deciding(
+    request: Request, snapshot: Snapshot, now: float, verdict: PolicyDecision | None = None
+) -> Generator[Work, Any, Decision]:
+    """`decide`, giving out the work that may take long and going on with its results.
+
+    Names are looked for only where they could change what the policy says.
+    """
+    heads = snapshot.heads
+    found: Look = yield Work(partial(look, request, snapshot.labels, snapshot.routes, heads))
+    if found.unsure and heads.encode is not None:
+        vectors = yield Work(partial(heads.encode, found.unsure), deep=True)
+        found = deepen(request, found, vectors, heads)
+    given, verdict = verdict, verdict or judge(request, found.analysis, snapshot, now)
+    if heads.names is not None and heads.finds_names is not FindsNames.NEVER:
+        if given is None and _names_matter(request, found.analysis, verdict, snapshot, now):
+            found = yield Work(partial(find_names, request, found, snapshot.labels, heads))
+            verdict = judge(request, found.analysis, snapshot, now)
+        else:
+            tiers = {**found.analysis.tiers, "names": "skipped"}
+            found = replace(found, analysis=replace(found.analysis, tiers=tiers))
+    return _placed(request, snapshot, now, found.analysis, verdict)
+
+
+def _placed(
+    request: Request, snapshot: Snapshot, now: float, analysis: Analysis, verdict: PolicyDecision
+) -> Decision:
     placement = place(request, analysis, verdict, snapshot)
     return Decision(request.id, now, analysis, verdict, placement, snapshot.fleet.digest)
+
+
+_SHOWN = frozenset({"findings", "label_reasons"})
+"""Fields in which a policy would see a name itself, not only the label that it sets."""
+
+
+def _names_matter(
+    request: Request,
+    analysis: Analysis,
+    verdict: PolicyDecision,
+    snapshot: Snapshot,
+    now: float,
+) -> bool:
+    """Whether the verdict would be another if there were names in the texts.
+
+    Names do two things: they raise the label to a floor, and a policy may ask for them. With the
+    second it is not known beforehand what they would do; the first is tried.
+    """
+    heads, floors = snapshot.heads, snapshot.labels.floors
+    if heads.finds_names is FindsNames.ALWAYS or not _SHOWN.isdisjoint(snapshot.policy.reads):
+        return True
+    could = {floors.get(kind, Label.RESTRICTED) for kind in heads.name_kinds}
+    return any(
+        judge(request, replace(analysis, label=label), snapshot, now) != verdict
+        for label in sorted(could)
+        if label > analysis.label
+    )

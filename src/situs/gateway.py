@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from situs.backends import template
-from situs.core.decision import Analysis, Decision
+from situs.core.decision import Decision
 from situs.core.fleet import Deployment
 from situs.core.ports import Chunk, Receipts, Situation
 from situs.core.record import Decided, End, Outcome, ReceiptRef
 from situs.core.request import Request
-from situs.core.snapshot import Labels, Routes, Snapshot
-from situs.decide import decide
+from situs.core.snapshot import Snapshot
+from situs.decide import deciding
 from situs.dispatch.walk import Step, Walk, end_of
 from situs.errors import (
     InternalError,
@@ -41,24 +42,37 @@ CLIENT_CLOSED_REQUEST = 499
 class Gateway:
     """Binds the decision to the outside world. `wall` and `clock` are seconds.
 
-    `aside` analyses a long request away from the event loop, which never blocks.
+    `aside` does the work that a long request takes away from the event loop, which never blocks;
+    `deep` does what the deep tier is asked for, or gives None where there is no time for it.
     """
 
     situation: Situation
     receipts: Receipts
     wall: Callable[[], float]
     clock: Callable[[], float]
-    aside: Callable[[Request, Labels, Routes], Awaitable[Analysis]]
+    aside: Callable[[Callable[[], Any]], Awaitable[Any]]
+    deep: Callable[[Callable[[], Any]], Awaitable[Any | None]]
 
     async def explain(self, request: Request) -> Decision:
         """The decision alone: nothing is sent, nothing is recorded."""
         return await self._decide(request, self.situation.current().snapshot)
 
     async def _decide(self, request: Request, snapshot: Snapshot) -> Decision:
-        analysis = None
-        if request.size > LONG:
-            analysis = await self.aside(request, snapshot.labels, snapshot.routes)
-        return decide(request, snapshot, self.wall(), analysis=analysis)
+        """`decide`, with the event loop free meanwhile."""
+        deciding_ = deciding(request, snapshot, self.wall())
+        try:
+            work = next(deciding_)
+            while True:
+                if work.deep:
+                    result = await self.deep(work.run)
+                elif request.size > LONG:
+                    result = await self.aside(work.run)
+                else:
+                    result = work.run()
+                work = deciding_.send(result)
+        except StopIteration as done:
+            decision: Decision = done.value
+            return decision
 
     async def handle(self, request: Request) -> Answer:
         """Serve one request; returns when the answer has begun, or cannot begin.

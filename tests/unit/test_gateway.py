@@ -39,13 +39,13 @@ class Kept:
         return True
 
 
-async def aside(request, labels, routes):
+async def aside(run):
     raise AssertionError("short requests are analysed in place")
 
 
 def gateway(kept, reply):
     kept.backends = ScriptedBackends(a=reply)
-    return Gateway(kept, kept, time.time, time.monotonic, aside)
+    return Gateway(kept, kept, time.time, time.monotonic, aside, aside)
 
 
 def recorded(kept):

@@ -7,6 +7,7 @@ from situs.core.request import Modality, Request
 from situs.core.snapshot import Labels
 
 DEFAULT_FLOORS: dict[str, Label] = {
+    "organisation": Label.PUBLIC,
     **dict.fromkeys(("person", "email", "phone", "address"), Label.INTERNAL),
     **dict.fromkeys(
         ("card", "iban", "bank_account", "national_id", "health_id", "date_of_birth"),

@@ -146,12 +146,19 @@ def classify(request: Request) -> str:
 
     The wire alone says `embedding`: whatever the texts are about, none of it is asked for.
     """
+    return by_shape(request) or _by_words(last_asked(request))
+
+
+def by_shape(request: Request) -> str | None:
+    """The task that a request has whatever its texts say; None: they have to be looked at."""
     if request.wire.service is Service.EMBEDDINGS:
         return "embedding"
-    messages = request.document.get("messages")
-    if request.tools or _answers_a_tool(messages):
+    if request.tools or _answers_a_tool(request.document.get("messages")):
         return "agent_step"
-    asked = last_asked(request)
+    return None
+
+
+def _by_words(asked: str) -> str:
     sample = asked if len(asked) <= _HEAD else f"{asked[:_HEAD]}\n{asked[-_HEAD // 4 :]}"
     rules = _rules()
     matched = rules.any_of.Match(sample.encode("utf-8", "replace"))

@@ -18,11 +18,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import uvloop
 
-from situs.analysis import analyse, warm
+from situs.analysis import warm
+from situs.app.deep import DeepTier
 from situs.app.link import (
     Alive,
     Keys,
@@ -46,11 +48,9 @@ from situs.app.wiring import Desk, application, backends_of
 from situs.backends.onnx_embeddings import Encoders
 from situs.backends.openai_compatible import Origins
 from situs.config import build
-from situs.core.decision import Analysis
 from situs.core.fleet import Health
 from situs.core.ports import Backends
-from situs.core.request import Request
-from situs.core.snapshot import Labels, Routes, Snapshot
+from situs.core.snapshot import Snapshot
 from situs.errors import SitusError
 from situs.fleet.board import Board
 from situs.fleet.registry import Registry
@@ -83,6 +83,7 @@ class Worker:
         self._situation: Situation | None = None
         self._registry: Registry | None = None
         self._aside = ThreadPoolExecutor(2, "situs-analysis")
+        self._deep = DeepTier()
         self._receipts: SegmentWriter | None = None
         self._app: App | None = None
         self._server: Server | None = None
@@ -148,6 +149,7 @@ class Worker:
         writer.start()
         self._receipts = writer
         self._stack.callback(self._aside.shutdown, wait=False, cancel_futures=True)
+        self._stack.callback(self._deep.close)
         self._stack.callback(self._origins.close)
         self._stack.callback(self._encoders.close)
         self._stack.callback(writer.close)
@@ -160,6 +162,7 @@ class Worker:
         self._loaded = None
         self._board.bind(plan.slots)
         self._drain_s = plan.config.server.drain_s
+        self._deep.budget_s = plan.config.analysis.deep_budget_ms / 1000
         if self._situation is None:
             fleet = snapshot.fleet
             registry = Registry(fleet.deployments, fleet.digest, time.monotonic, self._board)
@@ -174,7 +177,7 @@ class Worker:
         if self._receipts is None:
             raise RuntimeError("nothing was loaded")
         receipts = self._receipts
-        gateway = Gateway(situation, receipts, time.time, time.monotonic, self._analyse)
+        gateway = Gateway(situation, receipts, time.time, time.monotonic, self._away, self._deep)
         server = plan.config.server
         required = key_required(server.host, server.require_key)
         self._auth = auth = Auth(self._table, required, self._desk.lease)
@@ -204,9 +207,8 @@ class Worker:
         if self._serving is not None:
             self._serving.add_done_callback(lambda _: self._link.close())
 
-    async def _analyse(self, request: Request, labels: Labels, routes: Routes) -> Analysis:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._aside, analyse, request, labels, routes)
+    async def _away(self, run: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._aside, run)
 
     def _runtime(self, deployment: str) -> Callable[[], RuntimeState | None]:
         return lambda: self._runtimes.get(deployment)

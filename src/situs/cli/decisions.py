@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from situs.cli.options import data_option
+from situs.cli.render import found_by
 from situs.cli.tables import json_option, print_json, show_tables, table_of
 from situs.cli.when import when
 from situs.config.paths import data_dir
@@ -191,7 +192,8 @@ def _tables(entry: Entry) -> list[Table]:
         ("receipt", entry.ref),
         ("request", f"{request['wire']} {request['model']}, {request['size']} bytes"),
         ("digest", request["digest"]),
-        ("task", f"{analysis['task']}, needs {analysis['needs']} ({analysis['tier']})"),
+        ("task", f"{analysis['task']}, needs {analysis['needs']}"),
+        ("found by", found_by(analysis)),
         ("route", route),
         ("findings", ", ".join(f["kind"] for f in analysis["findings"]) or "-"),
         ("policy", policy["policy"] + (f": {policy['error']}" if policy["error"] else "")),

@@ -26,10 +26,8 @@ def explanation(answer: dict[str, Any]) -> None:
     analysis, policy = decision["analysis"], decision["policy"]
     because = "; ".join(f"{r['source']}: {r['detail']}" for r in analysis["reasons"])
     console.print(f"label      [bold]{analysis['label']}[/]  ({escape(because)})")
-    console.print(
-        f"request    {analysis['task']}; needs {analysis['needs']}; "
-        f"about {analysis['prompt_tokens']} tokens in, {analysis['completion_tokens']} out"
-    )
+    console.print(f"request    {_request(analysis)}")
+    console.print(f"found by   {found_by(analysis)}")
     if analysis["routed"] is not None:
         console.print(f"route      {escape(_routed(analysis['routed']))}")
     console.print(f"policy     {policy['policy'][:16]}  {policy['error'] or ''}")
@@ -45,6 +43,23 @@ def explanation(answer: dict[str, Any]) -> None:
     console.print()
     console.print(_best([row for row in answer["deployments"] if row["candidate"]]))
     console.print(f"\nIt would go to [bold green]{escape(answer['pick'])}[/].")
+
+
+def _request(analysis: dict[str, Any]) -> str:
+    """The task with its probability, what it needs, and how many tokens go in and come out."""
+    sure = analysis.get("task_probability")
+    task = analysis["task"] if sure is None else f"{analysis['task']} ({sure:.0%})"
+    bounds = analysis.get("completion_range")
+    out = f"{analysis['completion_tokens']} out"
+    if bounds is not None:
+        out = f"{out} ({bounds[0]} to {bounds[1]})"
+    return f"{task}; needs {analysis['needs']}; about {analysis['prompt_tokens']} tokens in, {out}"
+
+
+def found_by(analysis: dict[str, Any]) -> str:
+    """By which tier each part of the analysis was found."""
+    tiers = analysis.get("tiers") or {"task": analysis.get("tier", "rule")}
+    return ", ".join(f"{part}: {tier}" for part, tier in tiers.items())
 
 
 def _routed(routed: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from situs.config.routing import Route
 from situs.core.capability import CapabilityClass
 from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
+from situs.core.heads import FindsNames
 from situs.core.label import Label
 from situs.core.request import Modality, Objective, Service
 
@@ -307,6 +308,23 @@ class Deployment(_Section, frozen=True, kw_only=True):
     ] = 64
 
 
+class Analysis(_Section, frozen=True, kw_only=True):
+    """How requests are understood."""
+
+    names: Annotated[
+        FindsNames,
+        Meta(
+            description="Whether persons, addresses and organisations are looked for: `auto` does "
+            "where they could change where the request may run."
+        ),
+    ] = FindsNames.AUTO
+    deep: Annotated[bool, Meta(description="Ask an encoder where the fast tier is unsure.")] = True
+    deep_budget_ms: Annotated[
+        float,
+        Meta(gt=0, le=10_000, description="A request waits so long for it, then goes without."),
+    ] = 25.0
+
+
 class Log(_Section, frozen=True, kw_only=True):
     """What the process says on its standard error; never content."""
 
@@ -382,6 +400,7 @@ class Config(_Section, frozen=True, kw_only=True):
         Defaults()
     )
     labels: Annotated[Labels, Meta(description="Kinds of findings and their labels.")] = Labels()
+    analysis: Annotated[Analysis, Meta(description="How requests are understood.")] = Analysis()
     policy: Annotated[Policy, Meta(description="Which Rego modules judge requests.")] = Policy()
     receipts: Annotated[Receipts, Meta(description="Segments of the record.")] = Receipts()
     telemetry: Annotated[Telemetry, Meta(description="What can be watched.")] = Telemetry()

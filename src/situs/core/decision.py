@@ -14,6 +14,10 @@ class Analysis(Struct, frozen=True):
     """What the request is. `needs` is the smallest capability class that will do.
 
     `longest_tokens` are those of the longest prompt of a batch; None where there is only one.
+    `tiers` says by what each part was found: `rule`, `fast`, `deep`, `shed` (the deep tier had no
+    time for it) or `skipped` (it could not have changed the decision). Probabilities are
+    calibrated; None where a rule spoke. Four answers out of five have so many tokens as
+    `completion_range` says.
     """
 
     label: Label
@@ -23,11 +27,14 @@ class Analysis(Struct, frozen=True):
     completion_tokens: int
     task: str
     needs: CapabilityClass
-    tier: str
+    tiers: dict[str, str] = {}
     language: str = "und"
     interactive: bool = True
     routed: Routed | None = None
     longest_tokens: int | None = None
+    task_probability: float | None = None
+    needs_probability: float | None = None
+    completion_range: tuple[int, int] | None = None
 
 
 class Exclusion(Struct, frozen=True):

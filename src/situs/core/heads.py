@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
@@ -11,6 +12,14 @@ from situs.core.label import Finding
 
 Encode = Callable[[Sequence[str]], Any]
 """The deep tier: texts in, one unit vector each (float32, texts x dimensions) out."""
+
+
+class FindsNames(StrEnum):
+    """When the names tier runs: where its outcome can change the decision, always, or never."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
 
 
 class Guess(Struct, frozen=True):
@@ -47,19 +56,22 @@ class Seen(Struct, frozen=True):
 class Heads(Struct, frozen=True):
     """The functions; None where there is none: then a rule answers, or nobody.
 
-    `task` and `complexity` say a task's name and a capability class, `length` the tokens of the
-    answer for a task. `names` finds persons, addresses and organisations in the texts of a request.
-    `tokens` counts those of UTF-8 text for a model's family, `capable` says how probable an
-    acceptable answer of a model is. `encode` is the deep tier. `digests` names the artefacts.
+    `task` says a text's task, better with the text's vector. For a text and its task, `complexity`
+    says the capability class that will do and `length` the tokens of the answer. `names` finds
+    persons, addresses and organisations (`name_kinds`) in the texts of a request. `tokens` counts
+    those of UTF-8 text for a model's family, `capable` says how probable an acceptable answer of a
+    model is. `encode` is the deep tier. `digests` names the artefacts.
     """
 
     task: Callable[[Seen, Any | None], Guess] | None = None
-    complexity: Callable[[Seen], Guess] | None = None
+    complexity: Callable[[Seen, str], Guess] | None = None
     length: Callable[[Seen, str], Span] | None = None
     names: Callable[[Sequence[str]], list[Finding]] | None = None
     tokens: Callable[[bytes, str], float] | None = None
     capable: Callable[[Seen, str], Guess] | None = None
     encode: Encode | None = None
+    finds_names: FindsNames = FindsNames.AUTO
+    name_kinds: tuple[str, ...] = ("person", "address", "organisation")
     digests: dict[str, str] = {}
 
 

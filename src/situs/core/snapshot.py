@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from situs.core.fleet import FleetView
+from situs.core.heads import NO_HEADS, Heads
 from situs.core.label import Label
 from situs.core.request import Objective, Request
 from situs.core.route import Route, Routed
@@ -75,3 +76,4 @@ class Snapshot(Struct, frozen=True):
     objective: Objective = Objective.CHEAPEST_ADEQUATE
     home: str = ""
     routes: Routes = NO_ROUTES
+    heads: Heads = NO_HEADS

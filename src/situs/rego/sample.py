@@ -40,7 +40,6 @@ def sample_facts(label: Label) -> Facts:
         completion_tokens=256,
         task="chat",
         needs=CapabilityClass.SMALL,
-        tier="fast",
     )
     request = Request("sample", Wire.OPENAI_CHAT, "auto", {}, (), 512)
     return Facts(request, analysis, sample_snapshot(), now=1_767_225_600.0)

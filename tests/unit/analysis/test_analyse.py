@@ -118,7 +118,7 @@ def test_nothing_of_the_content_is_in_an_analysis():
 )
 def test_the_baseline_names_the_task(asked, task):
     analysis = analyse(request(asked), LABELS)
-    assert (analysis.task, analysis.tier) == (task, "baseline")
+    assert (analysis.task, analysis.tiers) == (task, {"task": "rule"})
 
 
 def test_a_request_with_tools_or_after_a_tool_is_an_agent_step():

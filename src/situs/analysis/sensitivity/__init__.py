@@ -1,5 +1,6 @@
 """Which personal data and secrets does a text hold? Patterns propose, checksums dispose."""
 
+from situs.analysis.sensitivity.merge import merged
 from situs.analysis.sensitivity.scan import Scan, joined, scan, warm
 
-__all__ = ["Scan", "joined", "scan", "warm"]
+__all__ = ["Scan", "joined", "merged", "scan", "warm"]

@@ -1,0 +1,244 @@
+"""`situs eval`: how well requests are understood, on labelled files of your own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from situs.cli.options import config_option, setting_from
+from situs.cli.tables import counted, show_tables, table_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from situs.studies.ground import Ground
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_budget = click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MS",
+    help="Go without the encoder where it takes longer, as a request would (default: wait).",
+)
+_data = click.option(
+    "--data", "file", type=_FILE, required=True, help="Labelled rows: JSON lines, plain or gzip."
+)
+
+
+@click.group("eval")
+def evaluate() -> None:
+    """How well requests are understood, on labelled files of your own.
+
+    Files are JSON lines, plain or gzip; other columns are ignored. Prints a table, or with --json
+    one object. Exits with 0 whatever the figures are, with 2 for a file that is wrong.
+    """
+
+
+@evaluate.command()
+@click.option("--train", type=_FILE, required=True, help="Samples of routes: text, label.")
+@click.option("--test", type=_FILE, required=True, help="Rows to route: text, label.")
+@click.option(
+    "--tier",
+    type=click.Choice(["auto", "fast", "deep"]),
+    default="auto",
+    show_default=True,
+    help="Ask the encoder where the fast tier is unsure, never, or always.",
+)
+@_budget
+@config_option
+@_json
+def routes(
+    train: Path, test: Path, tier: str, budget: float | None, config: Path | None, as_json: bool
+) -> None:
+    """Routes: the right one, or none for what is out of scope.
+
+    A label null or "oos" is out of scope; --train may have none of these. The column may also be
+    called intent.
+    """
+    from situs.studies.eval_routes import evaluate as study
+    from situs.studies.rows import rows
+
+    fields = ("text", "label|intent")
+    samples, asked = rows(train, fields), rows(test, fields)
+    with _ground(config, deep=tier != "fast", budget=budget) as ground:
+        figures = study(samples, asked, tier, ground.encode)
+    _show({"rows": len(asked), **figures}, ground, as_json)
+
+
+@evaluate.command()
+@_data
+@click.option("--map", "mapping", type=_FILE, help="A JSON object from labels to tasks.")
+@click.option("--open", "open_", is_flag=True, help="Choose from all tasks, not from the labels'.")
+@_budget
+@config_option
+@_json
+def tasks(
+    file: Path,
+    mapping: Path | None,
+    open_: bool,
+    budget: float | None,
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    """Tasks: what kind of work a prompt asks for. Rows: text, label.
+
+    Where all labels are categories of dolly15k, their map is used without --map.
+    """
+    from situs.studies.eval_tasks import evaluate as study
+    from situs.studies.rows import rows
+
+    labelled = rows(file, ("text", "label"))
+    table = None if mapping is None else _mapping(mapping)
+    with _ground(config, deep=True, budget=budget) as ground:
+        figures = study(labelled, ground.heads, table, open_)
+    _show({"rows": len(labelled), **figures}, ground, as_json)
+
+
+@evaluate.command()
+@_data
+@click.option("--types", type=_FILE, help="A JSON object from types of spans to families.")
+@click.option(
+    "--tier",
+    type=click.Choice(["structured", "full"]),
+    default="full",
+    show_default=True,
+    help="Identifiers with a format alone, or also names, addresses and organisations.",
+)
+@config_option
+@_json
+def sensitivity(
+    file: Path, types: Path | None, tier: str, config: Path | None, as_json: bool
+) -> None:
+    """Sensitivity: what is found in a text. Rows: text, spans.
+
+    A span has start, end (in Unicode code points) and type, such as Presidio's.
+    """
+    from situs.studies.eval_sensitivity import evaluate as study
+    from situs.studies.rows import rows
+
+    labelled = rows(file, ("text", "spans"))
+    table = None if types is None else _mapping(types)
+    with _ground(config, deep=False) as ground:
+        figures = study(labelled, ground.find(tier), table, tier)
+    _show({"rows": len(labelled), **figures}, ground, as_json)
+
+
+@evaluate.command()
+@_data
+@click.option("--train", type=_FILE, help="Learn from these rows alone (default: what is active).")
+@_budget
+@config_option
+@_json
+def capability(
+    file: Path, train: Path | None, budget: float | None, config: Path | None, as_json: bool
+) -> None:
+    """Capability: whether a prompt needs the stronger of two models.
+
+    Rows: prompt, strong_correct, weak_correct (booleans or scores).
+    """
+    from situs.studies.eval_capability import evaluate as study
+    from situs.studies.rows import rows
+
+    fields = ("prompt", "strong_correct", "weak_correct")
+    labelled = rows(file, fields)
+    known = None if train is None else rows(train, fields)
+    with _ground(config, deep=True, budget=budget) as ground:
+        figures = study(labelled, known, ground.heads.capable, ground.encode)
+    _show({"rows": len(labelled), **figures}, ground, as_json)
+
+
+@evaluate.command()
+@_data
+@config_option
+@_json
+def tokens(file: Path, config: Path | None, as_json: bool) -> None:
+    """Tokens: estimated counts beside real ones. Rows: text, family, tokens; also kind."""
+    from situs.studies.eval_tokens import evaluate as study
+    from situs.studies.rows import rows
+
+    labelled = rows(file, ("text", "family", "tokens"), ("kind",))
+    with _ground(config, deep=False) as ground:
+        figures = study(labelled, ground.heads.tokens)
+    _show({"rows": len(labelled), **figures}, ground, as_json)
+
+
+def _mapping(file: Path) -> dict[str, str]:
+    from situs.studies.rows import table
+
+    return table(file)
+
+
+@contextmanager
+def _ground(
+    config: Path | None, *, deep: bool, budget: float | None = None
+) -> Iterator[Ground]:
+    """What is evaluated; a sign of life on the terminal meanwhile."""
+    from rich.console import Console
+
+    from situs.studies.ground import ground
+
+    setting = setting_from(config, None)
+    console = Console(stderr=True)
+    say: Callable[[str], None] = lambda said: click.echo(said, err=True)  # noqa: E731
+    found = ground(setting.config, setting.data, say, deep=deep, budget_ms=budget)
+    with console.status("evaluating …"):
+        yield found
+
+
+def _show(figures: dict[str, Any], ground: Ground, as_json: bool) -> None:
+    said = {**figures, **ground.digests()}
+    if as_json:
+        from situs.studies.ground import as_json_text
+
+        click.echo(as_json_text(said))
+        return
+    show_tables(*_tables(figures), between="\n")
+    click.echo(f"\ndigest {said['digest'][:16]} of the configuration and "
+               f"{counted(len(said['artefacts']), 'artefact')}", err=True)
+
+
+def _tables(figures: dict[str, Any]) -> Iterator[Table]:
+    """Plain figures first; then a table for each group of groups (by type, confusion)."""
+    plain = table_of("figure", "")
+    plain.columns[1].justify = "right"
+    rest = []
+    for name, value in figures.items():
+        inner = value.values() if isinstance(value, dict) else ()
+        if any(isinstance(one, dict) for one in inner):
+            rest.append((name, value))
+        elif isinstance(value, dict):
+            for key, one in value.items():
+                plain.add_row(f"{name} {key}", _said(one))
+        else:
+            plain.add_row(name, _said(value))
+    yield plain
+    for name, value in rest:
+        yield _grid(name, value)
+
+
+def _grid(name: str, groups: dict[str, Any]) -> Table:
+    """A line a group. What is no group (a figure beside them) stands in the first column."""
+    rows = {key: one if isinstance(one, dict) else {"": one} for key, one in groups.items()}
+    heads = list(dict.fromkeys(head for row in rows.values() for head in row))
+    grid = table_of(name, *heads)
+    for column in grid.columns[1:]:
+        column.justify = "right"
+    for key, row in rows.items():
+        grid.add_row(key, *(_said(row[head]) if head in row else "" for head in heads))
+    return grid
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, list | tuple):
+        return " ".join(map(_said, value)) or "-"
+    return str(value)
