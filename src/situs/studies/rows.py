@@ -41,6 +41,25 @@ def rows(
     return found
 
 
+def lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects of a file as they are, such as those of a log. Raises as `rows` does."""
+    found = [row for _, row in _objects(path)]
+    if not found:
+        raise ConfigError(f"{path} holds no rows.", do=_DO)
+    return found
+
+
+def table(path: Path) -> dict[str, str]:
+    """One JSON object from strings to strings, such as a map of labels. Raises ConfigError."""
+    try:
+        value = _object(path.read_bytes(), str(path))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}.", do="") from None
+    if not all(isinstance(one, str) for one in value.values()):
+        raise ConfigError(f"{path}: expected an object from strings to strings.", do="")
+    return value
+
+
 def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Numbered lines that are not empty, each one a JSON object."""
     number = 0

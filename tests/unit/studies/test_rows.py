@@ -8,7 +8,7 @@ import json
 import pytest
 
 from situs.errors import ConfigError
-from situs.studies.rows import rows
+from situs.studies.rows import lines, rows, table
 
 
 def written(tmp_path, data):
@@ -117,3 +117,15 @@ def test_a_damaged_gzip_and_a_missing_file_are_refused(tmp_path):
         rows(tmp_path / "none.jsonl", ("text",))
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
         rows(tmp_path, ("text",))
+
+
+def test_lines_are_given_as_they_are_and_a_table_is_one_object_of_strings(tmp_path):
+    assert lines(written(tmp_path, b'{"a": 1}\n\n{"b": [2]}')) == [{"a": 1}, {"b": [2]}]
+    assert table(written(tmp_path, b'{\n"a": "b"}')) == {"a": "b"}
+    for data, said in ((b'{"a": 1}', "strings to strings"), (b"[]", "expected a JSON object")):
+        with pytest.raises(ConfigError, match=said):
+            table(written(tmp_path, data))
+    with pytest.raises(ConfigError, match="holds no rows"):
+        lines(written(tmp_path, b"\n"))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        table(tmp_path / "none")
