@@ -10,8 +10,10 @@ from typing import Final
 import msgspec
 import yaml
 
+from situs.config.artefacts import add_problems
 from situs.config.build import policy_paths
 from situs.config.load import Reading, examine, read_text
+from situs.config.paths import data_dir
 from situs.config.problems import Problem, Report, nearest
 from situs.config.secrets import exists, resolve
 from situs.config.tree import Config
@@ -40,10 +42,11 @@ class Checked(Reading, frozen=True):
 
 
 def check_file(path: Path, environ: Mapping[str, str] = os.environ) -> Checked:
-    """Also loads its policy, and looks for the secrets and weights that it names.
+    """Also loads its policy, and looks for the secrets, weights and artefacts that it names.
 
-    A secret that is not here is a warning, for the gateway may run elsewhere; one that is here and
-    cannot be used is a problem. Raises ConfigError when there is no file to read.
+    A secret or an artefact that is not here is a warning, for the gateway may run elsewhere; a
+    secret that is here and cannot be used is a problem. Raises ConfigError when there is no file to
+    read.
     """
     report = Report(str(path))
     reading = examine(read_text(path), report)
@@ -59,6 +62,7 @@ def check_file(path: Path, environ: Mapping[str, str] = os.environ) -> Checked:
     _check_policies(config, path.parent, report)
     _check_weights(config, lock, report)
     _doubt_contexts(config, lock, aside)
+    add_problems(config, data_dir(None, environ), aside)
     warnings = (*aside.problems, *_doubted_names(config, path.parent))
     wrong = _wrong_in_policy(config, path.parent, report) if report.sound(("policy",)) else ()
     problems = (*report.problems, *wrong)

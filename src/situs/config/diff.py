@@ -18,6 +18,7 @@ from situs.config.problems import dotted
 from situs.config.rules import is_loopback
 from situs.config.tree import Config, Locus
 from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
+from situs.core.heads import FindsNames
 from situs.core.label import Label
 from situs.core.ordered import Ordered
 from situs.rego.embedded import load_checked
@@ -53,7 +54,10 @@ class Change(Struct, frozen=True):
 
 
 _RELOADED: Final = frozenset(
-    {"home", "defaults", "labels", "policy", "routes", "loci", "models", "deployments"}
+    {
+        *("home", "defaults", "labels", "analysis", "policy"),
+        *("routes", "loci", "models", "deployments"),
+    }
 )
 """The sections that one generation of workers hands to the next; others belong to the process."""
 
@@ -168,6 +172,10 @@ def _weight(path: _Path, was: Any, now: Any, configs: tuple[Config, Config]) -> 
             return Weight.SOVEREIGNTY
         case ("labels", "floors", _) | ("defaults", "label" | "unread_label"):
             return Weight.LOOSER if Label(now) < Label(was) else Weight.SOVEREIGNTY
+        case ("analysis", "names"):
+            return Weight.LOOSER if now == FindsNames.NEVER else Weight.SOVEREIGNTY
+        case ("analysis", "artefacts", "names"):
+            return Weight.SOVEREIGNTY
         case ("server", "host" | "require_key" | "allowed_hosts" | "allowed_origins" as door):
             return _weight_of_door(door, was, now)
         case ("loci", name, *facts):

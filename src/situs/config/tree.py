@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from situs.config.analysis import Analysis
 from situs.config.routing import Route
 from situs.core.capability import CapabilityClass
 from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
-from situs.core.heads import FindsNames
 from situs.core.label import Label
 from situs.core.request import Modality, Objective, Service
 
@@ -306,23 +306,6 @@ class Deployment(_Section, frozen=True, kw_only=True):
     max_in_flight: Annotated[
         int, Meta(ge=1, description="Requests sent there at the same time, at most.")
     ] = 64
-
-
-class Analysis(_Section, frozen=True, kw_only=True):
-    """How requests are understood."""
-
-    names: Annotated[
-        FindsNames,
-        Meta(
-            description="Whether persons, addresses and organisations are looked for: `auto` does "
-            "where they could change where the request may run."
-        ),
-    ] = FindsNames.AUTO
-    deep: Annotated[bool, Meta(description="Ask an encoder where the fast tier is unsure.")] = True
-    deep_budget_ms: Annotated[
-        float,
-        Meta(gt=0, le=10_000, description="A request waits so long for it, then goes without."),
-    ] = 25.0
 
 
 class Log(_Section, frozen=True, kw_only=True):

@@ -1,0 +1,46 @@
+"""The section `analysis` of the configuration."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from situs.core.heads import FindsNames
+from situs.learning.versions import REFERENCE
+
+Head = Literal["capability", "complexity", "encoder", "length", "names", "routes", "task", "tokens"]
+Version = Annotated[
+    str,
+    Meta(
+        pattern=REFERENCE,
+        extra={
+            "expected": "a version such as trained-1, or with 12 or more digits of its digest, "
+            "trained-1@0123456789ab"
+        },
+    ),
+]
+
+
+class Analysis(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How requests are understood."""
+
+    names: Annotated[
+        FindsNames,
+        Meta(
+            description="Whether persons, addresses and organisations are looked for: `auto` does "
+            "where they could change where the request may run."
+        ),
+    ] = FindsNames.AUTO
+    deep: Annotated[bool, Meta(description="Ask an encoder where the fast tier is unsure.")] = True
+    deep_budget_ms: Annotated[
+        float,
+        Meta(gt=0, le=10_000, description="A request waits so long for it, then goes without."),
+    ] = 25.0
+    artefacts: Annotated[
+        dict[Head, Version],
+        Meta(
+            description="Versions of your own (`situs train`) that answer instead of those of the "
+            "package, by head; `situs artefacts list` shows both."
+        ),
+    ] = {}
