@@ -9,11 +9,13 @@ from msgspec import Struct
 
 from situs.analysis import DEFAULT_FLOORS
 from situs.analysis.routes import compile_routes
+from situs.app.heads import load_heads
 from situs.app.setting import Setting
 from situs.config import build
 from situs.config.secrets import resolve
 from situs.config.tree import Config
 from situs.core.fleet import DeploymentState, FleetView
+from situs.core.heads import Heads
 from situs.core.snapshot import Snapshot
 from situs.errors import ConfigError
 from situs.fleet.board import MOST_DEPLOYMENTS
@@ -62,9 +64,13 @@ def load_plan(
     return plan
 
 
-def snapshot_of(plan: Plan) -> Snapshot:
-    """The deciding half of a plan; its policy judges on this thread only."""
+def snapshot_of(plan: Plan, heads: Heads | None = None) -> Snapshot:
+    """The deciding half of a plan; its policy judges on this thread only.
+
+    `heads` are those of an earlier plan that names the same ones, if they need not be loaded again.
+    """
     config = plan.config
+    heads = load_heads(config.analysis, Path(plan.data)) if heads is None else heads
     return Snapshot(
         fleet=fleet_view(plan),
         policy=make_ready(plan.policy),
@@ -72,6 +78,7 @@ def snapshot_of(plan: Plan) -> Snapshot:
         objective=config.defaults.objective,
         home=config.home or "",
         routes=compile_routes(build.routes_of(config)),
+        heads=heads,
     )
 
 

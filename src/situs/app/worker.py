@@ -48,7 +48,9 @@ from situs.app.wiring import Desk, application, backends_of
 from situs.backends.onnx_embeddings import Encoders
 from situs.backends.openai_compatible import Origins
 from situs.config import build
+from situs.config.analysis import Analysis
 from situs.core.fleet import Health
+from situs.core.heads import Heads
 from situs.core.ports import Backends
 from situs.core.snapshot import Snapshot
 from situs.errors import SitusError
@@ -89,6 +91,7 @@ class Worker:
         self._server: Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._drain_s = 0.0
+        self._analysis: Analysis | None = None
         self._desk = Desk(link)
         self._table = NO_KEYS
         self._auth: Auth | None = None
@@ -129,7 +132,7 @@ class Worker:
     def _load(self, plan: Plan) -> str | None:
         """Beside what holds; nothing changes yet. Returns why it cannot be used."""
         try:
-            snapshot = snapshot_of(plan)
+            snapshot = snapshot_of(plan, self._heads(plan))
             backends = backends_of(plan, self._origins, self._encoders, self._runtime)
             if self._receipts is None:
                 self._begin(plan)
@@ -137,6 +140,12 @@ class Worker:
             return f"{error.message} {error.advice}"
         self._loaded = (plan, snapshot, backends)
         return None
+
+    def _heads(self, plan: Plan) -> Heads | None:
+        """Those of the plan that holds, where the new one names the same."""
+        if self._situation is None or self._analysis != plan.config.analysis:
+            return None
+        return self._situation.current().snapshot.heads
 
     def _begin(self, plan: Plan) -> None:
         data = Path(plan.data)
@@ -162,6 +171,7 @@ class Worker:
         self._loaded = None
         self._board.bind(plan.slots)
         self._drain_s = plan.config.server.drain_s
+        self._analysis = plan.config.analysis
         self._deep.budget_s = plan.config.analysis.deep_budget_ms / 1000
         if self._situation is None:
             fleet = snapshot.fleet

@@ -1,0 +1,75 @@
+"""What was learned, made ready: artefacts in, functions out."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from situs.config.analysis import Analysis
+from situs.core.heads import Encode, Heads
+from situs.learning.artefacts import Artefact
+from situs.learning.versions import chosen
+from situs.runtimes.onnx import OnnxModel, onnx_spec
+
+WINDOW_TOKENS = 128
+"""The deep tier reads so much of each text it is given, special tokens included."""
+
+_FILE, _TOKENIZER = "all-MiniLM-L6-v2.int8", "all-MiniLM-L6-v2.tokenizer"
+
+
+def load_heads(settings: Analysis, data: Path) -> Heads:
+    """The heads that the configuration names, else those of the package.
+
+    Takes some tens of milliseconds; the deep tier's model is loaded when it is first asked.
+    Raises OperatorError for an artefact that is not there, or not what its card says.
+    """
+    found = chosen(settings.artefacts, data)
+    made = {head: make(found[head]) for head, make in _MAKERS.items() if head in found}
+    return Heads(
+        **made,
+        encode=encoder(data / "models") if settings.deep else None,
+        finds_names=settings.names,
+        digests={head: artefact.digest for head, artefact in found.items()},
+    )
+
+
+_MAKERS: dict[str, Callable[[Artefact], Any]] = {}
+"""By head: from its artefact to its function."""
+
+
+def encoder(models_dir: Path) -> Encode | None:
+    """The deep tier; None where its weights or its packages are not there."""
+    missing = [
+        one for one in ("onnxruntime", "tokenizers") if importlib.util.find_spec(one) is None
+    ]
+    spec = onnx_spec(_FILE, _TOKENIZER, models_dir, context_tokens=WINDOW_TOKENS, dimensions=384)
+    if missing or not (spec.weights.path.exists() and spec.tokenizer.path.exists()):
+        return None
+    return Encoder(spec.load)
+
+
+class Encoder:
+    """Loads its model when it is first asked; one thread at a time uses it."""
+
+    def __init__(self, load: Callable[[], OnnxModel]) -> None:
+        self._load = load
+        self._lock = Lock()
+        self._model: OnnxModel | None = None
+
+    def __call__(self, texts: Sequence[str]) -> Any:
+        """Unit vectors (float32, texts x dimensions) of the first `WINDOW_TOKENS` of each text."""
+        import numpy as np
+
+        with self._lock:
+            if self._model is None:
+                self._model = self._load()
+            tokens = [_cut(one) for one in self._model.tokens(texts)]
+            return np.array([self._model.vectors([one])[0] for one in tokens], np.float32)
+
+
+def _cut(ids: list[int]) -> list[int]:
+    """The first tokens, and the one that ends every text."""
+    return ids if len(ids) <= WINDOW_TOKENS else [*ids[: WINDOW_TOKENS - 1], ids[-1]]
