@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -175,9 +174,7 @@ def _mapping(file: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _ground(
-    config: Path | None, *, deep: bool, budget: float | None = None
-) -> Iterator[Ground]:
+def _ground(config: Path | None, *, deep: bool, budget: float | None = None) -> Iterator[Ground]:
     """What is evaluated; a sign of life on the terminal meanwhile."""
     from rich.console import Console
 
@@ -199,8 +196,11 @@ def _show(figures: dict[str, Any], ground: Ground, as_json: bool) -> None:
         click.echo(as_json_text(said))
         return
     show_tables(*_tables(figures), between="\n")
-    click.echo(f"\ndigest {said['digest'][:16]} of the configuration and "
-               f"{counted(len(said['artefacts']), 'artefact')}", err=True)
+    click.echo(
+        f"\ndigest {said['digest'][:16]} of the configuration and "
+        f"{counted(len(said['artefacts']), 'artefact')}",
+        err=True,
+    )
 
 
 def _tables(figures: dict[str, Any]) -> Iterator[Table]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from situs.core.heads import FindsNames
 from situs.learning.versions import REFERENCE
 
-Head = Literal["capability", "complexity", "encoder", "length", "names", "routes", "task", "tokens"]
+_HEADS = ("capability", "complexity", "encoder", "length", "names", "routes", "task", "tokens")
+Head = Annotated[
+    str,
+    Meta(pattern=f"^({'|'.join(_HEADS)})$", extra={"expected": f"one of {', '.join(_HEADS)}"}),
+]
 Version = Annotated[
     str,
     Meta(

@@ -59,10 +59,10 @@ def open_version(head: str, reference: str | None, data: Path | None) -> Artefac
     mine = [one for one in known if one.head == head]
     fits = [one for one in mine if one.version == version or (one.shipped and reference is None)]
     if not fits:
+        what = f"version {version} of the artefact" if version else "active artefact"
         names = ", ".join(one.version for one in mine)
         raise OperatorError(
-            f"There is no version {version} of the artefact {head}"
-            f"{f'; there are {names}' if names else ''}.",
+            f"There is no {what} {head}{f'; there are {names}' if names else ''}.",
             do="`situs artefacts list` shows the versions; `situs train` makes one.",
         )
     artefact = load(fits[0].folder)

@@ -83,7 +83,7 @@ def test_a_check_without_the_data_only_warns(tmp_path):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("tusk: trained-1", "did you mean task"),
+        ("tusk: trained-1", "expected one of capability, .* task, tokens"),
         ("task: ../x", "expected a version such as trained-1"),
         ("task: trained-1@12", "expected a version such as trained-1"),
     ],
