@@ -17,7 +17,8 @@ from situs.runtimes.onnx import OnnxModel, onnx_spec
 WINDOW_TOKENS = 128
 """The deep tier reads so much of each text it is given, special tokens included."""
 
-_FILE, _TOKENIZER = "all-MiniLM-L6-v2.int8", "all-MiniLM-L6-v2.tokenizer"
+ENCODER = ("all-MiniLM-L6-v2.int8", "all-MiniLM-L6-v2.tokenizer")
+"""The names in models.lock of what the deep tier loads."""
 
 
 def load_heads(settings: Analysis, data: Path) -> Heads:
@@ -45,7 +46,7 @@ def encoder(models_dir: Path) -> Encode | None:
     missing = [
         one for one in ("onnxruntime", "tokenizers") if importlib.util.find_spec(one) is None
     ]
-    spec = onnx_spec(_FILE, _TOKENIZER, models_dir, context_tokens=WINDOW_TOKENS, dimensions=384)
+    spec = onnx_spec(*ENCODER, models_dir, context_tokens=WINDOW_TOKENS, dimensions=384)
     if missing or not (spec.weights.path.exists() and spec.tokenizer.path.exists()):
         return None
     return Encoder(spec.load)

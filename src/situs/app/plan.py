@@ -12,6 +12,7 @@ from situs.analysis.routes import compile_routes
 from situs.app.heads import load_heads
 from situs.app.setting import Setting
 from situs.config import build
+from situs.config.artefacts import check_artefacts
 from situs.config.secrets import resolve
 from situs.config.tree import Config
 from situs.core.fleet import DeploymentState, FleetView
@@ -51,6 +52,7 @@ def load_plan(
     Without `secrets` it is good enough to decide on, and for nothing else.
     """
     config = setting.config
+    check_artefacts(config, setting.data, setting.file)
     plan = Plan(
         generation=generation,
         config=config,

@@ -52,4 +52,4 @@ def setting_from(config: Path | None, data: Path | None) -> Setting:
     file = config if config is not None else Path("situs.yaml")
     if config is None and not file.exists():
         return Setting(default_config(), Path.cwd(), data_dir(data))
-    return Setting(load(file), file.resolve().parent, data_dir(data))
+    return Setting(load(file), file.resolve().parent, data_dir(data), file)

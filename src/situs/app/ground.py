@@ -1,0 +1,85 @@
+"""What commands that evaluate and train work on: the active heads, and what names them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from situs.analysis.labels import DEFAULT_FLOORS
+from situs.analysis.sensitivity import merged, scan
+from situs.app.heads import ENCODER, load_heads
+from situs.app.setting import Setting
+from situs.config import build
+from situs.config.artefacts import check_artefacts
+from situs.config.tree import Config
+from situs.core.heads import Heads
+from situs.core.label import Finding
+from situs.errors import WeightsError
+from situs.learning.versions import kept
+from situs.runtimes.pull import pull
+from situs.runtimes.weights import find
+
+
+class Ground(Struct, frozen=True):
+    """The heads that the configuration and the data directory give."""
+
+    config: Config
+    heads: Heads
+
+    def names(self) -> dict[str, Any]:
+        """What produced a figure: SHA-256 of configuration, of each artefact, and of both."""
+        config = hashlib.sha256(msgspec.json.encode(self.config, order="sorted")).hexdigest()
+        said = {"config": config, "artefacts": dict(sorted(self.heads.digests.items()))}
+        digest = hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()
+        return {"digest": digest, **said}
+
+    def find(self, tier: str) -> Callable[[str], list[Finding]]:
+        """What is found in a text; with the tier `structured`, without names."""
+        floors = build.labels_of(self.config, DEFAULT_FLOORS).floors
+        names = self.heads.names if tier == "full" else None
+
+        def found(text: str) -> list[Finding]:
+            findings = scan([text], floors).findings
+            return list(findings if names is None else merged(findings, names([text]))[0])
+
+        return found
+
+
+def ground(setting: Setting, say: Callable[[str], None], *, deep: bool) -> Ground:
+    """Loads the heads; fetches the weights of the deep tier where they are missing.
+
+    `say` is told of that, and of why there is no deep tier. Raises ConfigError for artefacts that
+    are not there.
+    """
+    config = setting.config
+    check_artefacts(config, setting.data, setting.file)
+    settings = replace(config.analysis, deep=deep and config.analysis.deep)
+    if settings.deep:
+        _fetch(setting, say)
+    return Ground(config, load_heads(settings, setting.data))
+
+
+def _fetch(setting: Setting, say: Callable[[str], None]) -> None:
+    """The weights of the deep tier, where they are not here; without them the fast tier answers."""
+    if "encoder" in {one.head for one in kept(setting.data)}:
+        return
+    missing = [
+        one for one in ("onnxruntime", "tokenizers") if importlib.util.find_spec(one) is None
+    ]
+    if missing:
+        say(f"no deep tier: {' and '.join(missing)} are missing; install the extra local")
+        return
+    models_dir = setting.data / "models"
+    try:
+        for name in ENCODER:
+            if not (models_dir / find(name).file).exists():
+                say(f"fetching {name}, for the deep tier")
+                pull(name, models_dir, say)
+    except WeightsError as error:
+        say(f"no deep tier: {error.message}")
