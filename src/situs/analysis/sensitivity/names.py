@@ -1,0 +1,112 @@
+"""Finds persons, addresses, places, organisations and dates: a small tagger, all in numpy.
+
+Each token is the sum of a few rows of a table; three layers look at windows of tokens, at last
+seven to either side, so what is found depends on nothing farther away. The cost is linear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from situs.analysis.sensitivity.names_tokens import LANES, Numbers, Reader, Tokens
+from situs.core.label import Finding
+
+REACHES = (1, 2, 4)
+REACH = sum(REACHES)
+"""Tokens to either side that can matter."""
+
+DETECTOR = "names"
+_BLOCK = 1024
+
+Weights = NDArray[np.float32]
+
+
+def tagger(
+    arrays: Mapping[str, Any], settings: Mapping[str, Any]
+) -> Callable[[Sequence[str]], list[Finding]]:
+    """The function that finds names in the texts of a request, in order of part and place.
+
+    `settings` has `kinds`, and for each of them in `thresholds` the probability from which on it
+    is a finding. Kinds whose threshold is above 1 are never found.
+    """
+    return _Tagger(arrays, settings).find
+
+
+class _Tagger:
+    """Owns the weights as they are needed for arithmetic."""
+
+    def __init__(self, arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+        self._reader = Reader(arrays["lists"])
+        self._table = arrays["table"]
+        weights = [np.asarray(arrays[f"w{layer}"], np.float32) for layer in range(len(REACHES))]
+        weights[0] = weights[0] * np.float32(arrays["scale"])
+        biases = [np.asarray(arrays[f"b{layer}"], np.float32) for layer in range(len(REACHES))]
+        self._layers = list(zip(REACHES, weights, biases, strict=True))
+        self._last = np.asarray(arrays["w"], np.float32), np.asarray(arrays["b"], np.float32)
+        self._kinds: tuple[str, ...] = tuple(settings["kinds"])
+        thresholds = settings["thresholds"]
+        self._limits = np.array([thresholds[kind] for kind in self._kinds], np.float32)
+
+    def find(self, texts: Sequence[str]) -> list[Finding]:
+        found: list[Finding] = []
+        for part, text in enumerate(texts):
+            tokens = self._reader.read(text)
+            if len(tokens.start):
+                found.extend(self._found(part, tokens, self.probabilities(tokens.rows)))
+        return found
+
+    def probabilities(self, rows: Numbers) -> Weights:
+        """For each token: none, then begin and inside of each kind."""
+        padded = np.zeros((len(rows) + 2 * REACH, LANES), np.intp)
+        padded[REACH : REACH + len(rows)] = rows
+        blocks = [
+            self._block(padded[first : first + _BLOCK + 2 * REACH])
+            for first in range(0, len(rows), _BLOCK)
+        ]
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+    def _block(self, rows: Numbers) -> Weights:
+        summed = self._table.take(rows[:, 0], axis=0).astype(np.int16)
+        for lane in range(1, LANES):
+            summed += self._table.take(rows[:, lane], axis=0)
+        hidden = summed.astype(np.float32)
+        for layer, (reach, weight, bias) in enumerate(self._layers):
+            size = len(hidden) - 2 * reach
+            window = np.concatenate(
+                (hidden[:size], hidden[reach : reach + size], hidden[2 * reach :]), axis=1
+            )
+            new = window @ weight
+            new += bias
+            np.maximum(new, 0, out=new)
+            hidden = new if layer == 0 else np.add(new, hidden[reach : reach + size], out=new)
+        scores = hidden @ self._last[0]
+        scores += self._last[1]
+        scores -= scores.max(axis=1, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=1, keepdims=True)
+        return scores
+
+    def _found(self, part: int, tokens: Tokens, scores: Weights) -> Iterator[Finding]:
+        """Neighbours of one kind are one finding, until a token rather begins another."""
+        mass = scores[:, 1::2] + scores[:, 2::2]
+        above = mass / self._limits
+        kind = above.argmax(axis=1)
+        likely = np.flatnonzero(above.max(axis=1) >= 1)
+        if not len(likely):
+            return
+        kind = kind[likely]
+        begins = scores[likely, 1 + 2 * kind] > scores[likely, 2 + 2 * kind]
+        begins[0] = True
+        begins[1:] |= (likely[1:] != likely[:-1] + 1) | (kind[1:] != kind[:-1])
+        first = np.flatnonzero(begins)
+        last = np.append(first[1:], len(likely)) - 1
+        sure = np.add.reduceat(mass[likely, kind], first) / (last - first + 1)
+        start, end = tokens.start[likely[first]], tokens.end[likely[last]]
+        for which, begin, stop, score in zip(
+            kind[first].tolist(), start.tolist(), end.tolist(), sure.tolist(), strict=True
+        ):
+            yield Finding(self._kinds[which], part, begin, stop, round(score, 3), DETECTOR)
