@@ -7,12 +7,15 @@ from situs.core.request import Modality, Request
 from situs.core.snapshot import Labels
 
 DEFAULT_FLOORS: dict[str, Label] = {
-    "organisation": Label.PUBLIC,
-    **dict.fromkeys(("person", "email", "phone", "address"), Label.INTERNAL),
+    **dict.fromkeys(("organisation", "url", "date"), Label.PUBLIC),
     **dict.fromkeys(
-        ("card", "iban", "bank_account", "national_id", "health_id", "date_of_birth"),
+        ("person", "email", "phone", "address", "ip", "mac", "bic", "company_id"), Label.INTERNAL
+    ),
+    **dict.fromkeys(
+        ("card", "iban", "bank_account", "crypto_wallet", "national_id", "health_id"),
         Label.CONFIDENTIAL,
     ),
+    "date_of_birth": Label.CONFIDENTIAL,
     **dict.fromkeys(("private_key", "credential", "unread"), Label.RESTRICTED),
 }
 """The label that a finding of each kind sets as a floor. A kind not listed is `restricted`."""

@@ -23,7 +23,7 @@ Tier = Literal["structured", "full"]
 STRUCTURED = frozenset(
     {
         *("email", "phone", "card", "iban", "bank_account", "national_id", "health_id"),
-        *("ip", "mac", "url", "crypto_wallet", "private_key", "credential"),
+        *("ip", "mac", "url", "bic", "company_id", "crypto_wallet", "private_key", "credential"),
     }
 )
 """Families of identifiers with a format or a checksum."""
@@ -43,7 +43,12 @@ _FAMILIES: dict[str, str] = {
     **dict.fromkeys(("PHONE_NUMBER", "PHONE", "UK_PHONE_NUMBER"), "phone"),
     **dict.fromkeys(("CREDIT_CARD", "CARD", "CREDIT_CARD_NUMBER"), "card"),
     **dict.fromkeys(("IBAN_CODE", "IBAN"), "iban"),
-    **dict.fromkeys(("US_BANK_NUMBER", "ABA_ROUTING_NUMBER", "BIC", "SWIFT"), "bank_account"),
+    **dict.fromkeys(("US_BANK_NUMBER", "ABA_ROUTING_NUMBER"), "bank_account"),
+    **dict.fromkeys(("BIC", "SWIFT", "BIC_CODE", "SWIFT_CODE"), "bic"),
+    **dict.fromkeys(
+        ("AU_ABN", "AU_ACN", "SG_UEN", "IT_VAT_CODE", "IN_GSTIN", "KR_BRN", "DE_VAT_ID", "US_EIN"),
+        "company_id",
+    ),
     **dict.fromkeys(("IP_ADDRESS", "IP", "IPV4", "IPV6"), "ip"),
     **dict.fromkeys(("MAC_ADDRESS", "MAC"), "mac"),
     **dict.fromkeys(("URL", "DOMAIN_NAME", "DOMAIN"), "url"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from importlib import import_module
 
@@ -13,6 +14,12 @@ Check = Callable[[str], bool | None]
 Split = Callable[[str], Iterable[tuple[int, int]]]
 """Spans inside a match that may be the entity; overlapping ones in order of preference."""
 
+Doubt = Callable[[str, str, str], bool]
+"""Whether what stands before and behind speaks against a match: up to `AROUND` characters before,
+the match, and as many behind. Then only a row with context may find it."""
+
+AROUND = 80
+
 
 class Detector(Struct, frozen=True):
     """One row of the table.
@@ -22,7 +29,8 @@ class Detector(Struct, frozen=True):
     most `reach` bytes after it, or 30 before it. `again` looks for a further match inside a match
     of which nothing was kept. `gate` is a shorter pattern that every match of `pattern` contains:
     all gates run over every text at once, and counters and tails cost memory and time there.
-    `cost` is what one check takes, in microseconds.
+    `cost` is what one check takes, in microseconds. `doubt` is asked about what
+    the check lets pass.
     """
 
     name: str
@@ -36,6 +44,7 @@ class Detector(Struct, frozen=True):
     again: bool = False
     gate: str | None = None
     cost: int = 10
+    doubt: Doubt | None = None
 
 
 CONFIRMED = 0.99
@@ -51,6 +60,41 @@ def stdnum(module: str) -> Callable[[str], bool]:
     return check
 
 
+def either(*checks: Check) -> Check:
+    """The best that any of the checks says."""
+
+    def check(text: str) -> bool | None:
+        said = [one(text) for one in checks]
+        return True if True in said else None if None in said else False
+
+    return check
+
+
+def has_digits(least: int) -> Check:
+    """Cannot say more than that there are so many digits."""
+
+    def check(text: str) -> bool | None:
+        return None if sum(map(str.isdigit, text)) >= least else False
+
+    return check
+
+
+def numeral(sizes: str) -> str:
+    """A pattern for one digit and `sizes` more, split by single spaces, dots, dashes or slashes."""
+    return rf"\b[0-9](?:[ .\-/]?[0-9]){{{sizes}}}\b"
+
+
 def words(*alternatives: str) -> str:
-    """A context pattern: any of the alternatives, in any case, as whole words."""
-    return r"(?i)\b(?:" + "|".join(alternatives) + r")\b"
+    """A context pattern: any of the alternatives, in any case, as whole words.
+
+    The words of one alternative may also be joined as in the names of fields: `date_of_birth`,
+    `dateOfBirth`, `customer_ssn`.
+    """
+    joined = "|".join(one.replace(" ", r"[ _\-]?") for one in alternatives)
+    return rf"(?i)(?:\b|_)(?:{joined})(?:\b|_)"
+
+
+def after(*alternatives: str) -> Doubt:
+    """Doubts what one of these words stands before, in the same clause."""
+    last = re.compile(words(*alternatives) + r"[^.;!?\n]{0,40}\Z")
+    return lambda before, _, behind: last.search(before) is not None

@@ -213,6 +213,15 @@ DETECTORS = (
         again=True,
     ),
     Detector(
+        "bic",
+        "bic",
+        r"\b[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?\b",
+        0.7,
+        check=stdnum("bic"),
+        context=words("bic", "swift", "bank identifier"),
+        reach=40,
+    ),
+    Detector(
         "us_routing_number",
         "bank_account",
         r"\b[0-9]{9}\b",

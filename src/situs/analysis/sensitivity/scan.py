@@ -10,24 +10,17 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from itertools import islice, takewhile
 from typing import Any
 
-import re2
 from msgspec import Struct
 
-from situs.analysis.sensitivity import contact, money, people, secrets, views
-from situs.analysis.sensitivity.detector import CONFIRMED, Detector
+from situs.analysis.sensitivity import contact, views
+from situs.analysis.sensitivity.detector import AROUND, CONFIRMED, Detector, Doubt
 from situs.analysis.sensitivity.seams import Seams, ends
+from situs.analysis.sensitivity.table import DETECTORS, SPECIAL, Table, standard
 from situs.core.label import Finding, Label
 
-DETECTORS: tuple[Detector, ...] = (
-    *contact.DETECTORS,
-    *money.DETECTORS,
-    *secrets.DETECTORS,
-    *people.DETECTORS,
-)
 MAX_FINDINGS = 1000
 MAX_STEPS = 2_000_000
 """What reading all texts of one request may cost; a step takes about a microsecond."""
@@ -39,12 +32,9 @@ _TEXT, _RUN, _PIECE, _APART = 8, 15, 2, 2
 """Steps for a text, an encoded run, a trick that is undone, and a number or a word of context that
 are not near each other."""
 
-_SPECIAL = len(DETECTORS)
-_ENCODED = _SPECIAL + 1
 _SHORTEST = 6
 _UNSURE = 0.5
 _DEPTH = 2
-_MEMORY = 64 << 20
 
 
 class Scan(Struct, frozen=True):
@@ -68,24 +58,16 @@ class _Hit(Struct, frozen=True):
 
 
 class _Work:
-    """How many steps are left for the request."""
+    """The table that a request is read with, and how many steps are left for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, table: Table) -> None:
+        self.table = table
         self.left = MAX_STEPS
 
     def take(self, steps: int) -> bool:
         """Whether that could still be done."""
         self.left -= steps
         return self.left >= 0
-
-
-class _Engine(Struct, frozen=True):
-    """The compiled table: sets with the indices of their rows, and what finds the places."""
-
-    gates: tuple[tuple[Any, tuple[int, ...]], ...]
-    patterns: tuple[Any, ...]
-    contexts: tuple[Any | None, ...]
-    encoded: Any
 
 
 def joined(texts: Sequence[str]) -> bytes:
@@ -98,17 +80,19 @@ def scan(
     floors: dict[str, Label],
     data: bytes | None = None,
     order: Sequence[int] | None = None,
+    table: Table | None = None,
 ) -> Scan:
     """Finds what the table knows in each text, and over the borders between them.
 
     `data` is `joined(texts)`. `order` names the parts that are neighbours; without it all are, as
-    they come. Of overlapping findings the one with the higher floor stays, then the checked one,
-    then the longer one. What was cut is one finding in every part that holds a piece, counted once.
-    Beyond `MAX_STEPS` nothing is called clean: a finding of the detector `UNREAD` covers it.
+    they come. `table` is the standard one, unless a tenant has its own. Of overlapping findings
+    the one with the higher floor stays, then the checked one, then the longer one. What was cut is
+    one finding in every part that holds a piece, counted once. Beyond `MAX_STEPS` nothing is
+    called clean: a finding of the detector `UNREAD` covers it.
     """
-    matched = _gate(joined(texts) if data is None else data)
+    work = _Work(standard() if table is None else table)
+    matched = work.table.matching(joined(texts) if data is None else data)
     order = range(len(texts)) if order is None else order
-    work = _Work()
     cut = _cut(texts, order, floors, work, bool(matched)) if len(order) > 1 else {}
     if not (matched or cut):
         return Scan((), {})
@@ -122,7 +106,7 @@ def scan(
             over = not work.take(_TEXT)
             if not over:
                 hits = [*_hits(text, _DEPTH, work, known), *hits]
-            elif _gate(joined(texts[part:])):
+            elif work.table.matching(joined(texts[part:])):
                 hits = [_rest(0, text), *hits]
         for hit in _resolve(hits, floors):
             row = hit.detector
@@ -154,7 +138,7 @@ def _cut(
     pieces = ends(texts, order)
     for glue in ("", "\n") if spaced else ("",):
         text = glue.join(pieces)
-        matched = _gate(text.encode("utf-8", "replace"))
+        matched = work.table.matching(text.encode("utf-8", "replace"))
         if not matched:
             continue
         seams = Seams(texts, order, glue)
@@ -172,60 +156,19 @@ def _cut(
 
 def warm() -> None:
     """Compiles the table and imports what the checks need, so that no request waits for it."""
-    _gate(b"")
+    standard().matching(b"")
     for row in DETECTORS:
         _judged(row, "0000000000")
     contact.is_phone("+12025550123")
 
 
-def _gate(data: bytes) -> list[int]:
-    """Which patterns match.
-
-    The last pattern of a set matches everything. A set that ran out of memory matches nothing, so
-    its absence shows the failure; then every pattern of the set counts as matching.
-    """
-    found: list[int] = []
-    for gate, indices in _engine().gates:
-        matched = gate.Match(data)
-        if not matched:
-            found.extend(indices)
-        elif len(matched) > 1:
-            found.extend(indices[index] for index in matched if index < len(indices))
-    return found
-
-
-@cache
-def _engine() -> _Engine:
-    options = re2.Options()
-    options.max_mem = _MEMORY
-    options.log_errors = False
-    gates = [row.context or row.gate or row.pattern for row in DETECTORS]
-    return _Engine(
-        (
-            (_compiled_set([*gates, views.SPECIAL], options), tuple(range(_ENCODED))),
-            (_compiled_set([views.ENCODED], options), (_ENCODED,)),
-        ),
-        tuple(re2.compile(row.pattern, options) for row in DETECTORS),
-        tuple(row.context and re2.compile(row.context, options) for row in DETECTORS),
-        re2.compile(views.WRAPPED, options),
-    )
-
-
-def _compiled_set(patterns: list[str], options: Any) -> Any:
-    gate = re2.Set.SearchSet(options)
-    for pattern in (*patterns, r"\A"):
-        gate.Add(pattern)
-    gate.Compile()
-    return gate
-
-
 def _hits(text: str, depth: int, work: _Work, matched: list[int] | None = None) -> list[_Hit]:
     data = text.encode("utf-8", "replace")
     hits: list[_Hit] = []
-    for index in _gate(data) if matched is None else matched:
-        if index < len(DETECTORS):
+    for index in work.table.matching(data) if matched is None else matched:
+        if index >= 0:
             hits.extend(_find(index, text, data, work))
-        elif depth and index == _SPECIAL:
+        elif depth and index == SPECIAL:
             hits.extend(_folded(text, depth, work))
         elif depth:
             hits.extend(_decoded(text, data, depth, work))
@@ -251,7 +194,7 @@ def _folded(text: str, depth: int, work: _Work) -> Iterator[_Hit]:
 def _decoded(text: str, data: bytes, depth: int, work: _Work) -> Iterator[_Hit]:
     """What base64 runs hold; a finding covers the whole run, with all its lines."""
     to_chars = _Chars(text, data)
-    for start, end in _matches(_engine().encoded, data):
+    for start, end in _matches(work.table.encoded, data):
         first = to_chars(start)
         for begin, stop, run in views.runs(data[start:end].decode("ascii")):
             if not work.take(_RUN + len(run) // 32):
@@ -266,16 +209,16 @@ def _decoded(text: str, data: bytes, depth: int, work: _Work) -> Iterator[_Hit]:
 
 def _find(index: int, text: str, data: bytes, work: _Work) -> Iterator[_Hit]:
     """Where one detector matches, and what its check says."""
-    row, engine = DETECTORS[index], _engine()
-    context = engine.contexts[index]
+    table = work.table
+    row, context = table.rows[index], table.contexts[index]
     near = None
     if context is not None:
         near = _Near(takewhile(lambda _: work.take(_APART), _matches(context, data)), row.reach)
     to_chars = _Chars(text, data)
-    pattern, place = engine.patterns[index], 0
+    pattern, place = table.patterns[index], 0
     while (match := pattern.search(data, place)) is not None:
         start, end = match.span(1 if pattern.groups else 0)
-        place = max(match.end(), place + 1)
+        place = max(end, place + 1)
         close = near is None or near.covers(start, end)
         if not work.take(_steps(row, end - start) if close else _APART):
             yield _rest(to_chars(start), text, row.kind)
@@ -287,6 +230,8 @@ def _find(index: int, text: str, data: bytes, work: _Work) -> Iterator[_Hit]:
         spans = _spans(row, candidate, work.left // row.cost)
         read = work.take(row.cost * max(0, len(spans) - 1))
         for begin, stop, checked in _accepted(row, candidate, spans):
+            if row.doubt and _doubted(row.doubt, text, first + begin, first + stop):
+                continue
             at = first + begin if row.split else whole
             yield _Hit(at, first + begin, first + stop, row, checked)
             last = max(last, stop)
@@ -322,6 +267,11 @@ def _accepted(
         if verdict is not False:
             yield start, end, verdict is True
             done = end
+
+
+def _doubted(doubt: Doubt, text: str, start: int, end: int) -> bool:
+    before, behind = text[max(0, start - AROUND) : start], text[end : end + AROUND]
+    return doubt(before, text[start:end], behind)
 
 
 def _judged(row: Detector, text: str) -> bool | None:
