@@ -35,6 +35,9 @@ _DATE = re.compile(
     r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* \d{1,2}(?:st|nd|rd|th)?,? \d{4})\b"
 )
 
+_SIGNED = re.compile(r"(?i)@|author|copyright|written|contribut|\bby [A-Z]|[A-Z][a-z]+ [A-Z][a-z]+")
+"""Lines of source text that may name somebody."""
+
 
 class Rows(Struct, frozen=True):
     """Texts one after the other: rows of the table and tag of each token (0: none).
@@ -48,7 +51,7 @@ class Rows(Struct, frozen=True):
 
 
 def label_prose(texts: Sequence[str], model: str) -> Iterator[Labelled]:
-    """What a larger tagger (a pipeline of spaCy) finds, as labels to learn from."""
+    """What a larger tagger (a pipeline of spaCy) finds, with its own types."""
     try:
         import spacy
     except ImportError as error:
@@ -60,7 +63,7 @@ def label_prose(texts: Sequence[str], model: str) -> Iterator[Labelled]:
     for doc in tagger.pipe(texts, batch_size=64):
         yield (
             doc.text,
-            _known((entity.start_char, entity.end_char, entity.label_) for entity in doc.ents),
+            [(entity.start_char, entity.end_char, entity.label_) for entity in doc.ents],
         )
 
 
@@ -69,7 +72,9 @@ def with_dates(labelled: Labelled) -> Labelled:
     text, spans = labelled
     dates = [(match.start(), match.end(), "date") for match in _DATE.finditer(text)]
     kept = [
-        span for span in spans if not any(span[0] < end and start < span[1] for start, end, _ in dates)
+        span
+        for span in spans
+        if not any(span[0] < end and start < span[1] for start, end, _ in dates)
     ]
     return text, sorted(kept + dates)
 
@@ -112,7 +117,8 @@ def _joined(sentence: list[tuple[str, str]]) -> Labelled:
     return with_dates((text, spans))
 
 
-def _known(spans: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+def known(spans: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Spans by kind, those of types that are no kind left out."""
     return [(start, end, _TYPES[name]) for start, end, name in spans if name in _TYPES]
 
 
@@ -199,9 +205,7 @@ def recased(labelled: Labelled, draw: random.Random) -> Labelled:
 
 def _each(text: str, change: Callable[[str], str]) -> str:
     made = map(change, text)
-    return "".join(
-        new if len(new) == 1 else old for old, new in zip(text, made, strict=True)
-    )
+    return "".join(new if len(new) == 1 else old for old, new in zip(text, made, strict=True))
 
 
 def encoded(texts: Iterable[Labelled], reader: Reader, invented: bool = False) -> Rows:
@@ -223,6 +227,15 @@ def encoded(texts: Iterable[Labelled], reader: Reader, invented: bool = False) -
         tags.append(tag)
     joined = np.concatenate(tags)
     return Rows(np.concatenate(rows), joined, (joined > 0) & invented)
+
+
+def code(folder: Path, files: int) -> Iterator[Labelled]:
+    """Source text, in which no names are: pieces of files of a folder (the standard library)."""
+    for path in sorted(folder.glob("*.py"))[:files]:
+        lines = path.read_text("utf-8", "replace").splitlines()
+        for first in range(0, len(lines), 40):
+            kept = [line for line in lines[first : first + 40] if not _SIGNED.search(line)]
+            yield "\n".join(kept), []
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -146,6 +146,19 @@ The total is {amount} for {digits} items.
 Ticket {digits} was closed after {digits} hours.
 Chapter {digits}, page {digits}
 call {phone} or write to {email}
+[{time}] INFO request {digits} took {digits} ms on worker {digits}
+{digits} + {digits} = {digits}
+x = {digits}; y = {digits}; print(x * y)
+{digits},{digits},{digits},{digits}\n{digits},{digits},{digits},{digits}
+Step {digits}: bake for {digits} minutes at {digits} degrees
+ISBN {digits}-{digits}-{digits}, {digits} pages
+v{digits}.{digits}.{digits} fixes {digits} bugs
+Table {digits}: results of {digits} runs, mean {digits}
+what is {digits} percent of {digits}?
+A train goes {digits} km in {digits} hours. How fast is it?
+The answer is {digits}. Divide {digits} by {digits} and round to {digits} places.
+{{"id": {digits}, "status": "open", "count": {digits}, "total": "{amount}"}}
+{digits}. Introduction\n{digits}. Methods\n{digits}. Results
 Use card {card}, ssn {ssn}, iban {iban}
 """
 
@@ -191,6 +204,8 @@ def filled(template: str, invent: Invent) -> Labelled:
 
 def address(invent: Invent) -> str:
     """All of an address as one value."""
+    if invent.draw.random() < 0.05:
+        return invent.post()
     makers = _makers(invent)
     return _SLOT.sub(lambda match: makers[match[1]](), invent.draw.choice(ADDRESSES))
 
@@ -217,12 +232,16 @@ def _makers(invent: Invent) -> dict[str, Callable[[], str]]:
         "address": lambda: address(invent),
         "time": lambda: f"{draw.randint(0, 23)}:{draw.randint(0, 59):02}",
         "digits": lambda: str(draw.randint(1, 10 ** draw.randint(1, 9))),
-        "amount": lambda: f"{draw.choice('$€£')}{draw.randint(1, 99999):,}.{draw.randint(0, 99):02}",
+        "amount": lambda: (
+            f"{draw.choice('$€£')}{draw.randint(1, 99999):,}.{draw.randint(0, 99):02}"
+        ),
         "phone": lambda: _digits(draw, draw.choice(PHONES)),
         "card": lambda: _digits(draw, draw.choice(("4### #### #### ####", "5###############"))),
         "ssn": lambda: _digits(draw, "###-##-####"),
         "iban": lambda: _digits(draw, "GB##ABCD##############"),
-        "email": lambda: f"{draw.choice(MAILBOXES)}{draw.randint(1, 999)}@example.{draw.choice(TOPS)}",
+        "email": lambda: (
+            f"{draw.choice(MAILBOXES)}{draw.randint(1, 999)}@example.{draw.choice(TOPS)}"
+        ),
     }
 
 

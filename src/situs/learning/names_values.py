@@ -86,8 +86,9 @@ UNITS = (
 COMPANIES = (
     "{l} Inc|{l} Inc.|{l} LLC|{l} Ltd|{l} Ltd.|{l} Limited|{l} Group|{l} PLC|{l} GmbH|{l} AG|"
     "{l} & Co.|{l} and Sons|{l}-{m}|{l}, {m} and {k}|{l} & {m}|{l} {w}|{w} {x}|{w} {x} Inc|"
-    "{w} {x} Ltd|{w}|{w}|{w}{s}|{w}{s}|{l} {x}|{c} {x}|{c} {w} {x}|University of {c}|{c} University|"
-    "{c} General Hospital|Bank of {c}|{c} Bank|Ministry of {w}|Department of {w}|{w} {x} Foundation|"
+    "{w} {x} Ltd|{w}|{w}|{w}{s}|{w}{s}|{l} {x}|{c} {x}|{c} {w} {x}|University of {c}|"
+    "{c} General Hospital|Bank of {c}|{c} Bank|Ministry of {w}|Department of {w}|{c} University|"
+    "{w} {x} Foundation|"
     "The {w} {x}|{c} {x} Association|{l} Corporation|{l} Holdings|{l} Partners|{l} S.A.|{l} SpA|"
     "{l} B.V.|{l} AB|{l} Oy|{l} Pty Ltd|{l} Pvt. Ltd.|{l} Technologies|{l} Systems|{l} Consulting|"
     "{w} {x} Corp|{u}|{u}|{u} {x}|St. {f} Hospital|{l} Institute|{c} City Council|{w} for {x}"
@@ -157,7 +158,8 @@ COUNTRIES = (
     "United States of America|USA|U.S.|UK|U.K.|England|Scotland|Wales|Great Britain|UAE|Czechia|"
     "Czech Republic|Korea|Holland|Burma|Swaziland|Macedonia|Ivory Coast|Congo|Russian Federation|"
     "Syrian Arab Republic|Lao People's Democratic Republic|Kingdom of the Netherlands|"
-    "Federated States of Micronesia|Sao Tome and Principe|Antigua and Barbuda|Bosnia and Herzegovina"
+    "Federated States of Micronesia|Sao Tome and Principe|Antigua and Barbuda|"
+    "Bosnia and Herzegovina"
 ).split("|")
 REGIONS = (
     "Bavaria|Ontario|Quebec|British Columbia|Queensland|New South Wales|Victoria|Tasmania|Punjab|"
@@ -234,11 +236,23 @@ class Invent:
         if way < 0.06:
             box = draw.choice(("P.O. Box", "PO Box", "p.o. box", "Postfach", "Apartado"))
             return f"{box} {self.number()}"
+        if way < 0.09:
+            return f"{draw.choice(CORNERS)}{self.street()} and {self.street()}"
+        if way < 0.11:
+            return f"{draw.choice(CORNERS)}{self.street()} {self.number()} and {self.street()}"
         if way < 0.5:
             return f"{self.number()} {self.street()}"
         if way < 0.62:
             return f"{self.number()} {self.street()} {self.number()}"
         return f"{self.street()} {self.number()}"
+
+    def post(self) -> str:
+        """An address of the American armed forces: a ship or a post box, and a code."""
+        draw, number = self.draw, f"{self.number()}, Box {self.number()}"
+        what = draw.choice((f"USS {self.last()}", f"USCGC {self.last()}", f"PSC {number}"))
+        what = f"Unit {number}" if draw.random() < 0.2 else what
+        region = draw.choice("AA AE AP".split())
+        return f"{what}\n{draw.choice(('APO', 'FPO', 'DPO'))} {region} {self.code()}"
 
     def unit(self) -> str:
         return self.draw.choice(UNITS).format(n=self.number(), a=self.draw.choice("ABCDEF"))
@@ -283,7 +297,9 @@ class Invent:
             w=draw.choice(MARKS),
             x=draw.choice(TRADES),
             s=draw.choice(ENDINGS),
-            u="".join(draw.choice("ABCDEFGHIJKLMNOPRSTUVWX") for _ in range(draw.choice((3, 3, 4)))),
+            u="".join(
+                draw.choice("ABCDEFGHIJKLMNOPRSTUVWX") for _ in range(draw.choice((3, 3, 4)))
+            ),
         )
         return name.title() if draw.random() < 0.1 else name
 
@@ -311,6 +327,7 @@ class Invent:
         )
 
 
+CORNERS = ("", "", "the corner of ", "corner ", "")
 CODES = ("0000", "000000", "000-0000", "AA0 0AA", "A0A 0A0", "AA00 0AA", "00000-0000", "00-000")
 MONTHS = (
     "January February March April May June July August September October November December".split()

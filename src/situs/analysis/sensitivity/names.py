@@ -31,7 +31,7 @@ def tagger(
     """The function that finds names in the texts of a request, in order of part and place.
 
     `settings` has `kinds`, and for each of them in `thresholds` the probability from which on it
-    is a finding. Kinds whose threshold is above 1 are never found.
+    is a finding; `low` is that for words beside one, `sign` for signs between them.
     """
     return _Tagger(arrays, settings).find
 
@@ -49,6 +49,7 @@ class _Tagger:
         self._last = np.asarray(arrays["w"], np.float32), np.asarray(arrays["b"], np.float32)
         self._kinds: tuple[str, ...] = tuple(settings["kinds"])
         thresholds = settings["thresholds"]
+        self._low, self._sign = settings["low"], settings["sign"]
         self._limits = np.array([thresholds[kind] for kind in self._kinds], np.float32)
 
     def find(self, texts: Sequence[str]) -> list[Finding]:
@@ -83,7 +84,7 @@ class _Tagger:
             new += bias
             np.maximum(new, 0, out=new)
             hidden = new if layer == 0 else np.add(new, hidden[reach : reach + size], out=new)
-        scores = hidden @ self._last[0]
+        scores: Weights = hidden @ self._last[0]
         scores += self._last[1]
         scores -= scores.max(axis=1, keepdims=True)
         np.exp(scores, out=scores)
@@ -91,22 +92,37 @@ class _Tagger:
         return scores
 
     def _found(self, part: int, tokens: Tokens, scores: Weights) -> Iterator[Finding]:
-        """Neighbours of one kind are one finding, until a token rather begins another."""
-        mass = scores[:, 1::2] + scores[:, 2::2]
-        above = mass / self._limits
-        kind = above.argmax(axis=1)
-        likely = np.flatnonzero(above.max(axis=1) >= 1)
+        """Stretches of tokens that may be part of a name, if one of them surely is.
+
+        Within a stretch, neighbours of one kind are one finding until a token rather begins
+        another. A sign is part of a name only if it surely is.
+        """
+        likely = np.flatnonzero(1 - scores[:, 0] >= np.where(tokens.word, self._low, self._sign))
         if not len(likely):
             return
-        kind = kind[likely]
-        begins = scores[likely, 1 + 2 * kind] > scores[likely, 2 + 2 * kind]
-        begins[0] = True
-        begins[1:] |= (likely[1:] != likely[:-1] + 1) | (kind[1:] != kind[:-1])
-        first = np.flatnonzero(begins)
-        last = np.append(first[1:], len(likely)) - 1
-        sure = np.add.reduceat(mass[likely, kind], first) / (last - first + 1)
+        scores = scores[likely]
+        mass = scores[:, 1::2] + scores[:, 2::2]
+        above = mass / self._limits
+        fresh = np.append(True, likely[1:] != likely[:-1] + 1)
+        stretch = np.flatnonzero(fresh)
+        sizes = np.diff(np.append(stretch, len(likely)))
+        kept = np.repeat(np.maximum.reduceat(above.max(axis=1), stretch) >= 1, sizes)
+        kind = above.argmax(axis=1)
+        places = np.arange(len(kind))
+        fresh |= scores[places, 1 + 2 * kind] > scores[places, 2 + 2 * kind]
+        fresh[1:] |= kind[1:] != kind[:-1]
+        first = np.flatnonzero(fresh)
+        sizes = np.diff(np.append(first, len(likely)))
+        last = first + sizes - 1
+        sure = np.add.reduceat(mass[places, kind], first) / sizes
         start, end = tokens.start[likely[first]], tokens.end[likely[last]]
-        for which, begin, stop, score in zip(
-            kind[first].tolist(), start.tolist(), end.tolist(), sure.tolist(), strict=True
+        for which, begin, stop, score, keep in zip(
+            kind[first].tolist(),
+            start.tolist(),
+            end.tolist(),
+            sure.tolist(),
+            kept[first].tolist(),
+            strict=True,
         ):
-            yield Finding(self._kinds[which], part, begin, stop, round(score, 3), DETECTOR)
+            if keep:
+                yield Finding(self._kinds[which], part, begin, stop, round(score, 3), DETECTOR)

