@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -12,13 +13,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from situs.analysis.labels import DEFAULT_FLOORS
-from situs.analysis.sensitivity import merged, scan
+from situs.analysis.sensitivity import merged, scan, warm
 from situs.app.heads import ENCODER, load_heads
 from situs.app.setting import Setting
 from situs.config import build
 from situs.config.artefacts import check_artefacts
 from situs.config.tree import Config
-from situs.core.heads import Heads
+from situs.core.heads import Encode, Heads
 from situs.core.label import Finding
 from situs.errors import WeightsError
 from situs.learning.versions import kept
@@ -51,18 +52,43 @@ class Ground(Struct, frozen=True):
         return found
 
 
-def ground(setting: Setting, say: Callable[[str], None], *, deep: bool) -> Ground:
+def ground(
+    setting: Setting,
+    say: Callable[[str], None],
+    *,
+    deep: bool,
+    budget_ms: float | None = None,
+) -> Ground:
     """Loads the heads; fetches the weights of the deep tier where they are missing.
 
-    `say` is told of that, and of why there is no deep tier. Raises ConfigError for artefacts that
-    are not there.
+    `say` is told of that, and of why there is no deep tier. With a budget, what the deep tier does
+    not do in time is not done, as for a request. Raises ConfigError for artefacts that are not
+    there.
     """
     config = setting.config
     check_artefacts(config, setting.data, setting.file)
     settings = replace(config.analysis, deep=deep and config.analysis.deep)
     if settings.deep:
         _fetch(setting, say)
-    return Ground(config, load_heads(settings, setting.data))
+    warm()
+    heads = load_heads(settings, setting.data)
+    if heads.encode is not None and budget_ms is not None:
+        heads = replace(heads, encode=_within(heads.encode, budget_ms / 1000))
+    return Ground(config, heads)
+
+
+def _within(encode: Encode, budget_s: float) -> Encode:
+    """Gives None for what takes longer; the model is loaded before that counts."""
+    encode(("",))
+    thread = ThreadPoolExecutor(1, "situs-deep")
+
+    def found(texts: Sequence[str]) -> Any | None:
+        try:
+            return thread.submit(encode, texts).result(budget_s)
+        except TimeoutError:
+            return None
+
+    return found
 
 
 def _fetch(setting: Setting, say: Callable[[str], None]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -15,7 +16,7 @@ from situs.cli.tables import counted, show_tables, table_of
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from situs.studies.ground import Ground
+    from situs.app.ground import Ground
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -66,7 +67,7 @@ def routes(
     fields = ("text", "label|intent")
     samples, asked = rows(train, fields), rows(test, fields)
     with _ground(config, deep=tier != "fast", budget=budget) as ground:
-        figures = study(samples, asked, tier, ground.encode)
+        figures = study(samples, asked, tier, ground.heads.encode)
     _show({"rows": len(asked), **figures}, ground, as_json)
 
 
@@ -112,7 +113,11 @@ def tasks(
 @config_option
 @_json
 def sensitivity(
-    file: Path, types: Path | None, tier: str, config: Path | None, as_json: bool
+    file: Path,
+    types: Path | None,
+    tier: Literal["structured", "full"],
+    config: Path | None,
+    as_json: bool,
 ) -> None:
     """Sensitivity: what is found in a text. Rows: text, spans.
 
@@ -148,7 +153,7 @@ def capability(
     labelled = rows(file, fields)
     known = None if train is None else rows(train, fields)
     with _ground(config, deep=True, budget=budget) as ground:
-        figures = study(labelled, known, ground.heads.capable, ground.encode)
+        figures = study(labelled, known, ground.heads.capable, ground.heads.encode)
     _show({"rows": len(labelled), **figures}, ground, as_json)
 
 
@@ -175,32 +180,28 @@ def _mapping(file: Path) -> dict[str, str]:
 
 @contextmanager
 def _ground(config: Path | None, *, deep: bool, budget: float | None = None) -> Iterator[Ground]:
-    """What is evaluated; a sign of life on the terminal meanwhile."""
+    """What is evaluated, with a sign of life on the terminal meanwhile."""
     from rich.console import Console
 
-    from situs.studies.ground import ground
+    from situs.app.ground import ground
 
-    setting = setting_from(config, None)
-    console = Console(stderr=True)
-    say: Callable[[str], None] = lambda said: click.echo(said, err=True)  # noqa: E731
-    found = ground(setting.config, setting.data, say, deep=deep, budget_ms=budget)
-    with console.status("evaluating …"):
+    say = partial(click.echo, err=True)
+    found = ground(setting_from(config, None), say, deep=deep, budget_ms=budget)
+    with Console(stderr=True).status("evaluating …"):
         yield found
 
 
 def _show(figures: dict[str, Any], ground: Ground, as_json: bool) -> None:
-    said = {**figures, **ground.digests()}
+    """What is no number (NaN, infinity) is null in JSON."""
+    names = ground.names()
     if as_json:
-        from situs.studies.ground import as_json_text
+        import msgspec
 
-        click.echo(as_json_text(said))
+        click.echo(msgspec.json.encode({**figures, **names}, enc_hook=lambda one: one.item()))
         return
     show_tables(*_tables(figures), between="\n")
-    click.echo(
-        f"\ndigest {said['digest'][:16]} of the configuration and "
-        f"{counted(len(said['artefacts']), 'artefact')}",
-        err=True,
-    )
+    artefacts = counted(len(names["artefacts"]), "artefact")
+    click.echo(f"\ndigest of configuration and {artefacts}: {names['digest'][:16]}", err=True)
 
 
 def _tables(figures: dict[str, Any]) -> Iterator[Table]:

@@ -1,0 +1,107 @@
+"""`situs eval`, as a process: one object on standard output, the rest on standard error."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+CARD = "4111 1111 " + "1111 1111"
+
+
+def situs(tmp_path, *args):
+    return subprocess.run(
+        [sys.executable, "-m", "situs.cli.main", *args],
+        cwd=tmp_path,
+        env={**os.environ, "SITUS_DATA": str(tmp_path / "data"), "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def written(tmp_path, name, *rows):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
+    return str(path)
+
+
+def found(text, entity, kind):
+    start = text.index(entity)
+    return {"text": text, "spans": [{"start": start, "end": start + len(entity), "type": kind}]}
+
+
+def test_sensitivity_prints_one_object_and_nothing_else(tmp_path):
+    rows = [
+        found(f"my card is {CARD}, thanks", CARD, "CREDIT_CARD"),
+        found("a kind that nobody knows", "kind", "NOBODY_KNOWS"),
+        {"text": "nothing at all", "spans": [], "more": 1},
+    ]
+    done = situs(tmp_path, "eval", "sensitivity", "--json", "--data", written(tmp_path, "f", *rows))
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert done.stdout.count("\n") == 1
+    assert said["rows"] == 3
+    assert said["structured"]["recall"] == said["structured"]["precision"] == 1
+    assert said["unmapped"] == {"NOBODY_KNOWS": 1}
+    assert {len(said[name]) for name in ("digest", "config")} == {64}
+
+
+def test_a_figure_that_does_not_apply_is_null_and_the_exit_is_0(tmp_path):
+    rows = [found("nobody finds this", "this", "IBAN_CODE")]
+    done = situs(tmp_path, "eval", "sensitivity", "--json", "--data", written(tmp_path, "f", *rows))
+    assert done.returncode == 0, done.stderr
+    structured = json.loads(done.stdout)["structured"]
+    assert (structured["recall"], structured["precision"]) == (0, None)
+
+
+def test_the_digest_is_that_of_the_configuration(tmp_path):
+    file = written(tmp_path, "f", {"text": "nothing", "spans": []})
+
+    def digest():
+        done = situs(tmp_path, "eval", "sensitivity", "--json", "--data", file)
+        return json.loads(done.stdout)["digest"]
+
+    first = digest()
+    (tmp_path / "situs.yaml").write_text(
+        "version: 1\n"
+        "loci: {rack: {kind: on_prem, jurisdiction: DE, owned: false}}\n"
+        "models: {m: {capability: small, context_tokens: 4096}}\n"
+        "deployments: {near: {model: m, locus: rack, endpoint: {url: http://127.0.0.1:9/v1}}}\n"
+    )
+    assert first == first.lower() != digest()
+
+
+def test_people_get_a_table(tmp_path):
+    rows = [found(f"my card is {CARD}", CARD, "CREDIT_CARD")]
+    done = situs(tmp_path, "eval", "sensitivity", "--data", written(tmp_path, "f", *rows))
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert ["structured", "recall", "1.0000"] in lines
+    assert any(line[:2] == ["CREDIT_CARD", "card"] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("subject", "options"),
+    [
+        ("routes", ("--train", "--test")),
+        ("tasks", ("--data",)),
+        ("sensitivity", ("--data",)),
+        ("capability", ("--data",)),
+        ("tokens", ("--data",)),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_with_its_line(tmp_path, subject, options):
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"text": "the secret text"\n')
+    args = [part for option in options for part in (option, str(bad))]
+    done = situs(tmp_path, "eval", subject, "--json", *args)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{bad}:1: is not JSON" in done.stderr
+    assert "secret text" not in done.stderr
+    missing = situs(tmp_path, "eval", subject)
+    assert missing.returncode == 2
+    assert "Missing option" in missing.stderr
