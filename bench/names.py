@@ -1,7 +1,8 @@
 """Trains and measures the names tagger: `python -m bench.names COMMAND FOLDER`.
 
-    label FOLDER    the prose in FOLDER/prose.jsonl.gz (`text`, or `context` and `instruction`) is
-                    labelled by a pipeline of spaCy, to FOLDER/labelled.jsonl
+    label FOLDER    the texts in FOLDER/prose/*.jsonl.gz (`context` and `instruction`, `question`,
+                    `prompt`; at most `--rows` of a file) are labelled by a pipeline of spaCy, to
+                    FOLDER/labelled.jsonl
     train FOLDER    a new artefact in FOLDER/artefact/names/VERSION (of `--version`)
     folds FOLDER    figures on FOLDER/templates.jsonl.gz, each template judged by a model that
                     learned without it (five folds; templates that differ only in their values
@@ -26,9 +27,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from msgspec import Struct
 
 from situs.analysis.sensitivity import scan
@@ -68,6 +71,8 @@ SETTINGS: dict[str, Any] = {
 SOURCES = (
     Source("presidio-research generated_large (templates)", "MIT", 2109),
     Source("databricks-dolly-15k (text, labelled by spaCy)", "CC BY-SA 3.0", 13866),
+    Source("RouteLLM questions of GSM8K and MMLU (text, labelled by spaCy)", "Apache-2.0", 4000),
+    Source("MMLU-Pro questions (text, labelled by spaCy)", "Apache-2.0", 3000),
     Source("WNUT17", "CC BY 4.0", 5690),
     Source("Broad Twitter Corpus", "CC BY 4.0", 9339),
     Source("Universal NER English EWT, dev and test", "CC BY-SA 4.0", 4078),
@@ -106,6 +111,15 @@ def material(folder: Path) -> Material:
     return Material(table, reader, invent, draw, parts)
 
 
+def started(folder: Path, given: Material) -> dict[str, Any]:
+    """The weights before any template, kept in the folder: `train` and `folds` both begin so."""
+    kept = folder / "first.npz"
+    if not kept.exists():
+        np.savez(kept, **fit(given.parts, FIRST))
+    with np.load(kept) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
 def second(given: Material, chosen: Iterable[Template], first: dict[str, Any]) -> dict[str, Any]:
     """Goes on learning, from templates too."""
     found = list(chosen)
@@ -124,10 +138,13 @@ def held(text: str) -> bool:
     return int(hashlib.sha256(text.encode()).hexdigest(), 16) % 10 == 0
 
 
-def label(folder: Path, model: str) -> None:
-    rows = read_lines(folder / "prose.jsonl.gz")
+def label(folder: Path, model: str, most: int) -> None:
     texts = [
-        row[name] for row in rows for name in ("text", "context", "instruction") if row.get(name)
+        row[name]
+        for path in sorted((folder / "prose").iterdir())
+        for row in islice(read_lines(path), most)
+        for name in ("context", "instruction", "question", "prompt")
+        if row.get(name)
     ]
     with (folder / "labelled.jsonl").open("w") as file:
         for text, spans in label_prose(texts, model):
@@ -136,7 +153,7 @@ def label(folder: Path, model: str) -> None:
 
 def train(folder: Path, version: str) -> None:
     given = material(folder)
-    first = fit(given.parts, FIRST)
+    first = started(folder, given)
     chosen = groups(read_lines(folder / "templates.jsonl.gz")).values()
     weights = second(given, chosen, first)
     figures = folder / "figures.json"
@@ -157,7 +174,7 @@ def train(folder: Path, version: str) -> None:
 def folds(folder: Path) -> dict[str, Any]:
     """Figures where no template was seen in training; structured identifiers come first."""
     given = material(folder)
-    first = fit(given.parts, FIRST)
+    first = started(folder, given)
     rows = list(read_lines(folder / "templates.jsonl.gz"))
     found = groups(rows)
     keys = sorted(found)
@@ -269,11 +286,12 @@ def main() -> None:
     parser.add_argument("command", choices=("label", "train", "folds", "prose", "units", "speed"))
     parser.add_argument("place", type=Path, nargs="?", default=Path())
     parser.add_argument("--version", default="1")
+    parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--model", default="en_core_web_sm")
     chosen = parser.parse_args()
     match chosen.command:
         case "label":
-            label(chosen.place, chosen.model)
+            label(chosen.place, chosen.model, chosen.rows)
         case "train":
             train(chosen.place, chosen.version)
         case "folds":

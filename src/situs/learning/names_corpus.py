@@ -35,6 +35,7 @@ _DATE = re.compile(
     r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* \d{1,2}(?:st|nd|rd|th)?,? \d{4})\b"
 )
 
+_WORD = re.compile(r"[^\W\d_]{2}")
 _SIGNED = re.compile(r"(?i)@|author|copyright|written|contribut|\bby [A-Z]|[A-Z][a-z]+ [A-Z][a-z]+")
 """Lines of source text that may name somebody."""
 
@@ -68,8 +69,12 @@ def label_prose(texts: Sequence[str], model: str) -> Iterator[Labelled]:
 
 
 def with_dates(labelled: Labelled) -> Labelled:
-    """Adds full dates, which the larger tagger does not tell from other times."""
+    """Adds full dates, which the larger tagger does not tell from other times.
+
+    Drops what it found without a word of two letters: answers of a choice, formulas.
+    """
     text, spans = labelled
+    spans = [span for span in spans if _WORD.search(text[span[0] : span[1]])]
     dates = [(match.start(), match.end(), "date") for match in _DATE.finditer(text)]
     kept = [
         span
@@ -231,7 +236,7 @@ def encoded(texts: Iterable[Labelled], reader: Reader, invented: bool = False) -
 
 def code(folder: Path, files: int) -> Iterator[Labelled]:
     """Source text, in which no names are: pieces of files of a folder (the standard library)."""
-    for path in sorted(folder.glob("*.py"))[:files]:
+    for path in [*sorted(folder.glob("*.py"))[:files], *sorted(folder.glob("pydoc_data/*.py"))]:
         lines = path.read_text("utf-8", "replace").splitlines()
         for first in range(0, len(lines), 40):
             kept = [line for line in lines[first : first + 40] if not _SIGNED.search(line)]

@@ -25,7 +25,7 @@ _SIDES = "box po north south east west corner"
 def lists(values: Values, seed: int = 5) -> NDArray[np.uint8]:
     """The table for `Reader`. Bits, from the lowest: given names, family names, large towns, towns,
     countries and regions, words of streets, words of companies."""
-    draw = random.Random(seed)  # noqa: S311
+    draw = random.Random(seed)
     table = np.zeros(1 << LIST_BITS, np.uint8)
     reader = Reader(table)
     known = [

@@ -159,6 +159,32 @@ A train goes {digits} km in {digits} hours. How fast is it?
 The answer is {digits}. Divide {digits} by {digits} and round to {digits} places.
 {{"id": {digits}, "status": "open", "count": {digits}, "total": "{amount}"}}
 {digits}. Introduction\n{digits}. Methods\n{digits}. Results
+A. {digits}\nB. {digits}\nC. {digits}\nD. {digits}
+A) Yes\nB) No\nC) Only if x = {digits}\nD) None of the above
+const total = items.reduce((sum, item) => sum + item.price, {digits});
+SELECT id, name, price FROM orders WHERE total > {digits} ORDER BY created_at DESC LIMIT {digits};
+listen:\n  host: 0.0.0.0\n  port: {digits}\nlogging:\n  level: info\n  format: json
+{{"port": {digits}, "debug": false, "level": "INFO", "retries": {digits}, "backend": "redis"}}
+<div class="row"><span id="c{digits}">Total</span><b>{amount}</b></div>
+#include <stdio.h>\nint main(void) {{ printf("%d", {digits}); return 0; }}
+func (s *Server) Start(ctx context.Context) error {{ return s.run(ctx, {digits}) }}
+docker run -p {digits}:{digits} -e MODE=prod --name cache redis:{digits}
+curl -s http://localhost:{digits}/v1/models | jq '.data[{digits}].id'
+export PATH=$HOME/bin:$PATH && make test JOBS={digits}
+from pathlib import Path\nfrom typing import Any, Mapping\nimport numpy as np
+TypeError: 'NoneType' object is not subscriptable (line {digits})
+| Column | Type | Default |\n|---|---|---|\n| port | int | {digits} |\n| host | str | none |
+`--limit N`: how many rows are read at most (default {digits}). See also `--offset`.
+Set MAX_TOKENS to {digits} and TIMEOUT to {digits}, then restart the service with HTTP and JSON.
+public class OrderService {{ private final Map<String, Integer> stock = new HashMap<>(); }}
+let x: Option<u32> = Some({digits}); match x {{ Some(v) => v, None => {digits} }}
+GET /v1/items?page={digits}&size={digits} HTTP/1.1\nHost: localhost\nAccept: */*
+## Installation\n\nRun `pip install tool=={digits}.{digits}` and open http://localhost:{digits}.
+2H2 + O2 -> 2H2O; the molar mass is {digits} g/mol
+f(x) = {digits}x^2 + {digits}x + {digits}, so f'(x) = {digits}x
+Cut {digits} onions, {digits} carrots and {digits} g of butter; cook for {digits} minutes.
+TODO: fix the CPU and GPU usage of the API in v{digits}
+Q: What is HTTP?\nA: A protocol.\nQ: What is DNS?\nA: A naming system.
 Use card {card}, ssn {ssn}, iban {iban}
 """
 

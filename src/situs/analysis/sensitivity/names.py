@@ -95,7 +95,7 @@ class _Tagger:
         """Stretches of tokens that may be part of a name, if one of them surely is.
 
         Within a stretch, neighbours of one kind are one finding until a token rather begins
-        another. A sign is part of a name only if it surely is.
+        another. A sign is part of a name only if it surely is, and never a name alone.
         """
         likely = np.flatnonzero(1 - scores[:, 0] >= np.where(tokens.word, self._low, self._sign))
         if not len(likely):
@@ -107,11 +107,13 @@ class _Tagger:
         stretch = np.flatnonzero(fresh)
         sizes = np.diff(np.append(stretch, len(likely)))
         kept = np.repeat(np.maximum.reduceat(above.max(axis=1), stretch) >= 1, sizes)
+        words = tokens.word[likely]
         kind = above.argmax(axis=1)
         places = np.arange(len(kind))
         fresh |= scores[places, 1 + 2 * kind] > scores[places, 2 + 2 * kind]
         fresh[1:] |= kind[1:] != kind[:-1]
         first = np.flatnonzero(fresh)
+        kept = kept[first] & np.logical_or.reduceat(words, first)
         sizes = np.diff(np.append(first, len(likely)))
         last = first + sizes - 1
         sure = np.add.reduceat(mass[places, kind], first) / sizes
@@ -121,7 +123,7 @@ class _Tagger:
             start.tolist(),
             end.tolist(),
             sure.tolist(),
-            kept[first].tolist(),
+            kept.tolist(),
             strict=True,
         ):
             if keep:
