@@ -15,7 +15,7 @@ import pytest
 from tests.e2e.leak_attempts import INPUTS, PROMPTS, STAYS
 
 from situs import errors
-from situs.analysis.sensitivity.scan import DETECTORS
+from situs.analysis.sensitivity.table import DETECTORS
 from situs.cli.main import cli
 from situs.config.load import parse
 from situs.core.capability import CapabilityClass

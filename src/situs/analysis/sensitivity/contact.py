@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from situs.analysis.sensitivity.detector import Detector, words
+from situs.analysis.sensitivity.doubts import is_in_url, is_zeroed
 
 _LETTERS = r"A-Za-z\x{C0}-\x{24F}\x{370}-\x{52F}"
 _FILE_ENDINGS = frozenset(
@@ -62,6 +63,7 @@ DETECTORS = (
         rf"[{_LETTERS}0-9_.%+'&\-]+@(?:[{_LETTERS}0-9\-]+\.)+[{_LETTERS}]{{2,24}}",
         0.9,
         check=is_email,
+        doubt=is_in_url,
         gate=rf"[{_LETTERS}0-9_.%+'&\-]@[{_LETTERS}0-9\-]+\.",
     ),
     Detector(
@@ -71,6 +73,7 @@ DETECTORS = (
         0.7,
         check=is_phone,
         cost=40,
+        doubt=is_zeroed,
     ),
     Detector(
         "phone_us",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from importlib import import_module
 
@@ -26,11 +25,11 @@ class Detector(Struct, frozen=True):
 
     `pattern` is in RE2 syntax; if it has a group, the first one is the entity. `score` holds until
     `check` confirms. With `context` (a pattern too) a match counts only near one of its matches: at
-    most `reach` bytes after it, or 30 before it. `again` looks for a further match inside a match
-    of which nothing was kept. `gate` is a shorter pattern that every match of `pattern` contains:
-    all gates run over every text at once, and counters and tails cost memory and time there.
-    `cost` is what one check takes, in microseconds. `doubt` is asked about what
-    the check lets pass.
+    most `reach` bytes after it, or half as many before it (at least 30). `again` looks for a
+    further match inside a match of which nothing was kept. `gate` is a shorter pattern that every
+    match of `pattern` contains: all gates run over every text at once, and counters and tails cost
+    memory and time there. `cost` is what one check takes, in microseconds. `doubt` is asked about
+    what the check lets pass.
     """
 
     name: str
@@ -92,9 +91,3 @@ def words(*alternatives: str) -> str:
     """
     joined = "|".join(one.replace(" ", r"[ _\-]?") for one in alternatives)
     return rf"(?i)(?:\b|_)(?:{joined})(?:\b|_)"
-
-
-def after(*alternatives: str) -> Doubt:
-    """Doubts what one of these words stands before, in the same clause."""
-    last = re.compile(words(*alternatives) + r"[^.;!?\n]{0,40}\Z")
-    return lambda before, _, behind: last.search(before) is not None

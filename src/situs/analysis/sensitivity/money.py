@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from situs.analysis.sensitivity.detector import Detector, stdnum, words
+from situs.analysis.sensitivity.doubts import is_card_otherwise
 
 GAP = r"[ \t\r\n.\-_]"
 """What may stand between the digits of one number."""
@@ -17,13 +18,14 @@ _ISSUERS = (
     (r"30[0-5]|3095|36|3[89]", (14, 15, 16, 17, 18, 19)),
     (r"352[89]|35[3-8]", (16, 17, 18, 19)),
     (r"6011|64[4-9]|65|62|81|60|82|508|220[0-4]|9792|63[789]", (16, 17, 18, 19)),
-    (r"50|5[6-8]|6304|67", (13, 14, 15, 16, 17, 18, 19)),
+    (r"50|5[6-8]|6304|67", (12, 13, 14, 15, 16, 17, 18, 19)),
+    (r"2131|1800", (15,)),
 )
 """Leading digits of the issuers (ISO/IEC 7812) and the lengths of their cards."""
 
 _PREFIXES = {
     size: re.compile("|".join(prefix for prefix, sizes in _ISSUERS if size in sizes))
-    for size in range(13, 20)
+    for size in range(12, 20)
 }
 _GROUPINGS = {
     3: frozenset({(4, 6, 5), (4, 6, 4), (4, 4, 5)}),
@@ -96,7 +98,7 @@ def _is_fraction(run: str, groups: list[tuple[int, int]], place: int) -> bool:
 
 
 def card_spans_anywhere(run: str) -> Iterator[tuple[int, int]]:
-    """Every 13 to 19 digits of whole groups, in the first 64 groups: for use near card words."""
+    """Every 12 to 19 digits of whole groups, in the first 64 groups: for use near card words."""
     groups = [match.span() for match in _DIGITS.finditer(run)][:64]
     for first, (start, _) in enumerate(groups):
         total = 0
@@ -104,7 +106,7 @@ def card_spans_anywhere(run: str) -> Iterator[tuple[int, int]]:
             total += end - begin
             if total > 19:
                 break
-            if total >= 13:
+            if total >= 12:
                 yield start, end
 
 
@@ -153,13 +155,39 @@ _COUNTRY = "(?:" + "|".join(IBAN_LENGTHS) + ")"
 _STAR = r"[ \t\r\n.\-_*]"
 _LOOSE = "(?:" + "|".join(f"{c[0]}{_STAR}{{0,3}}{c[1]}" for c in IBAN_LENGTHS) + ")"
 _CARD_RUN = rf"[0-9](?:{GAP}{{0,3}}[0-9]){{12,}}"
+_SHORT_RUN = rf"[0-9](?:{GAP}{{0,3}}[0-9]){{11,}}"
 _APART = r"[^0-9A-Za-z]{1,4}"
 _LISTED = r"[ -/:-@\[-`{-~]{1,4}"
 _MARK = r"(?:<[A-Za-z/][^<>]*>|[ \t\r\n]{5}|[\"'][ \t\r\n]*[+.&][ \t\r\n]*[\"'])"
-_CARDS = words("cards?", "visa", "mastercard", "amex", "cvv", "cvc")
+_CARDS = words(
+    *("cards?", "credit ?cards?", "visa", "mastercard", "amex", "american express", "maestro"),
+    *("discover", "diners(?: club)?", "jcb", "unionpay", "rupay", "cvv2?", "cvc2?"),
+)
+_PAYING = words(
+    *("cards?", "credit", "debit", "visa", "mastercard", "amex", "american express", "maestro"),
+    *("cvv2?", "cvc2?", "ccn?", "ccnum", "cardholder", "pay(?:ing|ment|ments)?", "paid"),
+    *("charged?", "billing", "exp", "expir(?:y|es|ed|ation)", "0[1-9]/[0-9]{2}", "1[0-2]/[0-9]{2}"),
+)
 
 DETECTORS = (
-    Detector("card_number", "card", _CARD_RUN, 0.5, is_card, card_spans),
+    Detector(
+        "card_number",
+        "card",
+        _CARD_RUN,
+        0.5,
+        check=is_card,
+        split=card_spans,
+        doubt=is_card_otherwise,
+    ),
+    Detector(
+        "card_unbroken_in_context",
+        "card",
+        r"(?:^|[^0-9.])([0-9]{13,19})(?:$|[^0-9])",
+        0.5,
+        check=is_card,
+        context=_PAYING,
+        reach=200,
+    ),
     # Digits, or groups as on a card, with anything but letters between: lists, emoji, slashes. A
     # longer list of numbers is none: the check wants the whole of it.
     Detector(
@@ -173,7 +201,7 @@ DETECTORS = (
     Detector(
         "card_number_in_context",
         "card",
-        _CARD_RUN,
+        _SHORT_RUN,
         0.5,
         check=is_card,
         split=card_spans_anywhere,

@@ -71,7 +71,15 @@ _OCEANIA_ASIA = (
     _near(
         "in_epic", r"(?i)\b[A-Z]{3}[0-9]{7}\b", stdnum("in_.epic"), "epic", r"voters? ?(?:id|card)"
     ),
-    _near("th_pin", numeral("12"), stdnum("th.pin"), "thai", "pin", "บัตรประชาชน", "เลขประจำตัว"),
+    _near(
+        "th_pin_in_context",
+        numeral("12"),
+        stdnum("th.pin"),
+        "thai",
+        "pin",
+        "บัตรประชาชน",
+        "เลขประจำตัว",
+    ),
     _near(
         "kr_rrn_in_context",
         r"\b[0-9]{6}[- ]?[0-9]{7}\b",
@@ -83,7 +91,9 @@ _OCEANIA_ASIA = (
     _near("tr_kimlik", r"\b[1-9][0-9]{10}\b", stdnum("tr.tckimlik"), "kimlik", "tckn", "tc"),
     _near("my_nric", numeral("11"), checks.is_mykad, "mykad", "nric", "kad pengenalan", "my ?kad"),
     _near("id_nik", r"\b[0-9]{16}\b", has_digits(16), "nik", "ktp", "induk kependudukan"),
-    _near("pk_cnic", r"\b[0-9]{5}-?[0-9]{7}-?[0-9]\b", stdnum("pk.cnic"), "cnic", "nadra"),
+    _near(
+        "pk_cnic_in_context", r"\b[0-9]{5}-?[0-9]{7}-?[0-9]\b", stdnum("pk.cnic"), "cnic", "nadra"
+    ),
 )
 
 _AMERICA_AFRICA = (

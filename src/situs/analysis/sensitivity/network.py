@@ -16,12 +16,13 @@ _VERSION = re.compile(
 _NETWORK = re.compile(
     r"(?i)\b(?:ip(?:v4)?|address\w*|hosts?|hostname|server|ping|ssh|dns|subnet|netmask|gateway|proxy"
     r"|router|firewall|vpn|lan|client|remote|from|login|logged|listen\w*|connect\w*|nameserver|bind"
-    r"|blocked|ban(?:ned)?|https?://|cidr|traffic|port)\b|://\Z"
+    r"|blocked|ban(?:ned)?|https?|get|post|cidr|traffic|port|visitor|wan|inet|icmp|tcp|udp)\b|://\Z"
 )
 _PORT = re.compile(r":[0-9]{2,5}\b|/[0-9]{1,2}\b")
 _CALLED = re.compile(r"\W{0,3}(?:\w+\W+)?(?:releases?|versions?|builds?|updates?|patch|is out)\b")
 _SMALL = 32
-"""Versions hardly ever have two parts as large as this; an address at random nearly always has."""
+"""Versions seldom begin with so large a number; an address at random hardly ever has fewer than
+two."""
 
 
 def is_ipv4(text: str) -> bool | None:
@@ -31,11 +32,12 @@ def is_ipv4(text: str) -> bool | None:
 
 def is_version(before: str, text: str, behind: str) -> bool:
     """Whether four numbers are rather a version, or a numbered part of a text."""
-    told = _PORT.match(behind) or _NETWORK.search(before) or _NETWORK.match(behind.lstrip())
+    told = _PORT.match(behind) or _NETWORK.search(before) or _NETWORK.match(behind.lstrip(" ),"))
     if _VERSION.search(before) or _CALLED.match(behind):
         return _NETWORK.search(before[-24:]) is None
-    large = sum(int(part) >= _SMALL for part in text.split("."))
-    return not told and large < 2 and not text.startswith("10.")
+    parts = [int(part) for part in text.split(".")]
+    large = sum(part >= _SMALL for part in parts)
+    return not told and (large < 2 or (parts[0] < _SMALL and parts[0] != 10))
 
 
 def is_ipv6(text: str) -> bool:

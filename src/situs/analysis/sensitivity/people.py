@@ -15,9 +15,24 @@ def _shaped(name: str, pattern: str, check: Check, gate: str | None = None) -> D
 
 
 _SHAPED = (
-    _shaped(
-        "us_ssn", r"\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b", any_of(stdnum("us.ssn"), stdnum("us.itin"))
+    Detector(
+        "us_ssn",
+        "national_id",
+        r"\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b",
+        0.6,
+        check=any_of(stdnum("us.ssn"), stdnum("us.itin")),
+        # As a part number looks: something in the text must be about persons, as the head of a
+        # table is.
+        context=words(
+            *("ssns?", "social security", "social", "itin", "taxpayer\\w*", "dob", "birth ?date"),
+            *("date of birth", "employee", "applicant", "patient", "payroll", "first name"),
+            *("last name", "full name", "surname", "w-?[29]"),
+        ),
+        reach=20_000,
     ),
+    _shaped("sg_nric", r"\b[STFGM][0-9]{7}[A-Z]\b", checks.is_nric),
+    _shaped("th_pin", r"\b[1-8]-[0-9]{4}-[0-9]{5}-[0-9]{2}-[0-9]\b", stdnum("th.pin")),
+    _shaped("pk_cnic", r"\b[1-7][0-9]{4}-[0-9]{7}-[0-9]\b", stdnum("pk.cnic")),
     _shaped(
         "gb_nino",
         r"\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]\b",

@@ -167,7 +167,7 @@ def _hits(text: str, depth: int, work: _Work, matched: list[int] | None = None) 
     hits: list[_Hit] = []
     for index in work.table.matching(data) if matched is None else matched:
         if index >= 0:
-            hits.extend(_find(index, text, data, work))
+            hits.extend(_find(index, text, data, work, depth == _DEPTH))
         elif depth and index == SPECIAL:
             hits.extend(_folded(text, depth, work))
         elif depth:
@@ -186,6 +186,8 @@ def _folded(text: str, depth: int, work: _Work) -> Iterator[_Hit]:
     if folded.text != text:
         for hit in _hits(folded.text, depth - 1, work):
             start, end = folded.span(hit.start, hit.end)
+            if hit.detector.doubt and text[start:end] == folded.text[hit.start : hit.end]:
+                continue  # The text as it came was asked.
             yield _Hit(start, start, end, hit.detector, hit.checked)
     if folded.read < len(text):
         yield _rest(folded.read, text)
@@ -207,8 +209,11 @@ def _decoded(text: str, data: bytes, depth: int, work: _Work) -> Iterator[_Hit]:
                     yield _Hit(first + begin, first + begin, first + stop, detector, checked)
 
 
-def _find(index: int, text: str, data: bytes, work: _Work) -> Iterator[_Hit]:
-    """Where one detector matches, and what its check says."""
+def _find(index: int, text: str, data: bytes, work: _Work, plain: bool) -> Iterator[_Hit]:
+    """Where one detector matches, and what its check says; doubts only in a text as it came.
+
+    Who hides a number knows what it is.
+    """
     table = work.table
     row, context = table.rows[index], table.contexts[index]
     near = None
@@ -230,7 +235,7 @@ def _find(index: int, text: str, data: bytes, work: _Work) -> Iterator[_Hit]:
         spans = _spans(row, candidate, work.left // row.cost)
         read = work.take(row.cost * max(0, len(spans) - 1))
         for begin, stop, checked in _accepted(row, candidate, spans):
-            if row.doubt and _doubted(row.doubt, text, first + begin, first + stop):
+            if plain and row.doubt and _doubted(row.doubt, text, first + begin, first + stop):
                 continue
             at = first + begin if row.split else whole
             yield _Hit(at, first + begin, first + stop, row, checked)
@@ -290,7 +295,8 @@ def _matches(pattern: Any, data: bytes) -> Iterator[tuple[int, int]]:
 
 
 class _Near:
-    """Answers whether a context word stands near a span: `reach` bytes before, or 30 after."""
+    """Answers whether a context word stands near a span: `reach` bytes before, or half as many
+    after (at least 30)."""
 
     def __init__(self, words: Iterable[tuple[int, int]], reach: int) -> None:
         found = list(words)
@@ -303,7 +309,7 @@ class _Near:
         if before >= 0 and start - self._ends[before] <= self._reach:
             return True
         after = bisect_left(self._starts, end)
-        return after < len(self._starts) and self._starts[after] - end <= min(30, self._reach)
+        return after < len(self._starts) and self._starts[after] - end <= max(30, self._reach // 2)
 
 
 class _Chars:

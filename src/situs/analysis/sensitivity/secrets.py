@@ -16,6 +16,20 @@ _PLACEHOLDER = re.compile(
     r"dummy|insert|replace|(?:my|the|some|a)?[_-]?(?:pass(?:word|wd)?|pwd|secret|token|key)s?$|"
     r"(?:api|secret|access)[_-]?key$|none$|null$|true$|false$|undefined$"
 )
+_SAMPLE = re.compile(
+    r"(?i)example|sample|(.)\1{5}|0123456789|1234567890|abcdefghij|your|my[_-]|-here|placeholder|"
+    r"dummy|redacted|changeme"
+)
+"""In a token whose prefix is right: nobody's."""
+
+_BODY = re.compile(r"(?is)PRIVATE\W+KEY(?:\W+BLOCK)?(.*)END")
+_FOUR = re.compile("[A-Za-z0-9+/]{4}")
+_COMMON = re.compile(
+    r"(?i)(?:p[a@]ss(?:w[o0]rd|wd|phrase)?|pwd|secret|admin|root|test(?:ing)?|user|demo|guest|qwerty|"
+    r"letmein|welcome|change ?me|foo|bar|abc|hello|hunter|token|key)[-_]?[0-9]{0,4}[!.]?$"
+)
+"""What everybody writes where a password goes."""
+
 _CODE = re.compile(
     r"\w+\(|[A-Za-z_]\w*\.[A-Za-z_]\w*(?:\.|$)|[A-Za-z_]\w*\[|process\.env|os\.|-?\d{1,5}$"
 )
@@ -47,7 +61,9 @@ def random_looking(bits: float) -> Callable[[str], bool | None]:
 
 def is_assigned_secret(text: str) -> bool | None:
     """Drops placeholders, code, and words; keeps what someone might really use as a secret."""
-    if _PLACEHOLDER.match(text) or _CODE.match(text):
+    if _PLACEHOLDER.match(text) or _CODE.match(text) or _COMMON.match(text):
+        return False
+    if _SAMPLE.search(text):
         return False
     kinds = sum(
         any(map(test, text)) for test in (str.isdigit, str.islower, str.isupper, _is_symbol)
@@ -82,7 +98,27 @@ def is_basic(text: str) -> bool | None:
 
 def is_aws_secret(text: str) -> bool | None:
     mixed = any(map(str.isupper, text)) and any(map(str.islower, text))
-    return None if mixed and entropy(text) >= 4.0 else False
+    return None if mixed and entropy(text) >= 4.0 and not _SAMPLE.search(text) else False
+
+
+def token(bits: float | None) -> Callable[[str], bool | None]:
+    """A check: not what documentation shows, and with `bits`, also looking random."""
+    random = None if bits is None else random_looking(bits)
+
+    def check(text: str) -> bool | None:
+        return False if _SAMPLE.search(text) else None if random is None else random(text)
+
+    return check
+
+
+def is_key_block(text: str) -> bool | None:
+    """Something between header and footer, if both are there: documentation shows dots."""
+    body = _BODY.search(text)
+    if body is None:
+        return None
+    held = body[1]
+    shown = len(held) < 80 and _SAMPLE.search(held)
+    return False if shown or not _FOUR.search(held) else None
 
 
 def is_url_password(text: str) -> bool | None:
@@ -99,8 +135,7 @@ def _is_symbol(char: str) -> bool:
 
 
 def _token(name: str, pattern: str, bits: float | None = None, score: float = 0.95) -> Detector:
-    check = None if bits is None else random_looking(bits)
-    return Detector(name, "credential", pattern, score, check=check)
+    return Detector(name, "credential", pattern, score, check=token(bits))
 
 
 _TOKENS = (
@@ -161,6 +196,7 @@ DETECTORS = (
         rf"(?:.{{0,900}}?{_RULE}{_LOOSE}{{0,4}}END[^\n]{{0,60}}KEY(?:{_LOOSE}{{1,4}}BLOCK)?"
         rf"{_LOOSE}{{0,4}}{_RULE}|[A-Za-z0-9+/=\s\\]*)",
         0.95,
+        check=is_key_block,
         gate=rf"(?i)BEGIN{_LOOSE}(?:[A-Z0-9]|{_LOOSE})*PRIVATE{_LOOSE}+KEY",
     ),
     Detector("putty_key", "private_key", r"(?i)PuTTY-User-Key-File-[0-9]:", 0.95),

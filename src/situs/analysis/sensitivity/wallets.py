@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 
-from situs.analysis.sensitivity.detector import Detector, after, words
+from situs.analysis.sensitivity.detector import Detector, words
+from situs.analysis.sensitivity.doubts import after
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _RIPPLE = "rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz"

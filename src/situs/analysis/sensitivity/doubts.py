@@ -1,0 +1,120 @@
+"""What speaks against a number: it is called something else, or stands in prose by itself."""
+
+from __future__ import annotations
+
+import re
+
+from situs.analysis.sensitivity.detector import Doubt, words
+
+_LINE = r"[^.;!?\n]{0,40}\Z"
+
+
+def after(*alternatives: str) -> Doubt:
+    """Doubts what one of these words stands before, in the same clause."""
+    last = re.compile(words(*alternatives) + _LINE)
+    return lambda before, _, behind: last.search(before) is not None
+
+
+_OTHERWISE = after(
+    *(
+        "ids?",
+        "uu?id",
+        "no",
+        "nr",
+        "num(?:ber)?",
+        "code",
+        "key",
+        "hash",
+        "version",
+        "build",
+        "index",
+    ),
+    *(
+        "order",
+        "ref(?:erence)?",
+        "tracking",
+        "invoice",
+        "ticket",
+        "case",
+        "claim",
+        "contract",
+        "lot",
+    ),
+    *(
+        "serial",
+        "sku",
+        "parts?",
+        "items?",
+        "models?",
+        "catalog(?:ue)?",
+        "batch",
+        "product",
+        "article",
+    ),
+    *("booking", "shipment", "parcel", "session", "request", "transaction", "trace", "span", "job"),
+    *(
+        "timestamp",
+        "isbn",
+        "imei",
+        "barcode",
+        "upc",
+        "ean",
+        "gtin",
+        "asin",
+        "record",
+        "row",
+        "event",
+    ),
+    *(
+        "customer",
+        "user",
+        "member",
+        "device",
+        "sensor",
+        "node",
+        "document",
+        "file",
+        "issue",
+        "test",
+    ),
+    *("cas", "component", "replacement", "fits", "compatible"),
+)
+_FIELD = re.compile(r"[A-Za-z_]{2,}[\"']?\s{0,2}[:=]\s{0,2}[\"']?\Z")
+_WORD = re.compile(r"(?<![\w./\-])[a-z]{2,}(?![\w/\-])")
+
+
+def is_called_otherwise(before: str, text: str, behind: str) -> bool:
+    """Whether a number stands behind a word for another number, or among words of a sentence.
+
+    For numbers with a weak check: the sentence itself would say what they are.
+    """
+    if _OTHERWISE(before, text, behind) or _FIELD.search(before):
+        return True
+    line = f"{before.rpartition(chr(10))[2]} {behind.partition(chr(10))[0]}"
+    return len(_WORD.findall(line)) > 1
+
+
+_HASH = re.compile(r"[0-9A-Fa-f\-]*\Z"), re.compile(r"[0-9A-Fa-f\-]*")
+_LONG = 28
+
+
+def is_card_otherwise(before: str, text: str, behind: str) -> bool:
+    """The same for digits in one piece (groups are a sign of their own), or inside of a hash."""
+    if text.isdigit() and is_called_otherwise(before, text, behind):
+        return True
+    head, tail = _HASH[0].search(before), _HASH[1].match(behind)
+    around = f"{head.group() if head else ''}{tail.group() if tail else ''}"
+    return len(around) + len(text) >= _LONG and any(map(str.isalpha, around))
+
+
+def is_in_url(before: str, text: str, behind: str) -> bool:
+    """Whether an e-mail address is rather the password and the host of a URL."""
+    return _AUTHORITY.search(before) is not None
+
+
+def is_zeroed(before: str, text: str, behind: str) -> bool:
+    """Whether a telephone number is digits alone that happen to begin with 00."""
+    return text.startswith("00") and text.isdigit()
+
+
+_AUTHORITY = re.compile(r"://[^\s/]*:\Z")
