@@ -26,7 +26,7 @@ CLASSES = (
 Floats = NDArray[np.float32]
 Say = Callable[[str], None]
 
-EPOCHS, BATCH, RATE, DECAY = 8, 256, 0.25, 2e-4
+EPOCHS, BATCH, RATE, DECAY = 6, 256, 0.15, 1e-4
 MARK_WEIGHT = 0.15
 """How much a mark counts beside the n-grams, whose vector has length 1."""
 

@@ -98,13 +98,13 @@ Rows = Iterator[tuple[str, str, str]]
 
 
 def _dolly(folder: Path) -> Rows:
-    for row in _lines(folder / "dolly15k/train.jsonl.gz"):
+    for row in lines(folder / "dolly15k/train.jsonl.gz"):
         yield row["instruction"], row["context"] or "", DOLLY[row["category"]]
 
 
 def _seeds(folder: Path) -> Rows:
     labels = {index: label for label, many in _SEEDS.items() for index in many}
-    for index, row in enumerate(_lines(folder / "self-instruct/data/seed_tasks.jsonl")):
+    for index, row in enumerate(lines(folder / "self-instruct/data/seed_tasks.jsonl")):
         if index in labels:
             for one in row["instances"][:3]:
                 yield row["instruction"], one["input"], labels[index]
@@ -117,18 +117,18 @@ def _p3(folder: Path) -> Rows:
         label = next((label for start, label in _P3 if file.stem.startswith(start)), "")
         if label:
             count = 12 if label != "rewriting" else 40
-            for row in islice(_lines(file), count):
+            for row in islice(lines(file), count):
                 yield row["prompt"], "", label
 
 
 def _code(folder: Path) -> Rows:
-    for index, row in enumerate(_lines(folder / "human-eval/data/HumanEval.jsonl.gz")):
+    for index, row in enumerate(lines(folder / "human-eval/data/HumanEval.jsonl.gz")):
         ask = _nth(ways()["code"], index) if index % 3 else ""
         yield (ask, row["prompt"], "code") if ask else (row["prompt"], "", "code")
 
 
 def _mbpp(folder: Path) -> Rows:
-    for index, row in enumerate(islice(_lines(folder / "OckBench/data/mbpp.jsonl"), 500)):
+    for index, row in enumerate(islice(lines(folder / "OckBench/data/mbpp.jsonl"), 500)):
         text = row.get("problem") or row.get("text") or row.get("prompt") or ""
         yield text, "", "code"
         if index % 4 == 0:
@@ -147,7 +147,7 @@ def _apis(folder: Path) -> Rows:
     """Questions that are answered by calling a function, half of them with the tools listed."""
     place = folder / "gorilla/berkeley-function-call-leaderboard/bfcl_eval/data"
     for name in ("BFCL_v4_live_simple", "BFCL_v4_simple_python", "BFCL_v4_multiple"):
-        for index, row in enumerate(islice(_lines(place / f"{name}.json"), 200)):
+        for index, row in enumerate(islice(lines(place / f"{name}.json"), 200)):
             asked = row["question"][0][-1]["content"]
             tools = json.dumps(row["function"], ensure_ascii=False)[:1500]
             yield _nth(ways()["tools"], index).format(asked=asked, tools=tools), "", "agent_step"
@@ -166,7 +166,7 @@ def _systems(folder: Path) -> Rows:
 
 def _school(folder: Path) -> Rows:
     place = folder / "grade-school-math/grade_school_math/data/train.jsonl"
-    for index, row in enumerate(islice(_lines(place), 500)):
+    for index, row in enumerate(islice(lines(place), 500)):
         ask = _nth(ways()["reasoning"], index // 3) if index % 3 == 0 else ""
         yield (ask, row["question"], "reasoning") if ask else (row["question"], "", "reasoning")
 
@@ -181,7 +181,7 @@ def _hard(folder: Path) -> Rows:
 def _exams(folder: Path) -> Rows:
     """Exam questions: those to be worked out are reasoning, those to be known are questions."""
     count: dict[str, int] = {}
-    for row in _lines(folder / "routellm/mmlu.jsonl.gz"):
+    for row in lines(folder / "routellm/mmlu.jsonl.gz"):
         domain = row["domain"]
         label = "reasoning" if domain in _WORKED_OUT else "open_qa" if domain in _KNOWN else ""
         count[domain] = count.get(domain, 0) + 1
@@ -216,7 +216,7 @@ def _sentences(folder: Path) -> Rows:
     ]
     english = [
         part.strip()
-        for row in islice(_lines(folder / "dolly15k/train.jsonl.gz"), 3000)
+        for row in islice(lines(folder / "dolly15k/train.jsonl.gz"), 3000)
         if row["context"] and digest(row["instruction"]) % APART
         for part in row["context"].split(". ")[:2]
         if 40 < len(part) < 400
@@ -237,7 +237,7 @@ def _other_tongues(folder: Path) -> Rows:
     """Instructions in other languages than English, written for this project."""
     given = [
         row["context"][:800]
-        for row in islice(_lines(folder / "dolly15k/train.jsonl.gz"), 2000)
+        for row in islice(lines(folder / "dolly15k/train.jsonl.gz"), 2000)
         if row["context"] and digest(row["instruction"]) % APART
     ]
     for label, many in ways()["tongues"].items():
@@ -254,7 +254,8 @@ def _conversations(file: Path) -> Iterator[str]:
             yield one[0]
 
 
-def _lines(file: Path) -> Iterator[Any]:
+def lines(file: Path) -> Iterator[Any]:
+    """The objects of a file of JSON lines, plain or gzip."""
     opened: Callable[..., Any] = gzip.open if file.suffix == ".gz" else open
     with opened(file, "rt", encoding="utf-8") as rows:
         for line in rows:
@@ -332,7 +333,7 @@ _P3 = (
     ("trec", "classification"), ("yelp", "classification"), ("app_reviews_c", "classification"),
     ("glue_mrpc_same", "classification"), ("glue_mrpc_equivalent", "classification"),
     ("glue_qqp", "classification"), ("paws_labeled_final_paraphrase_task", "rewriting"),
-    ("glue_mrpc_paraphrase", "rewriting"), ("glue_mrpc_generate_paraphrase", "rewriting"),
+    ("glue_mrpc_paraphrase", "classification"), ("glue_mrpc_generate", "rewriting"),
     ("cnn_dailymail_3_0_0_generate_story", ""), ("cnn_dailymail_3_0_0_spice", ""),
     ("cnn_dailymail_3_0_0_write_an_outline", ""), ("cnn_dailymail", "summarisation"),
     ("gigaword_in", "summarisation"), ("gigaword_TLDR", "summarisation"),

@@ -1,0 +1,90 @@
+"""How demanding is it, and how long will the answer be? Linear heads over the task head's features.
+
+Complexity was fitted on exam questions, the only public prompts with the results of many models;
+for other tasks it says the task's usual class, and that it is unsure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from situs.analysis.features import rows
+from situs.analysis.task import NEEDS
+from situs.analysis.task_head import asked, marked
+from situs.core.capability import CapabilityClass
+from situs.core.heads import Guess, Seen, Span
+
+BITS = 12
+"""Tables have 2**12 rows, for n-grams and marks alike."""
+
+CHARS_PER_TOKEN = 4.0
+"""How answers that are known in characters were counted."""
+
+CLASSES = (CapabilityClass.SMALL, CapabilityClass.MEDIUM, CapabilityClass.FRONTIER)
+"""Those with results to fit on, in order; there are none for smaller ones."""
+
+_OPTION = ("\nA. ", "\nA) ", "\n(A)")
+
+
+def complexity_head(
+    arrays: Mapping[str, Any], settings: Mapping[str, Any]
+) -> Callable[[Seen, str], Guess]:
+    """From an artefact: the smallest class of model that will do, and how probable it is that an
+    answer of this class is right.
+
+    `settings["enough"]` is the probability from which a class will do; where none reaches it, the
+    highest answers. Outside `settings["tasks"]` it says the task's prior, unsure.
+    """
+    table, bias, scale = arrays["table"], arrays["bias"], arrays["scale"]
+    enough, fitted = float(settings["enough"]), frozenset(settings["tasks"])
+
+    def complexity(seen: Seen, task: str) -> Guess:
+        if task not in fitted and not any(one in seen.text for one in _OPTION):
+            return Guess(NEEDS.get(task, CapabilityClass.MEDIUM).value, 0.5, unsure=True)
+        said = _summed(table, scale, seen) + bias
+        right = np.maximum.accumulate(1 / (1 + np.exp(-said)))
+        place = int(np.argmax(right >= enough)) if right[-1] >= enough else len(CLASSES) - 1
+        return Guess(CLASSES[place].value, float(right[place]), bool(right[place] < enough))
+
+    return complexity
+
+
+def length_head(
+    arrays: Mapping[str, Any], settings: Mapping[str, Any]
+) -> Callable[[Seen, str], Span]:
+    """From an artefact: the tokens of the answer, log-normal for each task."""
+    table, scale, base, spread = (arrays[one] for one in ("table", "scale", "base", "spread"))
+    places = {task: place for place, task in enumerate(settings["tasks"])}
+
+    def length(seen: Seen, task: str) -> Span:
+        place = places.get(task, len(places))
+        said = float(sizes(seen) @ base[place])
+        said += float(_summed(table, scale, seen)[0]) * settings["weights"].get(task, 0.0)
+        low, high = spread[place]
+        return Span(math.exp(said + low), math.exp(said), math.exp(said + high))
+
+    return length
+
+
+def sizes(seen: Seen) -> NDArray[np.float32]:
+    """1, and the logarithms of how much is asked and how much is given, in characters."""
+    part = len(asked(seen.text))
+    return np.array([1, math.log1p(part), math.log1p(max(len(seen.text) - part, 0))], np.float32)
+
+
+def features(seen: Seen) -> NDArray[np.intp]:
+    """Rows of the tables."""
+    grams, marks = marked(seen)
+    return rows(np.concatenate((grams, marks)), BITS)
+
+
+def _summed(table: Any, scale: Any, seen: Seen) -> NDArray[np.float32]:
+    found = features(seen)
+    total = table[found].sum(axis=0, dtype=np.int32) * scale
+    said: NDArray[np.float32] = total / np.float32(math.sqrt(len(found)))
+    return said
