@@ -1,0 +1,78 @@
+"""Which models share a tokenizer, and what their chat templates add."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+UNKNOWN = "default"
+"""The family of models that are not known: the most that any family of today would need."""
+
+
+class Template(Struct, frozen=True):
+    """Tokens that a chat template adds: to each message (its role included), and once.
+
+    `system` is put before a chat that has no system message of its own.
+    """
+
+    message: int
+    once: int
+    system: int = 0
+
+
+TEMPLATES: dict[str, Template] = {
+    "cl100k": Template(4, 3),
+    "o200k": Template(4, 3),
+    "llama3": Template(5, 30),
+    "qwen": Template(5, 3),
+    "qwen35": Template(5, 3),
+    "gemma": Template(5, 4),
+    "deepseek": Template(1, 2),
+    "mistral": Template(2, 1),
+    "tekken": Template(2, 1),
+    "llama2": Template(5, 1),
+    "claude": Template(4, 3),
+    "smollm2": Template(5, 3, 22),
+    "bert": Template(0, 2),
+    UNKNOWN: Template(5, 5),
+}
+"""From the templates that the models are published with; llama3's writes two dates, too. OpenAI's
+are from its cookbook, Anthropic's is a guess."""
+
+_FAMILIES: tuple[tuple[str, str], ...] = tuple(
+    (family, rf"(?<![a-z0-9])(?:{words})")
+    for family, words in (
+        ("bert", r"bert|distilbert|all-minilm|minilm|bge(?!-m3)|gte-(?!qwen)|nomic-embed"),
+        ("smollm2", r"smollm2?(?!3)(?![0-9])"),
+        ("llama3", r"smollm3|(?:deepseek-r1-)?distill-llama"),
+        ("qwen", r"distill-qwen"),
+        ("o200k", r"o200k|gpt-?4o|gpt-?4\.[15]|gpt-?[5-9]|gpt-oss|chatgpt-4o|o[1-9](?![a-z0-9])"),
+        ("o200k", r"phi-?4-mini"),
+        ("cl100k", r"cl100k|gpt-?4|gpt-?3\.5|gpt-35|text-embedding-(?:3|ada)|phi-?4"),
+        ("llama2", r"phi-?3|llama-?2|codellama|code-llama|tinyllama|vicuna"),
+        ("llama3", r"llama-?3|meta-llama-3|llama-v3"),
+        (UNKNOWN, r"llama-?[4-9]"),
+        ("llama2", r"llama"),
+        ("tekken", r"tekken|mistral-nemo|mistral-(?:small|medium|large-3)|ministral|pixtral"),
+        ("tekken", r"devstral|magistral|voxtral"),
+        ("mistral", r"mistral|mixtral|codestral|mathstral|zephyr"),
+        ("gemma", r"gemma|gemini|codegemma|paligemma"),
+        ("qwen35", r"qwen-?3[._][5-9]|qwen3[5-9]|qwen-?[4-9]"),
+        ("qwen", r"qwen|qwq|qvq|codeqwen"),
+        ("deepseek", r"deepseek"),
+        ("claude", r"claude|anthropic"),
+    )
+)
+_PATTERNS = tuple((family, re.compile(words)) for family, words in _FAMILIES)
+
+
+def family_of(name: str) -> str:
+    """The family of a model by its name, a GGUF architecture or a tokenizer's name; or `default`.
+
+    The first rule that matches holds: `deepseek-r1-distill-qwen-7b` has Qwen's tokenizer.
+    """
+    if name in TEMPLATES:
+        return name
+    word = name.lower().replace("_", "-").replace(" ", "-")
+    return next((family for family, pattern in _PATTERNS if pattern.search(word)), UNKNOWN)
