@@ -7,7 +7,7 @@ from situs.core.request import Modality, Request
 from situs.core.snapshot import Labels
 
 DEFAULT_FLOORS: dict[str, Label] = {
-    **dict.fromkeys(("organisation", "url", "date"), Label.PUBLIC),
+    **dict.fromkeys(("location", "organisation", "url", "date"), Label.PUBLIC),
     **dict.fromkeys(
         ("person", "email", "phone", "address", "ip", "mac", "bic", "company_id"), Label.INTERNAL
     ),

@@ -75,8 +75,9 @@ _FAMILIES: dict[str, str] = {
         "national_id",
     ),
 }
-_AS_ONE = {"date_of_birth": "date"}
-"""A date of birth is a date where the gold type is only that, and the other way round."""
+_AS_ONE = {"date_of_birth": "date", "location": "address"}
+"""A date of birth is a date where the gold type is only that, and the other way round;
+a place that is only mentioned is of the family of addresses, as gold types have it."""
 
 
 class _Span(Struct, frozen=True):
