@@ -22,6 +22,7 @@ import argparse
 import hashlib
 import json
 import random
+import sys
 import sysconfig
 import time
 from collections import Counter
@@ -59,8 +60,8 @@ from situs.learning.names_templates import KINDS, Labelled, filled, templates
 from situs.learning.names_values import Invent, gather
 from situs.studies.eval_sensitivity import evaluate
 
-FIRST = Plan(steps=2400, rate=4e-3)
-SECOND = Plan(steps=400, rate=2e-3, seed=5)
+FIRST = Plan(steps=2000, rate=4e-3)
+SECOND = Plan(steps=250, rate=2e-3, seed=5)
 FOLDS = 5
 SETTINGS: dict[str, Any] = {
     "kinds": list(KINDS),
@@ -115,7 +116,7 @@ def started(folder: Path, given: Material) -> dict[str, Any]:
     """The weights before any template, kept in the folder: `train` and `folds` both begin so."""
     kept = folder / "first.npz"
     if not kept.exists():
-        np.savez(kept, **fit(given.parts, FIRST))
+        np.savez(kept, **fit(given.parts, FIRST, say=progress))
     with np.load(kept) as arrays:
         return {name: arrays[name] for name in arrays.files}
 
@@ -126,7 +127,7 @@ def second(given: Material, chosen: Iterable[Template], first: dict[str, Any]) -
     texts = (recased(refilled(one, given.invent), given.draw) for _ in range(80) for one in found)
     rows = encoded(texts, given.reader, invented=True)
     shares = [(part, weight * 0.62) for part, weight in given.parts]
-    return fit([*shares, (rows, 0.4)], SECOND, first)
+    return fit([*shares, (rows, 0.4)], SECOND, first, progress)
 
 
 def prose(folder: Path) -> Iterator[Labelled]:
@@ -265,6 +266,10 @@ def speed() -> dict[str, Any]:
         best = min(spent)
         found[name] = {"tokens": tokens, "ms": round(best, 3), "ms_per_1000": best / tokens * 1000}
     return found
+
+
+def progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def newest() -> Path:
