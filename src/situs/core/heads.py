@@ -53,6 +53,20 @@ class Seen(Struct, frozen=True):
     pieces: tuple[Any, Any, Any]
 
 
+class Ground(Struct, frozen=True):
+    """What comparing texts stands on, whatever the routes are.
+
+    `gist` gives a text's vector from a static table in microseconds: about where `encode` would
+    point, in other dimensions. `ordinary` are texts of no route in particular.
+    """
+
+    gist: Callable[[Seen], Any] | None = None
+    ordinary: tuple[str, ...] = ()
+
+
+NO_GROUND = Ground()
+
+
 class Heads(Struct, frozen=True):
     """The functions; None where there is none: then a rule answers, or nobody.
 
@@ -60,7 +74,8 @@ class Heads(Struct, frozen=True):
     says the capability class that will do and `length` the tokens of the answer. `names` finds
     persons, addresses and organisations (`name_kinds`) in the texts of a request. `tokens` counts
     those of UTF-8 text for a model's family, `capable` says how probable an acceptable answer of a
-    model is. `encode` is the deep tier. `digests` names the artefacts.
+    model is. `encode` is the deep tier, `ground` what comparing texts stands on. `digests` names
+    the artefacts.
     """
 
     task: Callable[[Seen, Any | None], Guess] | None = None
@@ -70,6 +85,7 @@ class Heads(Struct, frozen=True):
     tokens: Callable[[bytes, str], float] | None = None
     capable: Callable[[Seen, str], Guess] | None = None
     encode: Encode | None = None
+    ground: Ground = NO_GROUND
     finds_names: FindsNames = FindsNames.AUTO
     name_kinds: tuple[str, ...] = ("person", "address", "organisation")
     digests: dict[str, str] = {}

@@ -1,0 +1,125 @@
+"""A text as routes compare it: what it is spelt like, what it means, and windows of a long one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from situs.analysis.features import rows
+from situs.core.heads import Seen
+
+Vector = NDArray[np.float32]
+
+SPELT = 2048
+"""Dimensions of the sketch: enough that routes of few samples are told apart as well as by 8,192."""
+
+_KINDS = (2.0, 1.0, 1.0, 1.0, 1.0)
+"""How much words, pairs and runs of 3, 4 and 5 bytes weigh."""
+
+_BITS = 16
+_SHIFT = np.uint32(32 - int(np.log2(SPELT)))
+_LOW, _HALF = np.uint32(1), np.uint32(15)
+_FIRST, _SECOND = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
+
+
+def weigh(texts: Sequence[Seen], routes: Sequence[int], count: int) -> Vector:
+    """The weight of each feature: what few of `count` routes have weighs more."""
+    found = np.zeros(len(_KINDS) << _BITS, np.float32)
+    of_route: list[list[NDArray[np.uint32]]] = [[] for _ in range(count)]
+    for text, route in zip(texts, routes, strict=True):
+        of_route[route].append(_keys(text))
+    for keys in of_route:
+        found[np.unique(np.concatenate(keys))] += 1
+    weights = np.log((2 + count) / (0.5 + found)).reshape(len(_KINDS), -1)
+    return (weights * np.array(_KINDS)[:, None]).ravel().astype(np.float32)
+
+
+def spelt(text: Seen, weights: Vector) -> Vector:
+    """A sketch of unit length: the product of two is about the cosine of their weighted features.
+
+    Each feature is added to one place, with a sign (Charikar et al., Finding Frequent Items, 2002).
+    """
+    keys = _keys(text)
+    mixed = keys * _FIRST
+    mixed ^= mixed >> _HALF
+    mixed *= _SECOND
+    signed = np.where(mixed & _LOW, weights[keys], -weights[keys])
+    return unit(np.bincount(mixed >> _SHIFT, signed, SPELT).astype(np.float32))
+
+
+def _keys(text: Seen) -> NDArray[np.uint32]:
+    kinds = (text.words, text.pairs, *text.pieces)
+    parts = [
+        (hashes >> np.uint32(32 - _BITS)) + np.uint32(kind << _BITS)
+        for kind, hashes in enumerate(kinds)
+    ]
+    return np.unique(np.concatenate(parts))
+
+
+def unit(vectors: Any) -> Any:
+    """At length 1, each; zeros stay."""
+    lengths = np.sqrt((vectors * vectors).sum(-1, keepdims=True))
+    return vectors / np.maximum(lengths, np.float32(1e-9))
+
+
+class Gist(Struct, frozen=True):
+    """A static table, distilled from an encoder: the sum of a text's rows points where it would.
+
+    `table` has int8 rows for words (2**`word_bits`), then runs of 4 and 5 bytes, then pairs of
+    words (2**`bits` each).
+    """
+
+    table: NDArray[np.int8]
+    word_bits: int
+    bits: int
+
+    def __call__(self, text: Seen) -> Vector:
+        words = rows(text.words, self.word_bits)
+        pieces = np.unique(np.concatenate([rows(kind, self.bits) for kind in text.pieces[1:]]))
+        pairs = rows(text.pairs, self.bits)
+        base = 1 << self.word_bits
+        found = np.zeros(self.table.shape[1], np.float32)
+        parts = ((words, 0, 1.0), (pieces, base, 1.0), (pairs, base + (1 << self.bits), 0.5))
+        for places, start, weight in parts:
+            if len(places):
+                total = self.table[places + start].sum(0, dtype=np.int32)
+                found += total * np.float32(weight / np.sqrt(len(places)))
+        return unit(found)
+
+
+def gist(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> Gist:
+    """From an artefact's arrays and settings."""
+    return Gist(arrays["table"], settings["word_bits"], settings["bits"])
+
+
+WINDOW, WINDOWS = 240, 6
+"""Characters of a window of a long text (some 60 tokens), and how many are looked at."""
+
+
+def windows(text: str) -> list[str]:
+    """The text, or windows of a long one: its head, its tail, and some spread between them.
+
+    Each begins and ends between words, where there are any.
+    """
+    text = text.strip()
+    if len(text) <= WINDOW + WINDOW // 2:
+        return [text]
+    step = (len(text) - WINDOW) / (WINDOWS - 1)
+    count = WINDOWS if step >= WINDOW else max(2, -(-len(text) // WINDOW))
+    step = (len(text) - WINDOW) / (count - 1)
+    return [_between(text, round(place * step)) for place in range(count)]
+
+
+def _between(text: str, start: int) -> str:
+    """`WINDOW` characters from `start`, without the words that its borders cut."""
+    end = start + WINDOW
+    part = text[start:end]
+    if start and not text[start - 1].isspace():
+        part = part.partition(" ")[2] or part
+    if end < len(text) and not text[end].isspace():
+        part = part.rpartition(" ")[0] or part
+    return part.strip() or part
