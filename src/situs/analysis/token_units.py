@@ -30,7 +30,10 @@ class Units(NamedTuple):
     @property
     def sizes(self) -> NDArray[np.intp]:
         """Characters of each unit."""
-        return np.diff(self.starts, append=len(self.codes))
+        sizes = np.empty_like(self.starts)
+        np.subtract(self.starts[1:], self.starts[:-1], out=sizes[:-1])
+        sizes[-1:] = len(self.codes) - self.starts[-1:]
+        return sizes
 
 
 def _powers(base: int) -> NDArray[np.uint32]:
@@ -115,7 +118,8 @@ def _border_rules() -> NDArray[np.bool_]:
     start &= ~((before == SPACE) & worded[here])
     start &= ~((before == SIGN) & (here == LETTER) & (first != SIGN) & (first != SPACE))
     start &= ~((before == SIGN) & (here == BREAK))
-    return start.ravel()
+    rules: NDArray[np.bool_] = start.ravel()
+    return rules
 
 
 _BORDERS = _border_rules()
