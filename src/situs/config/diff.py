@@ -172,6 +172,8 @@ def _weight(path: _Path, was: Any, now: Any, configs: tuple[Config, Config]) -> 
             return Weight.SOVEREIGNTY
         case ("labels", "floors", _) | ("defaults", "label" | "unread_label"):
             return Weight.LOOSER if Label(now) < Label(was) else Weight.SOVEREIGNTY
+        case ("labels", "lists", _, *part):
+            return _weight_of_list(part, was, now)
         case ("analysis", "names"):
             return Weight.LOOSER if now == FindsNames.NEVER else Weight.SOVEREIGNTY
         case ("analysis", "artefacts", "names"):
@@ -183,6 +185,20 @@ def _weight(path: _Path, was: Any, now: Any, configs: tuple[Config, Config]) -> 
         case ("deployments", name, *parts):
             return _weight_of_deployment(name, parts, now, configs)
     return Weight.PLAIN
+
+
+def _weight_of_list(part: list[str], was: Any, now: Any) -> Weight:
+    """Of own words and patterns: fewer of them, a lower label, or fewer tenants they are for."""
+    match part:
+        case []:
+            looser = now is None
+        case ["label"]:
+            looser = Label(now) < Label(was)
+        case ["tenants"]:
+            looser = bool(now) and not (was and set(was) <= set(now))
+        case _:
+            looser = not set(was) <= set(now)
+    return Weight.LOOSER if looser else Weight.SOVEREIGNTY
 
 
 def _weight_of_door(door: str, was: Any, now: Any) -> Weight:

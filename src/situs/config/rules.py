@@ -6,10 +6,11 @@ about a part in which something else is wrong already.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from situs.analysis.sensitivity.lists import problem
 from situs.config import countries
 from situs.config.problems import Path, Report, nearest
 from situs.config.route_rules import check_routes
@@ -69,6 +70,22 @@ def _check_labels(config: Config, kinds: Iterable[str], report: Report) -> None:
         if kind not in known:
             what = "no detector finds this kind, so the floor has no effect"
             report.add(("labels", "floors", kind), what, nearest=nearest(kind, known))
+    _check_lists(config, known, report)
+
+
+def _check_lists(config: Config, known: Sequence[str], report: Report) -> None:
+    for kind, own in config.labels.lists.items():
+        path = ("labels", "lists", kind)
+        if kind in known:
+            report.add(path, "is also a kind that Situs finds itself; choose another name")
+        if not own.keywords and not own.patterns:
+            report.add(path, "needs keywords or patterns, or nothing is ever found")
+        for place, keyword in enumerate(own.keywords):
+            if not keyword.strip():
+                report.add((*path, "keywords", str(place)), "holds no word")
+        for place, pattern in enumerate(own.patterns):
+            if said := problem(pattern):
+                report.add((*path, "patterns", str(place)), said)
 
 
 def _check_names(config: Config, report: Report) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from situs.config.analysis import Analysis
+from situs.config.lists import WordList
 from situs.config.routing import Route
 from situs.core.capability import CapabilityClass
 from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
@@ -162,6 +163,9 @@ class Labels(_Section, frozen=True, kw_only=True):
     floors: Annotated[
         dict[Kind, Label],
         Meta(description="The least label of a request with a finding of this kind."),
+    ] = {}
+    lists: Annotated[
+        dict[Kind, WordList], Meta(description="Own words and patterns, by a kind of their own.")
     ] = {}
 
 

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from situs.config.build import (
     fleet_of,
     labels_of,
     policy_paths,
+    tables_of,
     upstream_model,
 )
 from situs.config.load import default_config, load, parse
@@ -113,7 +115,8 @@ def test_a_changed_fact_changes_the_digest(old, new):
 
 def test_labels_are_the_table_with_the_configured_changes():
     labels = labels_of(load(EXAMPLE), DEFAULT_FLOORS)
-    assert labels.floors == {**DEFAULT_FLOORS, "email": Label.CONFIDENTIAL}
+    own = {"email": Label.CONFIDENTIAL, "project_name": Label.INTERNAL}
+    assert labels.floors == {**DEFAULT_FLOORS, **own}
     assert DEFAULT_FLOORS["email"] is Label.INTERNAL
     assert (labels.default, labels.unread) == (Label.PUBLIC, Label.INTERNAL)
 
@@ -129,3 +132,18 @@ def test_an_endpoint_says_what_to_call_and_whom_to_ask_for():
     assert there.endpoint is not None
     assert base_url(there.endpoint) == "https://llm.example.com/v1"
     assert (upstream_model(there), upstream_model(here)) == ("large-2026-01", "smollm2")
+
+
+LISTS = """  lists:
+    patient: {label: restricted, patterns: ['P-[0-9]+'], tenants: [clinic]}
+"""
+
+
+def test_each_tenant_is_read_with_its_own_lists():
+    config = parse(re.sub("  lists:.*\n", LISTS, EXAMPLE.read_text()))
+    assert labels_of(config, DEFAULT_FLOORS).floors["patient"] is Label.RESTRICTED
+    tables = tables_of(config)
+    kinds = {tenant: {row.kind for row in table.rows} for tenant, table in tables.items()}
+    assert kinds["clinic"] - kinds[""] == {"patient"}
+    assert "project_name" in kinds[""]
+    assert tables_of(default_config()) == {}

@@ -89,6 +89,12 @@ def changes(*edits: tuple[str, str]):
         ("email: confidential", "email: public", "labels.floors.email", LOOSER),
         ("email: confidential", "email: restricted", "labels.floors.email", JUDGED),
         ("{email: confidential}", "{}", "labels.floors.email", LOOSER),
+        (
+            "floors: {email: confidential}",
+            "floors: {email: confidential}\n  lists: {own: {label: internal, keywords: [x]}}",
+            "labels.lists.own",
+            JUDGED,
+        ),
         ("server:", "defaults: {label: internal}\nserver:", "defaults.label", JUDGED),
         ("server:", "defaults: {objective: best}\nserver:", "defaults.objective", PLAIN),
         ("server:", "policy: {paths: [x.rego]}\nserver:", "policy.paths", JUDGED),

@@ -121,6 +121,16 @@ def test_the_base_of_these_tests_is_sound():
         ("  here:", "  auto:", "13: deployments.auto: reserved"),
         ("  here:", "  large:", "13: deployments.large: is also the name of a model"),
         ("email: internal", "emial: internal", "5: labels.floors.emial: no detector .* mean email"),
+        *(
+            ("floors: {email: internal}", f"lists: {{{own}}}", f"5: labels.lists.{said}")
+            for own, said in (
+                ("a: {label: internal, patterns: ['(']}", r"a.patterns.0: not an RE2 expression"),
+                ("a: {label: internal, patterns: [x, 'y*']}", r"a.patterns.1: matches the empty"),
+                ("a: {label: internal}", "a: needs keywords or patterns"),
+                ("a: {label: internal, keywords: [' ']}", r"a.keywords.0: holds no word"),
+                ("email: {label: internal, keywords: [x]}", "email: is also a kind"),
+            )
+        ),
         # What cannot be true, or has no effect.
         ("label: public", "unread_label: public", "4: defaults.unread_label: expected internal"),
         ("owned: false", "owned: true", "8: loci.cloud.owned: nobody owns"),
