@@ -217,7 +217,7 @@ def encoded(texts: Iterable[Labelled], reader: Reader, invented: bool = False) -
     """Texts as the tagger sees them, with `PAD` empty tokens after each."""
     rows, tags = [np.zeros((PAD, LANES), np.uint16)], [np.full(PAD, -1, np.int8)]
     for text, spans in texts:
-        tokens = reader.read(text)
+        tokens = reader.read([text])
         if not len(tokens.start):
             continue
         tag = np.zeros(len(tokens.start) + PAD, np.int8)

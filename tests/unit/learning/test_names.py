@@ -133,7 +133,7 @@ def test_tokens_are_tagged_where_their_names_stand():
 def test_words_are_on_the_lists_they_come_from():
     table = lists(VALUES)
     reader = Reader(table)
-    lanes = reader.read("Nepal avenue gmbh zzyzx").rows[:, 5] - (ROWS - 256)
+    lanes = reader.read(["Nepal avenue gmbh zzyzx"]).rows[:, 5] - (ROWS - 256)
     assert [int(lane) & 0b1110000 for lane in lanes] == [16, 32, 64, 0]
 
 

@@ -53,22 +53,20 @@ class _Tagger:
         self._limits = np.array([thresholds[kind] for kind in self._kinds], np.float32)
 
     def find(self, texts: Sequence[str]) -> list[Finding]:
-        found: list[Finding] = []
-        for part, text in enumerate(texts):
-            tokens = self._reader.read(text)
-            if len(tokens.start):
-                found.extend(self._found(part, tokens, self.probabilities(tokens.rows)))
-        return found
+        tokens = self._reader.read(texts)
+        return list(self._found(tokens, self.probabilities(tokens))) if len(tokens.part) else []
 
-    def probabilities(self, rows: Numbers) -> Weights:
-        """For each token: none, then begin and inside of each kind."""
-        padded = np.zeros((len(rows) + 2 * REACH, LANES), np.intp)
-        padded[REACH : REACH + len(rows)] = rows
+    def probabilities(self, tokens: Tokens) -> Weights:
+        """For each token: none, then begin and inside of each kind. Texts do not see each other."""
+        size, place = len(tokens.part), np.arange(len(tokens.part)) + REACH * (tokens.part + 1)
+        padded = np.zeros((int(place[-1]) + 1 + REACH, LANES), np.intp)
+        padded[place] = tokens.rows
         blocks = [
             self._block(padded[first : first + _BLOCK + 2 * REACH])
-            for first in range(0, len(rows), _BLOCK)
+            for first in range(0, len(padded) - 2 * REACH, _BLOCK)
         ]
-        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        scores = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        return scores if len(scores) == size else scores[place - REACH]
 
     def _block(self, rows: Numbers) -> Weights:
         summed = self._table.take(rows[:, 0], axis=0).astype(np.int16)
@@ -91,7 +89,7 @@ class _Tagger:
         scores /= scores.sum(axis=1, keepdims=True)
         return scores
 
-    def _found(self, part: int, tokens: Tokens, scores: Weights) -> Iterator[Finding]:
+    def _found(self, tokens: Tokens, scores: Weights) -> Iterator[Finding]:
         """Stretches of tokens that may be part of a name, if one of them surely is.
 
         Within a stretch, neighbours of one kind are one finding until a token rather begins
@@ -103,7 +101,8 @@ class _Tagger:
         scores = scores[likely]
         mass = scores[:, 1::2] + scores[:, 2::2]
         above = mass / self._limits
-        fresh = np.append(True, likely[1:] != likely[:-1] + 1)
+        part = tokens.part[likely]
+        fresh = np.append(True, (likely[1:] != likely[:-1] + 1) | (part[1:] != part[:-1]))
         stretch = np.flatnonzero(fresh)
         sizes = np.diff(np.append(stretch, len(likely)))
         kept = np.repeat(np.maximum.reduceat(above.max(axis=1), stretch) >= 1, sizes)
@@ -118,13 +117,7 @@ class _Tagger:
         last = first + sizes - 1
         sure = np.add.reduceat(mass[places, kind], first) / sizes
         start, end = tokens.start[likely[first]], tokens.end[likely[last]]
-        for which, begin, stop, score, keep in zip(
-            kind[first].tolist(),
-            start.tolist(),
-            end.tolist(),
-            sure.tolist(),
-            kept.tolist(),
-            strict=True,
-        ):
+        found = (kind[first], part[first], start, end, sure, kept)
+        for which, text, begin, stop, score, keep in zip(*(x.tolist() for x in found), strict=True):
             if keep:
-                yield Finding(self._kinds[which], part, begin, stop, round(score, 3), DETECTOR)
+                yield Finding(self._kinds[which], text, begin, stop, round(score, 3), DETECTOR)

@@ -7,6 +7,7 @@ tokens, spaces are not. All of it is arithmetic on code points, so offsets are t
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,19 +38,18 @@ _KNOWN = 0x3000
 """Code points below it are looked up; those above are letters of scripts without case, or signs."""
 
 _SPREAD, _AGAIN = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
-_LENGTHS = np.minimum(np.arange(64), 10)
-_LENGTHS[7:10] = 7
-_LENGTHS[10:] = 0
 _MIXED = 0.02
 """Below this share of capitals (or of small letters) a text is of one case."""
 
 
 class Tokens(Struct, frozen=True):
-    """`start` and `end` of each token in code points; `rows` is tokens x LANES.
+    """The tokens of all texts in order.
 
+    `start` and `end` are code points within the text that `part` names; `rows` is tokens x LANES;
     `word` is false for runs of signs.
     """
 
+    part: Numbers
     start: Numbers
     end: Numbers
     rows: Numbers
@@ -67,29 +67,34 @@ class Reader:
         self._kind, self._fold = _characters()
         self._power = np.array([pow(0x01000193, place, 2**32) for place in range(32)], np.uint32)
 
-    def read(self, text: str) -> Tokens:
-        """The tokens of a text; empty for a text of spaces."""
-        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+    def read(self, texts: Sequence[str]) -> Tokens:
+        """The tokens of texts, in one pass; no token reaches over the border of two."""
+        texts = texts or ("",)
+        points = np.frombuffer("\0".join(texts).encode("utf-32-le", "surrogatepass"), "<u4")
+        sizes = np.fromiter(map(len, texts), np.intp, len(texts)) + 1
+        begins = np.cumsum(sizes) - sizes
+        points = np.append(points, np.uint32(0))
         kind, fold = self._look(points)
-        word = kind > _OTHER
-        change = np.empty(len(points) + 1, np.bool_)
-        change[0] = change[-1] = True
-        np.not_equal(word[1:], word[:-1], out=change[1:-1])
-        change[1:-1] |= ~word[1:] & (points[1:] != points[:-1])
-        edges = np.flatnonzero(change)
-        kept = np.flatnonzero(kind[edges[:-1]] != _SPACE) if len(points) else edges[:0]
+        kind[begins - 1] = _SPACE
+        edges = _edges(points, kind, begins)
+        kept = np.flatnonzero(kind[edges[:-1]] != _SPACE)
         start, end = edges[kept], edges[kept + 1]
-        if not len(start):
-            return Tokens(start, end, np.zeros((0, LANES), np.intp), word[:0])
-        inside = np.arange(len(points)) - np.repeat(edges[:-1], np.diff(edges))
-        np.minimum(inside, 31, out=inside)
-        hashes = np.add.reduceat(fold * self._power[inside], edges[:-1], dtype=np.uint32)[kept]
-        seen = np.bitwise_or.reduceat(np.left_shift(1, kind, dtype=np.uint8), edges[:-1])[kept]
+        part = np.searchsorted(begins, start, "right") - 1
         rows = np.empty((len(start), LANES), np.intp)
-        self._affixes(rows, hashes, fold, start, end)
-        _shapes(rows, seen, kind, start, end)
-        rows += np.array(_STARTS)
-        return Tokens(start, end, rows, word[start])
+        if len(start):
+            inside = np.arange(len(points)) - np.repeat(edges[:-1], np.diff(edges))
+            np.minimum(inside, 31, out=inside)
+            summed = np.add.reduceat(fold * self._power[inside], edges[:-1], dtype=np.uint32)
+            classes = np.left_shift(1, kind, dtype=np.uint8)
+            seen = np.bitwise_or.reduceat(classes, edges[:-1])[kept]
+            self._affixes(rows, summed[kept], fold, start, end)
+            capital = kind[start] == _UPPER
+            rows[:, 3] = (((seen >> 1).astype(np.intp) * 2 + capital) << 4) + _lengths(end - start)
+            before = np.append(2, (start[1:] == end[:-1]).astype(np.intp))
+            before[1:][part[1:] != part[:-1]] = 2
+            rows[:, 4] = (before * 4 + _cases(kind, begins)[part]) * 2 + capital
+            rows += np.array(_STARTS)
+        return Tokens(part, start - begins[part], end - begins[part], rows, kind[start] > _OTHER)
 
     def words(self, texts: list[str]) -> Hashes:
         """The hash of each text that is one word, as `read` has it."""
@@ -109,7 +114,12 @@ class Reader:
             high = points >= _KNOWN
             far = points[high]
             fold[high] = far
-            signs = (far < 0x3040) | ((far >= 0xFE10) & (far < 0xFE70)) | (far >= 0x1F000)
+            signs = (
+                (far < 0x3040)
+                | ((far >= 0xD800) & (far < 0xF900))
+                | ((far >= 0xFE10) & (far < 0xFE70))
+                | (far >= 0x1F000)
+            )
             kind[high] = np.where(signs | ((far >= 0xFF00) & (far < 0xFF10)), _OTHER, _LETTER)
         return kind, fold
 
@@ -149,26 +159,32 @@ def _three(first: Hashes, second: Hashes, third: Hashes) -> Hashes:
     return mixed(joined)
 
 
-def _shapes(
-    rows: Numbers, seen: NDArray[np.uint8], kind: NDArray[np.uint8], start: Numbers, end: Numbers
-) -> None:
-    """Which classes of characters a token has and how long it is; what stands before it, and case.
+def _edges(points: Hashes, kind: NDArray[np.uint8], begins: Numbers) -> Numbers:
+    """Where a run of word characters or of one sign begins or ends, or a text."""
+    change = np.empty(len(points) + 1, np.bool_)
+    word = kind > _OTHER
+    np.not_equal(word[1:], word[:-1], out=change[1:-1])
+    change[1:-1] |= ~word[1:] & (points[1:] != points[:-1])
+    change[begins] = True
+    change[begins - 1] = True
+    change[-2:] = True
+    return np.flatnonzero(change)
 
-    Of text in one case, a capital says nothing: the fourth lane says so.
+
+def _lengths(sizes: Numbers) -> Numbers:
+    """One to six as they are, seven to nine as one, more as none."""
+    return np.where(sizes < 7, sizes, np.where(sizes < 10, 7, 0))
+
+
+def _cases(kind: NDArray[np.uint8], begins: Numbers) -> Numbers:
+    """For each text: 0 all small, 1 all capitals, 2 mixed, 3 hardly a letter.
+
+    In a text of one case a capital says nothing.
     """
-    capital = kind[start] == _UPPER
-    classes = (seen >> 1).astype(np.intp)
-    size = _LENGTHS[np.minimum(end - start, 63)]
-    rows[:, 3] = (classes * 2 + capital) * 16 + size
-    before = np.empty(len(start), np.intp)
-    before[0] = 2
-    before[1:] = start[1:] == end[:-1]
-    upper = int(np.count_nonzero(kind == _UPPER))
-    lower = int(np.count_nonzero(kind == _LOWER))
-    case = 0 if upper < _MIXED * lower else 1 if lower < _MIXED * upper else 2
-    if upper + lower < 3:
-        case = 3
-    rows[:, 4] = (before * 4 + case) * 2 + capital
+    upper = np.add.reduceat(kind == _UPPER, begins, dtype=np.intp)
+    lower = np.add.reduceat(kind == _LOWER, begins, dtype=np.intp)
+    case = np.where(upper < _MIXED * lower, 0, np.where(lower < _MIXED * upper, 1, 2))
+    return np.where(upper + lower < 3, 3, case)
 
 
 def _characters() -> tuple[NDArray[np.uint8], Hashes]:
