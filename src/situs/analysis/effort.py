@@ -31,27 +31,37 @@ CLASSES = (CapabilityClass.SMALL, CapabilityClass.MEDIUM, CapabilityClass.FRONTI
 _OPTION = ("\nA. ", "\nA) ", "\n(A)")
 
 
-def complexity_head(
-    arrays: Mapping[str, Any], settings: Mapping[str, Any]
-) -> Callable[[Seen, str], Guess]:
-    """From an artefact: the smallest class of model that will do, and how probable it is that an
-    answer of this class is right.
+class ComplexityHead:
+    """The smallest class of model that will do, and how probably its answer is right.
 
-    `settings["enough"]` is the probability from which a class will do; where none reaches it, the
-    highest answers. Outside `settings["tasks"]` it says the task's prior, unsure.
+    `enough` in the settings is the probability from which a class will do; where none reaches it,
+    the highest answers. For prompts that look like no exam and are none of `tasks`, it says the
+    task's prior, unsure, with a probability that means nothing (0.5).
     """
-    table, bias, scale = arrays["table"], arrays["bias"], arrays["scale"]
-    enough, fitted = float(settings["enough"]), frozenset(settings["tasks"])
 
-    def complexity(seen: Seen, task: str) -> Guess:
-        if task not in fitted and not any(one in seen.text for one in _OPTION):
+    def __init__(self, arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+        self._table, self._scale, self._bias = arrays["table"], arrays["scale"], arrays["bias"]
+        self._enough = float(settings["enough"])
+        self._fitted = frozenset(settings["tasks"])
+
+    def __call__(self, seen: Seen, task: str) -> Guess:
+        if task not in self._fitted and not any(one in seen.text for one in _OPTION):
             return Guess(NEEDS.get(task, CapabilityClass.MEDIUM).value, 0.5, unsure=True)
-        said = _summed(table, scale, seen) + bias
-        right = np.maximum.accumulate(1 / (1 + np.exp(-said)))
-        place = int(np.argmax(right >= enough)) if right[-1] >= enough else len(CLASSES) - 1
-        return Guess(CLASSES[place].value, float(right[place]), bool(right[place] < enough))
+        right = self.right(seen)
+        enough = right >= self._enough
+        place = int(enough.argmax()) if enough.any() else len(CLASSES) - 1
+        return Guess(CLASSES[place].value, float(right[place]), not enough.any())
 
-    return complexity
+    def right(self, seen: Seen) -> NDArray[np.float32]:
+        """How probably an answer of each of `CLASSES` is right; a higher class is never worse."""
+        said = _summed(self._table, self._scale, seen) + self._bias
+        found: NDArray[np.float32] = np.maximum.accumulate(1 / (1 + np.exp(-said)))
+        return found
+
+
+def complexity_head(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> ComplexityHead:
+    """The function that an artefact of the head `complexity` holds."""
+    return ComplexityHead(arrays, settings)
 
 
 def length_head(

@@ -29,6 +29,7 @@ _NTH = np.arange(1, 4, dtype=np.uint32) * _SALT
 _SET_APART = re.compile(
     r'```.*?(?:```|\Z)|"[^"\n]{40,}"|“[^”\n]{40,}”|^>[^\n]*', re.DOTALL | re.MULTILINE
 )
+_MARKS = ('"', "```", "“", "\n>")
 _DIGITS, _SIGNS = b"0123456789", b"{}()[];=<>"
 _LISTED = re.compile(r"\n\s*(?:[-*•]|\d{1,2}[.)])")
 
@@ -41,7 +42,7 @@ def asked(text: str) -> str:
     text = text.strip()
     if len(text) > 2 * _READ:
         text = f"{text[:_READ]}\n{text[-_READ:]}"
-    if '"' in text or "```" in text or "“" in text or "\n>" in text:
+    if text.startswith(">") or any(one in text for one in _MARKS):
         text = _SET_APART.sub(' "" ', text).strip(' "\n') or text
     head, _, rest = text.partition("\n")
     rest = rest.strip()

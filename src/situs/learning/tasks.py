@@ -124,12 +124,21 @@ def idf(grams: Bag, texts: NDArray[np.intp]) -> Floats:
     return (np.log((len(texts) + 1) / (count + 1)) + 1).astype(np.float32)
 
 
+class Lesson(Struct, frozen=True):
+    """What a fit goes through: the texts' rows, idf of n-grams, labels and weights of texts."""
+
+    grams: Bag
+    marks: Bag
+    rare: Floats
+    labels: NDArray[np.intp]
+    weights: Floats
+
+
 def fit(
     read: tuple[Bag, Bag], labels: NDArray[np.intp], weights: Floats, texts: NDArray[np.intp]
 ) -> tuple[Linear, Floats]:
     """Softmax regression by AdaGrad over some texts, and the idf of the n-grams."""
-    grams, marks = read
-    rare = idf(grams, texts)
+    lesson = Lesson(*read, idf(read[0], texts), labels, weights)
     count = len(CLASSES)
     model = Linear(
         np.zeros((1 << GRAM_BITS, count), np.float32),
@@ -141,8 +150,8 @@ def fit(
     for epoch in range(EPOCHS):
         rate = RATE * (1 - epoch / EPOCHS) + 0.02
         for batch in _batches(draw.permutation(texts)):
-            _step(model, sums, (grams, marks, rare), labels, weights, batch, rate)
-    return model, rare
+            _step(model, sums, lesson, batch, rate)
+    return model, lesson.rare
 
 
 def _batches(texts: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
@@ -151,15 +160,12 @@ def _batches(texts: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
 
 
 def _step(
-    model: Linear,
-    sums: list[Floats],
-    read: tuple[Bag, Bag, Floats],
-    labels: NDArray[np.intp],
-    weights: Floats,
-    batch: NDArray[np.intp],
-    rate: float,
+    model: Linear, sums: list[Floats], lesson: Lesson, batch: NDArray[np.intp], rate: float
 ) -> None:
-    said, (found, places, values), (shapes, owners) = _forward(model, read, batch)
+    labels, weights = lesson.labels, lesson.weights
+    said, (found, places, values), (shapes, owners) = _forward(
+        model, (lesson.grams, lesson.marks, lesson.rare), batch
+    )
     error = np.exp(said - said.max(axis=1, keepdims=True))
     error /= error.sum(axis=1, keepdims=True)
     error[np.arange(len(batch)), labels[batch]] -= 1
