@@ -116,7 +116,7 @@ def learn_complexity(rows: Iterable[Exam]) -> tuple[dict[str, Any], dict[str, An
         np.zeros((1 << BITS, len(CLASSES)), np.float32),
         np.zeros(len(CLASSES), np.float32),
     )
-    bias += np.log(gold.sum(axis=0) / (there.sum(axis=0) - gold.sum(axis=0)))
+    bias += np.log((gold.sum(axis=0) + 1) / (there.sum(axis=0) - gold.sum(axis=0) + 1))
 
     def error(said: Floats, batch: NDArray[np.intp]) -> Floats:
         found: Floats = np.where(there[batch], 1 / (1 + np.exp(-(said + bias))) - gold[batch], 0)
