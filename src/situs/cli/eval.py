@@ -16,7 +16,7 @@ from situs.cli.tables import counted, show_tables, table_of
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from situs.app.ground import Ground
+    from situs.app.active import Active
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -66,9 +66,9 @@ def routes(
 
     fields = ("text", "label|intent")
     samples, asked = rows(train, fields), rows(test, fields)
-    with _ground(config, deep=tier != "fast", budget=budget) as ground:
-        figures = study(samples, asked, tier, ground.heads.encode)
-    _show({"rows": len(asked), **figures}, ground, as_json)
+    with _active(config, deep=tier != "fast", budget=budget) as found:
+        figures = study(samples, asked, tier, found.heads.encode)
+    _show({"rows": len(asked), **figures}, found, as_json)
 
 
 @evaluate.command()
@@ -95,9 +95,9 @@ def tasks(
 
     labelled = rows(file, ("text", "label"))
     table = None if mapping is None else _mapping(mapping)
-    with _ground(config, deep=True, budget=budget) as ground:
-        figures = study(labelled, ground.heads, table, open_)
-    _show({"rows": len(labelled), **figures}, ground, as_json)
+    with _active(config, deep=True, budget=budget) as found:
+        figures = study(labelled, found.heads, table, open_)
+    _show({"rows": len(labelled), **figures}, found, as_json)
 
 
 @evaluate.command()
@@ -128,9 +128,9 @@ def sensitivity(
 
     labelled = rows(file, ("text", "spans"))
     table = None if types is None else _mapping(types)
-    with _ground(config, deep=False) as ground:
-        figures = study(labelled, ground.find(tier), table, tier)
-    _show({"rows": len(labelled), **figures}, ground, as_json)
+    with _active(config, deep=False) as found:
+        figures = study(labelled, found.find(tier), table, tier)
+    _show({"rows": len(labelled), **figures}, found, as_json)
 
 
 @evaluate.command()
@@ -152,9 +152,9 @@ def capability(
     fields = ("prompt", "strong_correct", "weak_correct")
     labelled = rows(file, fields)
     known = None if train is None else rows(train, fields)
-    with _ground(config, deep=True, budget=budget) as ground:
-        figures = study(labelled, known, ground.heads.capable, ground.heads.encode)
-    _show({"rows": len(labelled), **figures}, ground, as_json)
+    with _active(config, deep=True, budget=budget) as found:
+        figures = study(labelled, known, found.heads.capable, found.heads.encode)
+    _show({"rows": len(labelled), **figures}, found, as_json)
 
 
 @evaluate.command()
@@ -167,9 +167,9 @@ def tokens(file: Path, config: Path | None, as_json: bool) -> None:
     from situs.studies.rows import rows
 
     labelled = rows(file, ("text", "family", "tokens"), ("kind",))
-    with _ground(config, deep=False) as ground:
-        figures = study(labelled, ground.heads.tokens)
-    _show({"rows": len(labelled), **figures}, ground, as_json)
+    with _active(config, deep=False) as found:
+        figures = study(labelled, found.heads.tokens)
+    _show({"rows": len(labelled), **figures}, found, as_json)
 
 
 def _mapping(file: Path) -> dict[str, str]:
@@ -179,21 +179,21 @@ def _mapping(file: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _ground(config: Path | None, *, deep: bool, budget: float | None = None) -> Iterator[Ground]:
+def _active(config: Path | None, *, deep: bool, budget: float | None = None) -> Iterator[Active]:
     """What is evaluated, with a sign of life on the terminal meanwhile."""
     from rich.console import Console
 
-    from situs.app.ground import ground
+    from situs.app.active import active
 
     say = partial(click.echo, err=True)
-    found = ground(setting_from(config, None), say, deep=deep, budget_ms=budget)
+    found = active(setting_from(config, None), say, deep=deep, budget_ms=budget)
     with Console(stderr=True).status("evaluating …"):
         yield found
 
 
-def _show(figures: dict[str, Any], ground: Ground, as_json: bool) -> None:
+def _show(figures: dict[str, Any], found: Active, as_json: bool) -> None:
     """What is no number (NaN, infinity) is null in JSON."""
-    names = ground.names()
+    names = found.digests()
     if as_json:
         import msgspec
 

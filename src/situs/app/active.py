@@ -27,16 +27,19 @@ from situs.runtimes.pull import pull
 from situs.runtimes.weights import find
 
 
-class Ground(Struct, frozen=True):
+class Active(Struct, frozen=True):
     """The heads that the configuration and the data directory give."""
 
     config: Config
     heads: Heads
 
-    def names(self) -> dict[str, Any]:
+    def digests(self) -> dict[str, Any]:
         """What produced a figure: SHA-256 of configuration, of each artefact, and of both."""
+        artefacts = dict(self.heads.digests)
+        if self.heads.encode is not None:
+            artefacts.setdefault("encoder", find(ENCODER[0]).sha256)
         config = hashlib.sha256(msgspec.json.encode(self.config, order="sorted")).hexdigest()
-        said = {"config": config, "artefacts": dict(sorted(self.heads.digests.items()))}
+        said = {"config": config, "artefacts": dict(sorted(artefacts.items()))}
         digest = hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()
         return {"digest": digest, **said}
 
@@ -52,13 +55,13 @@ class Ground(Struct, frozen=True):
         return found
 
 
-def ground(
+def active(
     setting: Setting,
     say: Callable[[str], None],
     *,
     deep: bool,
     budget_ms: float | None = None,
-) -> Ground:
+) -> Active:
     """Loads the heads; fetches the weights of the deep tier where they are missing.
 
     `say` is told of that, and of why there is no deep tier. With a budget, what the deep tier does
@@ -74,7 +77,7 @@ def ground(
     heads = load_heads(settings, setting.data)
     if heads.encode is not None and budget_ms is not None:
         heads = replace(heads, encode=_within(heads.encode, budget_ms / 1000))
-    return Ground(config, heads)
+    return Active(config, heads)
 
 
 def _within(encode: Encode, budget_s: float) -> Encode:
