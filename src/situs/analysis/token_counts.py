@@ -17,16 +17,15 @@ from numpy.typing import NDArray
 from situs.analysis.token_families import UNKNOWN, family_of
 from situs.analysis.token_units import MOST, Units, kinds, mixed, units
 
-SLOT_BITS = 17
+SLOT_BITS = 18
 """Of the table of units."""
 
-PLACE_BITS = (13, 15, 15, 16, 16)
+PLACE_BITS = (13, 16, 16, 17, 17)
 """Of the tables of characters: alone, after another, before another, between two, after two."""
 
-STEP = 32
-"""The table of units counts in so many parts of a token."""
+STEP, CHANCE_STEP = 32, 40
+"""The tables of units and of characters count in so many parts of a token."""
 
-Count = Callable[[bytes, str], float]
 Counts = Callable[[bytes, Sequence[str]], list[float]]
 
 _SHIFTS = np.array([[32 - bits] for bits in PLACE_BITS], np.uint32)
@@ -37,7 +36,9 @@ _FIRST, _BEFORE = np.uint32(0x165667B1), np.uint32(0x85EBCA6B)
 _HERE, _AFTER = np.uint32(0xC2B2AE35), np.uint32(0x27D4EB2F)
 
 
-def counter(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> Count:
+def counter(
+    arrays: Mapping[str, Any], settings: Mapping[str, Any]
+) -> Callable[[bytes, str], float]:
     """A function from a text in UTF-8 and a family, or a model's name, to tokens."""
     many = counters(arrays, settings)
     return lambda data, family: many(data, (family,))[0]
@@ -49,7 +50,7 @@ def counters(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> Counts:
     widest = [families[name] for name in settings[UNKNOWN]]
     keys: NDArray[np.uint16] = arrays["keys"]
     known: NDArray[np.uint8] = arrays["known"]
-    weights = np.asarray(arrays["weights"], np.float32)
+    weights: NDArray[np.int8] = arrays["weights"]
     table = kinds()
 
     @lru_cache(maxsize=1024)
@@ -68,7 +69,7 @@ def counters(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> Counts:
             if missing.any():
                 places = neighbourhoods(found, characters(found, missing))
                 for row in totals:
-                    totals[row] += float(weights[row].take(places).sum())
+                    totals[row] += int(weights[row].take(places).sum(dtype=np.int64)) / CHANCE_STEP
         return [max(totals[row] for row in rows) for rows in asked]
 
     return count

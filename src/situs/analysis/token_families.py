@@ -11,34 +11,37 @@ UNKNOWN = "default"
 
 
 class Template(Struct, frozen=True):
-    """Tokens that a chat template adds: to each message (its role included), and once.
+    """Tokens that a model's server adds: to each message (its role included), and once to a chat.
 
-    `system` is put before a chat that has no system message of its own.
+    `system` is put before a chat that has no system message of its own, `text` around each text
+    that is no chat.
     """
 
     message: int
     once: int
     system: int = 0
+    text: int = 1
 
 
 TEMPLATES: dict[str, Template] = {
-    "cl100k": Template(4, 3),
-    "o200k": Template(4, 3),
+    "cl100k": Template(4, 3, text=0),
+    "o200k": Template(4, 3, text=0),
     "llama3": Template(5, 30),
-    "qwen": Template(5, 3),
-    "qwen35": Template(5, 3),
+    "qwen": Template(5, 3, text=0),
+    "qwen35": Template(5, 3, text=0),
     "gemma": Template(5, 4),
     "deepseek": Template(1, 2),
     "mistral": Template(2, 1),
     "tekken": Template(2, 1),
     "llama2": Template(5, 1),
-    "claude": Template(4, 3),
-    "smollm2": Template(5, 3, 22),
-    "bert": Template(0, 2),
+    "claude": Template(4, 3, text=0),
+    "smollm2": Template(5, 3, 22, text=0),
+    "gpt2": Template(4, 3, text=0),
+    "bert": Template(0, 0, text=2),
     UNKNOWN: Template(5, 5),
 }
 """From the templates that the models are published with; llama3's writes two dates, too. OpenAI's
-are from its cookbook, Anthropic's is a guess."""
+are from its cookbook, Anthropic's are a guess."""
 
 _FAMILIES: tuple[tuple[str, str], ...] = tuple(
     (family, rf"(?<![a-z0-9])(?:{words})")
@@ -49,6 +52,7 @@ _FAMILIES: tuple[tuple[str, str], ...] = tuple(
         ("qwen", r"distill-qwen"),
         ("o200k", r"o200k|gpt-?4o|gpt-?4\.[15]|gpt-?[5-9]|gpt-oss|chatgpt-4o|o[1-9](?![a-z0-9])"),
         ("o200k", r"phi-?4-mini"),
+        ("gpt2", r"gpt-?2|r50k|p50k|davinci|babbage|phi-?[12](?![0-9])"),
         ("cl100k", r"cl100k|gpt-?4|gpt-?3\.5|gpt-35|text-embedding-(?:3|ada)|phi-?4"),
         ("llama2", r"phi-?3|llama-?2|codellama|code-llama|tinyllama|vicuna"),
         ("llama3", r"llama-?3|meta-llama-3|llama-v3"),

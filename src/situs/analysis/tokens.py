@@ -1,10 +1,16 @@
-"""How many tokens: an estimate without a tokenizer."""
+"""How many tokens a request has, and how many its answer may have, without a tokenizer."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
+from situs.analysis.token_families import TEMPLATES, UNKNOWN, family_of
 from situs.core.request import Modality, Request, Wire
+
+Count = Callable[[bytes, str], float]
+"""Tokens of a text in UTF-8 for a family, or a model's name."""
 
 LETTER, SPACE, DIGIT, SYMBOL = 0.164, 0.406, 1.374, 0.632
 """Tokens per ASCII character of each class, fitted to the tokenizer of SmolLM2 (49k entries).
@@ -77,28 +83,63 @@ def of_bytes(data: bytes) -> float:
     return tokens
 
 
-def prompt_tokens(request: Request, data: bytes) -> int:
+def prompt_tokens(
+    request: Request, data: bytes, count: Count | None = None, family: str = UNKNOWN
+) -> int:
     """All texts that a model reads, and what the template puts around the messages.
 
-    `data` is all texts in UTF-8, a line each; the bytes of data URLs are not read as text. Token
-    ids are counted, not read.
+    `count` is the head, told the `family` (or name) of the model; without one a rule answers, from
+    `data`: all texts in UTF-8, a line each. The bytes of data URLs are not read as text. Token ids
+    are counted, not read.
     """
+    ids, name = 0, ""
+    if Modality.TOKENS in request.modalities:
+        ids, name = sum(_sizes(request)), _INPUTS.get(request.wire, "")
+    unread = len(request.modalities - _COUNTED) * UNREAD_TOKENS
+    if count is not None:
+        return round(_counted(request, count, family, name)) + ids + unread
     messages = request.document.get("messages")
     around = MESSAGE_TOKENS * (len(messages) if isinstance(messages, list) else 1)
     if request.modalities == _TEXT:
         return round(of_bytes(data)) + around
-    ids, name = 0, ""
-    if Modality.TOKENS in request.modalities:
-        ids, name = sum(_sizes(request)), _INPUTS.get(request.wire, "")
     read = [
         text.text
         for text in request.texts
         if not (text.text.startswith("data:") or (ids and text.path.partition("[")[0] == name))
     ]
-    unread = len(request.modalities - _COUNTED) * UNREAD_TOKENS
     return round(of_bytes("\n".join(read).encode("utf-8", "replace"))) + ids + around + unread
 
 
+def _counted(request: Request, count: Count, family: str, without: str) -> float:
+    """Contents, definitions of tools as JSON, and what the template adds; not settings.
+
+    The lines between texts that are counted together are taken off again. `without` is the input
+    that holds token ids.
+    """
+    document = request.document
+    read = [
+        text.text
+        for text in request.texts
+        if text.path.startswith(_READ)
+        and not text.text.startswith("data:")
+        and not (without and text.path.startswith(without))
+    ]
+    lines = max(0, len(read) - 1)
+    tools = [document[name] for name in ("tools", "functions") if document.get(name)]
+    text = "\n".join(read).encode("utf-8", "replace")
+    tokens = max(0.0, count(text, family) - lines) if text else 0.0
+    if tools:
+        tokens += count(json.dumps(tools, ensure_ascii=False).encode("utf-8", "replace"), family)
+    template = TEMPLATES[family_of(family)]
+    messages = document.get("messages")
+    if not isinstance(messages, list):
+        return tokens + template.text * max(1, len(_sizes(request)))
+    roles = {message.get("role") for message in messages if isinstance(message, dict)}
+    own = roles.isdisjoint(("system", "developer"))
+    return tokens + template.message * len(messages) + template.once + own * template.system
+
+
+_READ = ("messages", "prompt", "input", "suffix")
 _TEXT = frozenset({Modality.TEXT})
 _COUNTED = frozenset({Modality.TEXT, Modality.TOKENS})
 _INPUTS = {Wire.OPENAI_COMPLETIONS: "prompt", Wire.OPENAI_EMBEDDINGS: "input"}
