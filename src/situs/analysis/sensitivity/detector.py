@@ -60,13 +60,25 @@ def stdnum(module: str) -> Callable[[str], bool]:
 
 
 def either(*checks: Check) -> Check:
-    """The best that any of the checks says."""
+    """The best that any of the checks says; one that fails says no."""
 
     def check(text: str) -> bool | None:
-        said = [one(text) for one in checks]
-        return True if True in said else None if None in said else False
+        best: bool | None = False
+        for one in checks:
+            said = _said(one, text)
+            if said:
+                return True
+            best = None if said is None else best
+        return best
 
     return check
+
+
+def _said(check: Check, text: str) -> bool | None:
+    try:
+        return check(text)
+    except Exception:
+        return False
 
 
 def has_digits(least: int) -> Check:

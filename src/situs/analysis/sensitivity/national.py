@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from functools import cache
-
 from situs.analysis.sensitivity import checks
 from situs.analysis.sensitivity.checks import any_of
 from situs.analysis.sensitivity.detector import (
@@ -16,8 +13,6 @@ from situs.analysis.sensitivity.detector import (
     stdnum,
     words,
 )
-
-_PLAIN = re.compile(r"[ ./\-]")
 
 
 def _near(
@@ -65,9 +60,7 @@ _OCEANIA_ASIA = (
         stdnum("in_.pan"),
         *("pan", "permanent account"),
     ),
-    _near(
-        "np_pan", r"\b[0-9]{9}\b", has_digits(9), "pan (?:card|number|no|id)", "permanent account"
-    ),
+    _near("np_pan", numeral("8"), has_digits(9), "pan (?:card|number|no|id)", "permanent account"),
     _near(
         "in_epic", r"(?i)\b[A-Z]{3}[0-9]{7}\b", stdnum("in_.epic"), "epic", r"voters? ?(?:id|card)"
     ),
@@ -90,7 +83,7 @@ _OCEANIA_ASIA = (
     _near("il_id", r"\b[0-9]{8,9}\b", stdnum("il.idnr"), "teudat", "israeli id", "mispar zehut"),
     _near("tr_kimlik", r"\b[1-9][0-9]{10}\b", stdnum("tr.tckimlik"), "kimlik", "tckn", "tc"),
     _near("my_nric", numeral("11"), checks.is_mykad, "mykad", "nric", "kad pengenalan", "my ?kad"),
-    _near("id_nik", r"\b[0-9]{16}\b", has_digits(16), "nik", "ktp", "induk kependudukan"),
+    _near("id_nik", numeral("15"), has_digits(16), "nik", "ktp", "induk kependudukan"),
     _near(
         "pk_cnic_in_context", r"\b[0-9]{5}-?[0-9]{7}-?[0-9]\b", stdnum("pk.cnic"), "cnic", "nadra"
     ),
@@ -100,13 +93,14 @@ _AMERICA_AFRICA = (
     _near(
         "us_ssn_in_context",
         r"\b[0-9]{3}[ .\-]?[0-9]{2}[ .\-]?[0-9]{4}\b",
-        any_of(stdnum("us.ssn"), stdnum("us.itin"), stdnum("us.atin")),
-        *("ssn", "social security", "itin", "atin", "tin", "taxpayer\\w*", "tax id\\w*", "social"),
+        any_of(stdnum("us.ssn"), stdnum("us.itin")),
+        *("ssn", "social security", "itin", "tin", "taxpayer\\w*", "tax id\\w*", "social"),
     ),
+    _near("us_atin", r"\b9[0-9]{2}-?93-?[0-9]{4}\b", has_digits(9), "atin", "adoption taxpayer"),
     _near("us_ptin", r"(?i)\bP-?[0-9]{8}\b", stdnum("us.ptin"), "ptin", "preparer"),
     _near("ca_sin", numeral("8"), stdnum("ca.sin"), "sin", "social insurance", "nas"),
     _health("ca_bc_phn", numeral("9"), stdnum("ca.bc_phn"), "phn", "personal health"),
-    _near("br_cpf_in_context", r"\b[0-9]{11}\b", stdnum("br.cpf"), "cpf"),
+    _near("br_cpf_in_context", numeral("10"), stdnum("br.cpf"), "cpf"),
     _near("cl_rut", r"\b[0-9]{1,2}\.?[0-9]{3}\.?[0-9]{3}-?[0-9Kk]\b", stdnum("cl.rut"), "ru[tn]"),
     _near("ar_dni", r"\b[0-9]{1,2}\.?[0-9]{3}\.?[0-9]{3}\b", stdnum("ar.dni"), "dni", "documento"),
     _near("ar_cuit", r"\b[0-9]{2}-?[0-9]{8}-?[0-9]\b", stdnum("ar.cuit"), "cui[tl]"),
@@ -114,7 +108,15 @@ _AMERICA_AFRICA = (
     _near("ec_ci", r"\b[0-9]{9}-?[0-9]\b", stdnum("ec.ci"), "c[eé]dula", "ci"),
     _near("mx_rfc", r"(?i)\b[A-ZÑ&]{3,4}[0-9]{6}[A-Z0-9]{3}\b", stdnum("mx.rfc"), "rfc"),
     _near(
-        "za_id", numeral("12"), checks.is_south_african, "id", "identity(?: number)?", "identity no"
+        "za_id",
+        numeral("12"),
+        checks.is_south_african,
+        "s\\.?a\\.? id",
+        "south african id",
+        "rsa id",
+        "id number",
+        "id no",
+        "identity (?:number|no)",
     ),
 )
 
@@ -219,8 +221,8 @@ _EUROPE_WEST = (
     _near(
         "cy_tic", r"(?i)\b[0-9]{8}[A-Z]\b", checks.is_cyprus_tic, "tic", "cyprus tax", "cypriot tax"
     ),
-    _near("gr_amka", r"\b[0-9]{11}\b", stdnum("gr.amka"), "amka", "αμκα"),
-    _near("gr_afm", r"\b[0-9]{9}\b", stdnum("gr.vat"), "afm", "αφμ"),
+    _near("gr_amka", numeral("10"), stdnum("gr.amka"), "amka", "αμκα"),
+    _near("gr_afm", numeral("8"), stdnum("gr.vat"), "afm", "αφμ"),
 )
 
 _EUROPE_NORTH_EAST = (
@@ -269,7 +271,7 @@ _EUROPE_NORTH_EAST = (
     _near("ro_cnp", r"\b[1-9][0-9]{12}\b", stdnum("ro.cnp"), "cnp", "cod numeric personal"),
     _near(
         "bg_egn",
-        r"\b[0-9]{10}\b",
+        numeral("9"),
         either(stdnum("bg.egn"), stdnum("bg.pnf")),
         "egn",
         "егн",
@@ -277,11 +279,11 @@ _EUROPE_NORTH_EAST = (
         "лнч",
         "pnf",
     ),
-    _near("hr_oib", r"\b[0-9]{11}\b", stdnum("hr.oib"), "oib"),
-    _near("si_emso", r"\b[0-9]{13}\b", stdnum("si.emso"), r"em[sš]o"),
-    _near("si_davcna", r"\b[0-9]{8}\b", stdnum("si.ddv"), r"dav[cč]n\S*"),
-    _near("ru_inn", r"\b[0-9]{12}\b", stdnum("ru.inn"), "inn", "инн"),
-    _near("ua_rntrc", r"\b[0-9]{10}\b", stdnum("ua.rntrc"), "rntrc", "рнокпп", "іпн", "ipn"),
+    _near("hr_oib", numeral("10"), stdnum("hr.oib"), "oib"),
+    _near("si_emso", numeral("12"), stdnum("si.emso"), r"em[sš]o"),
+    _near("si_davcna", numeral("7"), stdnum("si.ddv"), r"dav[cč]n\S*"),
+    _near("ru_inn", numeral("11"), stdnum("ru.inn"), "inn", "инн"),
+    _near("ua_rntrc", numeral("9"), stdnum("ua.rntrc"), "rntrc", "рнокпп", "іпн", "ipn"),
 )
 
 _DOCUMENTS = (
@@ -312,92 +314,10 @@ _DOCUMENTS = (
     ),
 )
 
-_PERSONAL = words(
-    r"(?:national|personal|citizen|identity|identification|civil|resident)(?: registration)?"
-    r"(?: card)? (?:id\w*|numbers?|no|code|card)",
-    r"(?:tax(?:payer)?|fiscal|social security|social insurance)(?: id\w*| identification)?"
-    r" (?:numbers?|no|id|code)",
-    *(r"national id\w*", "identity (?:card|document)", "id card", "tax file", "government id"),
-)
-"""Names that any country's number may have: then any country's checksum will do."""
-
-_VALID: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (r"\d{8}", ("au.tfn", "nz.ird", "nl.bsn", "si.ddv")),
-    (
-        r"\d{9}",
-        (
-            "au.tfn",
-            "nz.ird",
-            "nl.bsn",
-            "us.ssn",
-            "us.itin",
-            "ca.sin",
-            "pt.nif",
-            "il.idnr",
-            "gr.vat",
-        ),
-    ),
-    (r"\d{9,10}", ("cz.rc", "sk.rc")),
-    (r"\d{10}", ("at.vnr", "bg.egn", "gb.utr", "gb.nhs", "is_.kennitala", "ua.rntrc", "ec.ci")),
-    (
-        r"\d{11}",
-        ("pl.pesel", "hr.oib", "ee.ik", "lt.asmens", "gr.amka", "br.cpf", "tr.tckimlik", "de.idnr"),
-    ),
-    (r"\d{11}", ("lv.pvn", "ar.cuit")),
-    (r"\d{12}", ("jp.in_", "in_.aadhaar", "ru.inn")),
-    (r"\d{13}", ("th.pin", "ro.cnp", "si.emso", "ch.ssn", "fr.nif", "pk.cnic")),
-    (r"\d{15}", ("fr.nir",)),
-    (r"\d{8}[A-Z]", ("es.dni",)),
-    (r"[XYZKLM]\d{7}[A-Z]", ("es.nie", "es.nif")),
-    (r"\d{7}[A-W][A-IW]?", ("ie.pps",)),
-    (r"\d{6}[A-Z]?\d{3}[0-9A-Z]", ("fi.hetu",)),
-    (r"\d{8,9}[0-9K]", ("cl.rut",)),
-    (r"[A-Z]{5}\d{4}[A-Z]", ("in_.pan",)),
-    (r"[A-Z]{6}\w{10}", ("it.codicefiscale",)),
-    (r"[A-Z]{4}\d{6}\w{8}", ("mx.curp",)),
-    (r"\d{9}[A-Z]{2}\d", ("pt.cc",)),
-)
-_OWN: tuple[tuple[str, Check], ...] = (
-    (r"(?:19|20)?\d{10}", checks.is_personnummer),
-    (r"\d{10}", checks.is_cpr),
-    (r"\d{10}", checks.is_hungarian_tax),
-    (r"\d{11}", checks.is_fodselsnummer),
-    (r"\d{11}", checks.is_insz),
-    (r"\d{13}", checks.is_south_african),
-    (r"\d{13}", checks.is_rrn),
-    (r"[STFGM]\d{7}[A-Z]", checks.is_nric),
-    (r"[A-Z]{2}\d{6}[A-D]", checks.is_nino),
-    (r"\d{17}[0-9X]", checks.is_ric),
-    (r"\d{8}[A-Z]", checks.is_cyprus_tic),
-)
-
-
-@cache
-def _shapes() -> tuple[tuple[re.Pattern[str], Check], ...]:
-    known = ((shape, stdnum(module)) for shape, modules in _VALID for module in modules)
-    return tuple((re.compile(shape), check) for shape, check in (*known, *_OWN))
-
-
-def is_national(text: str) -> bool | None:
-    """Whether the number is valid somewhere, by its shape and that country's checksum."""
-    plain = _PLAIN.sub("", text).upper()
-    return either(*(check for shape, check in _shapes() if shape.fullmatch(plain)))(plain)
-
-
 DETECTORS = (
     *_OCEANIA_ASIA,
     *_AMERICA_AFRICA,
     *_EUROPE_WEST,
     *_EUROPE_NORTH_EAST,
     *_DOCUMENTS,
-    Detector(
-        "national_id",
-        "national_id",
-        r"(?i)\b(?:[A-Z]{1,6}-?)?[0-9][0-9A-Z]{0,17}(?:[ ./\-]?[0-9][0-9A-Z]{0,9}){0,5}"
-        r"(?:-?[A-Z])?\b",
-        0.6,
-        check=is_national,
-        context=_PERSONAL,
-        cost=100,
-    ),
 )

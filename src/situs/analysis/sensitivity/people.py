@@ -47,7 +47,7 @@ _SHAPED = (
     _shaped("fi_hetu", r"\b[0-9]{6}[\-+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]\b", stdnum("fi.hetu")),
     _shaped("ch_ahv", r"\b756[. ]?[0-9]{4}[. ]?[0-9]{4}[. ]?[0-9]{2}\b", stdnum("ch.ssn")),
     _shaped("br_cpf", r"\b[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}\b", stdnum("br.cpf")),
-    _shaped("cn_ric", r"(?i)\b[1-9][0-9]{16}[0-9X]\b", checks.is_ric),
+    _shaped("cn_ric", r"(?i)(?:^|[^0-9A-Z.,])([1-9][0-9]{16}[0-9X])\b", checks.is_ric),
     _shaped("kr_rrn", r"\b[0-9]{6}-[1-8][0-9]{6}\b", checks.is_rrn),
     _shaped(
         "mx_curp",
@@ -57,13 +57,14 @@ _SHAPED = (
     ),
     _shaped(
         "fr_nir",
-        r"\b[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9]\d) ?[0-9][0-9AB](?: ?[0-9]{3}){2} ?[0-9]{2}\b",
+        r"(?:^|[^0-9A-Za-z.,])"
+        r"([12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9]\d) ?[0-9][0-9AB](?: ?[0-9]{3}){2} ?[0-9]{2})\b",
         stdnum("fr.nir"),
     ),
     _shaped("be_insz", r"\b[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}\b", checks.is_insz),
 )
 
-_MONTHS = (
+MONTHS = (
     r"(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz]|ene|abr|ago|dic|janv|f[eé]vr|"
     r"avr|juin|juil|ao[uû]t|gen|giu|lug|set|ott)[a-zäéû]*\.?"
 )
@@ -72,8 +73,8 @@ _NUMERIC = (
     r"\b(?:19|20)[0-9]{2}[/.\-][0-9]{1,2}[/.\-][0-9]{1,2}\b"
 )
 _WRITTEN = (
-    rf"\b[0-9]{{1,2}}(?:st|nd|rd|th|\.)?(?: of| de)? {_MONTHS},? (?:de )?(?:19|20)[0-9]{{2}}\b|"
-    rf"\b{_MONTHS} [0-9]{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)[0-9]{{2}}\b"
+    rf"\b[0-9]{{1,2}}(?:st|nd|rd|th|\.)?(?: of| de)? {MONTHS},? (?:de )?(?:19|20)[0-9]{{2}}\b|"
+    rf"\b{MONTHS} [0-9]{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)[0-9]{{2}}\b"
 )
 _FIELDS = re.compile(r"\d+")
 

@@ -10,6 +10,7 @@ import re2
 from msgspec import Struct
 
 from situs.analysis.sensitivity import (
+    anywhere,
     business,
     contact,
     money,
@@ -28,6 +29,7 @@ DETECTORS: tuple[Detector, ...] = (
     *secrets.DETECTORS,
     *people.DETECTORS,
     *national.DETECTORS,
+    *anywhere.DETECTORS,
     *business.DETECTORS,
     *network.DETECTORS,
     *wallets.DETECTORS,
