@@ -79,6 +79,20 @@ def usage(
     return sorted(rows, key=lambda row: (-row.requests, row.group or ""))
 
 
+def lengths(index: Path, limit: int = 100_000) -> list[tuple[str, str, int]]:
+    """Id, task and completion tokens of the newest requests that were answered in full.
+
+    The task is what the analysis took it for. Raises StoreError when the index cannot be read.
+    """
+    query = (
+        "SELECT id, task, completion_tokens FROM ledger "
+        "WHERE \"end\" = 'complete' AND status = 200 AND completion_tokens > 0 "
+        "ORDER BY at DESC LIMIT ?"
+    )
+    with told(index), reading(index) as db:
+        return [(str(i), str(task), int(tokens)) for i, task, tokens in db.execute(query, (limit,))]
+
+
 def _row(counts: Sequence[Any], paid: Sequence[Sequence[Any]]) -> UsageRow:
     group, *numbers = counts
     requests, sent, owned, prompt, cached, completion, out, into = (int(n or 0) for n in numbers)

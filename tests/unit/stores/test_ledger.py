@@ -21,7 +21,7 @@ from situs.core.record import Usage
 from situs.core.request import Principal
 from situs.core.route import Routed, RoutedBy
 from situs.stores.database import INDEX_FILE
-from situs.stores.ledger import GROUPS, usage
+from situs.stores.ledger import GROUPS, lengths, usage
 from situs.stores.upkeep import rebuild
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
@@ -137,6 +137,21 @@ def test_the_owned_share_is_of_what_was_sent(data):
 def test_a_span_is_from_since_to_before_until(data, since, until, requests):
     rows = usage(data / INDEX_FILE, since=since, until=until)
     assert sum(row.requests for row in rows) == requests
+
+
+def test_lengths_of_answers_are_those_of_requests_answered_in_full_newest_first(tmp_path):
+    with writing(tmp_path) as writer:
+        put(writer, 0, usage=Usage(10, 20))
+        put(writer, 1, at=DAY + 1, usage=Usage(10, 30))
+        put(writer, 2, at=DAY + 2, usage=None)
+        put(writer, 3, at=DAY + 3, usage=Usage(10, 40), status=502)
+        put(writer, 4, at=DAY + 4, sent=False)
+        put(writer, 5, at=DAY + 5, usage=Usage(10, 0))
+    rebuild(tmp_path)
+    found = lengths(tmp_path / INDEX_FILE)
+    assert [tokens for _, _, tokens in found] == [30, 20]
+    assert {task for _, task, _ in found} == {decided(0, b"x").decision.analysis.task}
+    assert lengths(tmp_path / INDEX_FILE, limit=1) == found[:1]
 
 
 def test_times_come_in_order_and_other_groups_by_weight(data):
