@@ -98,13 +98,17 @@ _HASH = re.compile(r"[0-9A-Fa-f\-]*\Z"), re.compile(r"[0-9A-Fa-f\-]*")
 _LONG = 28
 
 
-def is_card_otherwise(before: str, text: str, behind: str) -> bool:
-    """The same for digits in one piece (groups are a sign of their own), or inside of a hash."""
-    if text.isdigit() and is_called_otherwise(before, text, behind):
-        return True
+def is_in_hash(before: str, text: str, behind: str) -> bool:
+    """Whether it is a piece of a longer row of hexadecimal digits, or of a UUID."""
     head, tail = _HASH[0].search(before), _HASH[1].match(behind)
     around = f"{head.group() if head else ''}{tail.group() if tail else ''}"
     return len(around) + len(text) >= _LONG and any(map(str.isalpha, around))
+
+
+def is_card_otherwise(before: str, text: str, behind: str) -> bool:
+    """Of a card: groups are a sign of their own, digits in one piece are none."""
+    plain = text.isdigit() and is_called_otherwise(before, text, behind)
+    return plain or is_in_hash(before, text, behind)
 
 
 def is_in_url(before: str, text: str, behind: str) -> bool:

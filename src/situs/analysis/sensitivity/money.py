@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from situs.analysis.sensitivity.detector import Detector, stdnum, words
-from situs.analysis.sensitivity.doubts import is_card_otherwise
+from situs.analysis.sensitivity.doubts import is_card_otherwise, is_in_hash
 
 GAP = r"[ \t\r\n.\-_]"
 """What may stand between the digits of one number."""
@@ -239,6 +239,7 @@ DETECTORS = (
         check=is_iban,
         split=iban_spans,
         again=True,
+        doubt=is_in_hash,
     ),
     Detector(
         "bic",
