@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from situs.analysis.labels import DEFAULT_FLOORS
-from situs.analysis.sensitivity import merged, scan, warm
+from situs.analysis.sensitivity import merged, plain, scan, warm
 from situs.app.heads import ENCODER, load_heads
 from situs.app.setting import Setting
 from situs.config import build
@@ -44,12 +44,13 @@ class Active(Struct, frozen=True):
         return {"digest": digest, **said}
 
     def find(self, tier: str) -> Callable[[str], list[Finding]]:
-        """What is found in a text; with the tier `structured`, without names."""
+        """What is found in a text, URLs and dates too; with the tier `structured`, no names."""
         floors = build.labels_of(self.config, DEFAULT_FLOORS).floors
+        table = build.tables_of(self.config).get("")
         names = self.heads.names if tier == "full" else None
 
         def found(text: str) -> list[Finding]:
-            findings = scan([text], floors).findings
+            findings, _ = merged(scan([text], floors, table=table).findings, plain(text))
             return list(findings if names is None else merged(findings, names([text]))[0])
 
         return found

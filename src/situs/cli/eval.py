@@ -67,7 +67,7 @@ def routes(
     fields = ("text", "label|intent")
     samples, asked = rows(train, fields), rows(test, fields)
     with _active(config, deep=tier != "fast", budget=budget) as found:
-        figures = study(samples, asked, tier, found.heads.encode)
+        figures = study(samples, asked, found.heads, tier)
     _show({"rows": len(asked), **figures}, found, as_json)
 
 
