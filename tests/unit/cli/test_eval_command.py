@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -105,3 +107,42 @@ def test_a_file_that_is_wrong_is_refused_with_its_line(tmp_path, subject, option
     missing = situs(tmp_path, "eval", subject)
     assert missing.returncode == 2
     assert "Missing option" in missing.stderr
+
+
+CONFIG = """\
+version: 1
+loci: {rack: {kind: on_prem, jurisdiction: DE, owned: false}}
+models: {m: {capability: small, context_tokens: 4096}}
+deployments: {near: {model: m, locus: rack, endpoint: {url: http://127.0.0.1:9/v1}}}
+analysis: {deep: false}
+"""
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "evaluate.md"
+
+
+def test_the_files_on_the_page_are_routed(tmp_path):
+    (tmp_path / "situs.yaml").write_text(CONFIG)
+    block = re.search(
+        r"```sh\n(cat > train.*?)^situs eval", PAGE.read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert block is not None
+    subprocess.run(["sh", "-c", block[1]], cwd=tmp_path, check=True)
+    args = ("eval", "routes", "--json", "--train", "train.jsonl", "--test", "test.jsonl")
+    done = situs(tmp_path, *args)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["rows"], said["deep_share"]) == (3, 0)
+    assert 0 <= said["overall_accuracy"] <= 1
+    refused = situs(tmp_path, *args, "--tier", "deep")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "needs an encoder" in refused.stderr
+
+
+def test_a_test_file_all_in_scope_has_no_figures_of_what_is_not(tmp_path):
+    (tmp_path / "situs.yaml").write_text(CONFIG)
+    rows = [{"text": f"{word} {n}", "intent": word} for word in ("alpha", "beta") for n in "xyz"]
+    file = written(tmp_path, "f", *rows)
+    done = situs(tmp_path, "eval", "routes", "--json", "--train", file, "--test", file)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["oos_recall"], said["auroc"]) == (None, None)
+    assert said["closed_set_accuracy"] == 1
