@@ -26,7 +26,7 @@ CLASSES = (
 Floats = NDArray[np.float32]
 Say = Callable[[str], None]
 
-EPOCHS, BATCH, RATE, DECAY = 6, 256, 0.15, 1e-4
+EPOCHS, BATCH, RATE, DECAY = 6, 256, 0.15, 3e-5
 MARK_WEIGHT = 0.15
 """How much a mark counts beside the n-grams, whose vector has length 1."""
 
@@ -117,11 +117,12 @@ def _bag(parts: list[NDArray[np.intp]]) -> Bag:
 
 
 def idf(grams: Bag, texts: NDArray[np.intp]) -> Floats:
-    """How rare each row is among texts: the logarithm of its inverse share, plus one."""
-    found, places = grams.of(texts)
-    pairs = np.unique(places * (1 << GRAM_BITS) + found)
+    """How rare each row is among texts: the root of one plus the logarithm of its inverse share."""
+    touched, places = grams.of(texts)
+    pairs = np.unique(places * (1 << GRAM_BITS) + touched)
     count = np.bincount(pairs % (1 << GRAM_BITS), minlength=1 << GRAM_BITS)
-    return (np.log((len(texts) + 1) / (count + 1)) + 1).astype(np.float32)
+    found: Floats = np.sqrt(np.log((len(texts) + 1) / (count + 1)) + 1).astype(np.float32)
+    return found
 
 
 class Lesson(Struct, frozen=True):

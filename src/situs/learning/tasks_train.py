@@ -31,8 +31,11 @@ from situs.learning.tasks import (
 from situs.learning.tasks_sources import Prompt, digest, prompts
 
 FOLDS = 3
-VARIED_WEIGHT = 0.5
+VARIED_WEIGHT = 0.35
 """How much a varied copy of a prompt counts."""
+
+BALANCE = 0.35
+"""A prompt of a class counts by the class's size to minus this power: small classes count more."""
 
 RIGHT = 0.9
 """So often a head is right where it is sure, over all sets: its threshold is fitted to that."""
@@ -64,7 +67,10 @@ def train(folder: Path, encode: Encode | None, say: Callable[[str], None]) -> Le
     texts = [text_of(one) for one in rows] + [varied(one, rows) for one in rows]
     own = np.arange(len(texts)) % len(rows)
     labels = np.array([CLASSES.index(one.label) for one in rows])[own]
-    weights = np.where(np.arange(len(texts)) < len(rows), 1, VARIED_WEIGHT).astype(np.float32)
+    sizes = np.bincount(labels, minlength=len(CLASSES))
+    weights = (sizes[labels] / sizes.mean()) ** -BALANCE
+    weights = np.where(np.arange(len(texts)) < len(rows), weights, weights * VARIED_WEIGHT)
+    weights = weights.astype(np.float32)
     say(f"reading {len(texts)} texts")
     read = bags(texts)
     say("fitting the fast tier")
