@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from situs.cli.tables import counted, show_tables, table_of
 if TYPE_CHECKING:
     from situs.app.setting import Setting
     from situs.learning.artefacts import Artefact
+    from situs.studies.train_routes import Chosen
     from situs.studies.training import Learnt
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -29,6 +31,38 @@ def train() -> None:
     A fifth of the rows is held back; a table compares the new version with the active one on it.
     Nothing changes until the configuration names the new version.
     """
+
+
+@train.command()
+@click.argument("file", type=_FILE)
+@click.option("--out", type=_FILE, required=True, help="A new file for the section routes.")
+@click.option(
+    "--samples", "most", type=click.IntRange(1), default=20, show_default=True, help="Of a route."
+)
+@config_option
+@data_option
+def routes(file: Path, out: Path, most: int, config: Path | None, data: Path | None) -> None:
+    """Routes: samples for situs.yaml, from labelled rows. Rows: text, label (or intent).
+
+    Rows of no route (label null or "oos") are not learned from, but count in the table.
+    """
+    from situs.app.active import active
+    from situs.studies.rows import rows
+    from situs.studies.train_routes import as_yaml_text, choose
+
+    if out.exists():
+        raise click.UsageError(f"{out} is there already; nothing is written over.")
+    labelled = rows(file, ("text", "label|intent"))
+    setting = setting_from(config, data)
+    found = active(setting, partial(click.echo, err=True), deep=False)
+    with _busy():
+        chosen = choose(labelled, most, setting.config.routes, found.heads.routes, file)
+    with out.open("x", encoding="utf-8") as written:
+        written.write(as_yaml_text(chosen.samples, setting.config.routes))
+    _table(chosen, "configured", "chosen")
+    click.echo(f"""
+{counted(len(chosen.samples), "route")} in {out}
+They are found from the next start or `situs reload` on, if they stand in your situs.yaml.""")
 
 
 @train.command()
@@ -157,7 +191,7 @@ def _keep(
         }
         click.echo(msgspec.json.encode(said))
         return
-    _table(learnt, base, made)
+    _table(learnt, base.card.version, made.card.version)
     click.echo(f"""
 {made.card.head} {made.card.version} lies in {made.folder}
 It answers from the next start or `situs reload` on, if your situs.yaml says
@@ -169,10 +203,9 @@ analysis:
 {_back(setting, made.card.head)}""")
 
 
-def _table(learnt: Learnt, base: Artefact, made: Artefact) -> None:
+def _table(learnt: Learnt | Chosen, before: str, after: str) -> None:
     """Before and after on the rows held back; intervals are 95 %, differences paired."""
-    heads = ("held back", base.card.version, "95 %", made.card.version, "95 %", "difference, 95 %")
-    table = table_of(*heads)
+    table = table_of("held back", before, "95 %", after, "95 %", "difference, 95 %")
     for column in table.columns[1:]:
         column.justify = "right"
     for one in learnt.figures:

@@ -55,7 +55,7 @@ def learn_tasks(
                 do=f"Use --map with a JSON object from labels to {', '.join(sorted(known))}.",
             )
         pairs.append((row["text"], task))
-    learnt, held = _split(pairs, [text for text, _ in pairs], file)
+    learnt, held = divided(pairs, [text for text, _ in pairs], file)
     if len({task for _, task in learnt}) < 2:
         raise ConfigError(
             f"{file}: all rows to learn from have the same label.",
@@ -76,7 +76,7 @@ def learn_length(
 ) -> Learnt:
     """The length head, adapted to prompts and how long their answers were."""
     lengths = [Length(task_of(one.text), one.completion_tokens, one.text) for one in answers]
-    learnt, held = _split(lengths, [one.text for one in answers], file)
+    learnt, held = divided(lengths, [one.text for one in answers], file)
     return _length(learnt, held, base)
 
 
@@ -85,7 +85,7 @@ def learn_length_by_task(
 ) -> Learnt:
     """As `learn_length`, of requests (id, task, tokens of the answer) whose prompts nobody kept."""
     lengths = [Length(task, tokens) for _, task, tokens in counts]
-    learnt, held = _split(lengths, [one for one, _, _ in counts], index)
+    learnt, held = divided(lengths, [one for one, _, _ in counts], index)
     return _length(learnt, held, base)
 
 
@@ -111,7 +111,8 @@ def keep(learnt: Learnt, base: Artefact, data: Path, version: str | None, comman
     return save(folder, card, learnt.arrays)
 
 
-def _split(rows: Sequence[Row], texts: Sequence[str], file: Path) -> tuple[list[Row], list[Row]]:
+def divided(rows: Sequence[Row], texts: Sequence[str], file: Path) -> tuple[list[Row], list[Row]]:
+    """Rows to learn from and rows held back. Raises ConfigError for too few, or all the same."""
     if len(rows) < LEAST_ROWS:
         raise ConfigError(
             f"{file} gives {len(rows)} rows to learn from; at least {LEAST_ROWS} are needed.",

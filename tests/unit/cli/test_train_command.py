@@ -12,7 +12,7 @@ from situs.analysis.effort import BITS
 from situs.analysis.task_head import GRAM_BITS, MARK_BITS
 from situs.cli.train import train
 from situs.config.artefacts import check_artefacts
-from situs.config.load import load
+from situs.config.load import load, parse
 from situs.errors import ConfigError, OperatorError
 from situs.learning.artefacts import Card, save
 from situs.learning.artefacts import load as load_artefact
@@ -167,3 +167,42 @@ def test_a_head_that_the_configuration_names_and_that_is_not_there_is_refused(pl
     (place / "situs.yaml").write_text(CONFIG % "gone")
     with pytest.raises(ConfigError, match=r"situs\.yaml:6: analysis\.artefacts\.length: "):
         run(place, "tasks", "tasks.jsonl")
+
+
+def test_samples_of_routes_are_chosen_and_what_else_a_route_has_stays(place):
+    rows = [
+        {"text": f"{word} number {n} of the list", "intent": word}
+        for n in range(60)
+        for word in ("billing", "support")
+    ]
+    written(place, "routes.jsonl", [*rows, *({"text": f"oos {n}", "label": "oos"} for n in "abc")])
+    configured = (CONFIG % "blank") + (
+        "routes:\n"
+        "  billing: {samples: [pay the bill], deployments: [near]}\n"
+        "  other: {rules: [{exact: hello}]}\n"
+    )
+    (place / "situs.yaml").write_text(configured)
+    done = run(place, "routes", "routes.jsonl", "--out", "routes.yaml", "--samples", "5")
+    assert "2 routes in routes.yaml" in done.stdout
+    assert any(line.startswith("in_scope_accuracy") for line in done.stdout.splitlines())
+    section = (place / "routes.yaml").read_text()
+    routes = parse((CONFIG % "blank") + section).routes
+    assert list(routes) == ["billing", "support", "other"]
+    assert len(routes["billing"].samples) == len(routes["support"].samples) == 5
+    assert set(routes["billing"].samples) <= {row["text"] for row in rows}
+    assert routes["billing"].deployments == ("near",)
+    assert routes["other"].rules[0].exact == "hello"
+    again = run(place, "routes", "routes.jsonl", "--out", "routes.yaml")
+    assert again.exit_code == 2
+    assert "nothing is written over" in again.stderr
+    assert (place / "routes.yaml").read_text() == section
+
+
+@pytest.mark.parametrize(
+    ("label", "said"), [("what?", r":1: its label cannot be"), ("one", "are of one route")]
+)
+def test_rows_that_make_no_routes_are_refused(place, label, said):
+    written(place, "bad.jsonl", [{"text": f"text {n}", "label": label} for n in range(80)])
+    with pytest.raises(ConfigError, match=said):
+        run(place, "routes", "bad.jsonl", "--out", "routes.yaml")
+    assert not (place / "routes.yaml").exists()
