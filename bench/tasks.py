@@ -113,13 +113,13 @@ _ABOUT = {
 }
 _EXAMS = (
     Source("MMLU-Pro results", "Apache-2.0", 3571, "https://github.com/TIGER-AI-Lab/MMLU-Pro"),
-    Source("RouteLLM results", "Apache-2.0", 15361, "https://github.com/lm-sys/RouteLLM"),
+    Source("RouteLLM results", "Apache-2.0", 6191, "https://github.com/lm-sys/RouteLLM"),
 )
 _ANSWERS = (
     Source("dolly15k, lengths", "CC BY-SA 3.0", 11878),
     Source("HumanEval", "MIT", 164, "https://github.com/openai/human-eval"),
     Source("MBPP", "CC BY 4.0", 800, "https://github.com/google-research/google-research"),
-    Source("P3, paraphrases", "Apache-2.0", 400, "https://github.com/yizhongw/self-instruct"),
+    Source("P3, paraphrases", "Apache-2.0", 233, "https://github.com/yizhongw/self-instruct"),
     Source(
         "PersonalityChat", "MIT", 650, "https://github.com/microsoft/BotBuilder-PersonalityChat"
     ),
