@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from situs.app.heads import encoder
 from situs.app.setting import Setting
 from situs.config import build
 from situs.config.collector import collector_of
@@ -24,6 +25,7 @@ from situs.config.tree import Deployment, LlamaCpp, Model, Onnx
 from situs.core.fleet import LocusKind
 from situs.errors import SitusError
 from situs.http.auth import key_required
+from situs.learning.versions import kept, open_version
 from situs.rego.embedded import load as load_policy
 from situs.rego.library import shipped
 from situs.runtimes.llama_cpp import check_loadable, locate
@@ -64,6 +66,7 @@ def examine(setting: Setting, url: str | None = None) -> list[Finding]:
         _models,
         _deployments,
         _labels,
+        _heads,
         _routes,
         _receipts,
         _watching,
@@ -192,6 +195,30 @@ def _labels(setting: Setting) -> Iterator[Finding]:
         Condition.OFF,
         "none can be carried out yet; a deployment for which policy asks one is excluded",
     )
+
+
+def _heads(setting: Setting) -> Iterator[Finding]:
+    """What was learned, head by head, and the deep tier."""
+    settings = setting.config.analysis
+    known = {one.head for one in kept(setting.data) if one.shipped}
+    for head in sorted(known | set(settings.artefacts)):
+        wanted = settings.artefacts.get(head)
+        try:
+            found = open_version(head, wanted, setting.data)
+        except SitusError as error:
+            yield Finding(f"head {head}", Condition.PROBLEM, error.message, error.advice)
+            continue
+        where = "of the package" if wanted is None else "that the configuration names"
+        what = f"version {found.card.version} {where}; digest {found.digest[:16]}"
+        yield Finding(f"head {head}", Condition.ACTIVE, what)
+    if not settings.deep:
+        yield Finding("deep tier", Condition.OFF, "analysis.deep is false")
+    elif encoder(setting.data / "models") is None:
+        what = "its packages or weights are not here, so the fast tier answers alone"
+        yield Finding("deep tier", Condition.OFF, what)
+    else:
+        what = f"where the fast tier is unsure, for {settings.deep_budget_ms:g} ms at most"
+        yield Finding("deep tier", Condition.ACTIVE, what)
 
 
 def _routes(setting: Setting) -> Iterator[Finding]:

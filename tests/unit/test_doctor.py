@@ -3,13 +3,17 @@
 import os
 
 import msgspec
+import numpy as np
 import pytest
 
 from situs.app.setting import Setting
+from situs.config.analysis import Analysis
 from situs.config.load import default_config
 from situs.config.routing import Route
 from situs.config.tree import Otlp, Telemetry
 from situs.doctor import Condition, examine
+from situs.learning.artefacts import Card, save
+from situs.learning.versions import new_folder
 from situs.stores.lock import DataLock
 
 
@@ -50,3 +54,22 @@ def test_routes_traces_and_the_access_log_are_said_to_be_on_or_off(tmp_path):
         found = {one.feature: one for one in examine(Setting(config, tmp_path, tmp_path))}
         features = ("routes", "traces", "access log")
         assert {found[feature].condition for feature in features} == {condition}
+
+
+def test_each_head_is_said_to_answer_or_why_it_cannot(tmp_path):
+    folder = new_folder(tmp_path, "length")
+    card = Card(1, "length", folder.name, "For tests.", (), {}, {}, {})
+    digest = save(folder, card, {"a": np.zeros(2)}).digest
+
+    def found(**settings):
+        config = msgspec.structs.replace(default_config(), analysis=Analysis(**settings))
+        return {one.feature: one for one in examine(Setting(config, tmp_path, tmp_path))}
+
+    own = found(artefacts={"length": "trained-1"}, deep=False)
+    assert own["head length"].condition is Condition.ACTIVE
+    assert digest[:16] in own["head length"].because
+    assert own["deep tier"].because == "analysis.deep is false"
+    gone = found(artefacts={"length": "trained-2"})
+    assert gone["head length"].condition is Condition.PROBLEM
+    assert "no version trained-2" in gone["head length"].because
+    assert gone["deep tier"].condition is Condition.OFF
