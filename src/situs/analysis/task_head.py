@@ -33,6 +33,8 @@ _MARKS = ('"', "```", "“", "\n>")
 _DIGITS, _SIGNS = b"0123456789", b"{}()[];=<>"
 _LISTED = re.compile(r"\n\s*(?:[-*•]|\d{1,2}[.)])")
 
+_NEAR = (("advice", "open_qa"), ("open_qa", "advice"))
+
 
 def asked(text: str) -> str:
     """The part of a text that says what to do: its first line, or the last one, or both.
@@ -132,9 +134,15 @@ class TaskHead:
         return self.among(seen, vector, None)
 
     def among(self, seen: Seen, vector: Any | None, only: Collection[str] | None) -> Guess:
-        """The most probable of the tasks `only` (None: of all), as if there were no others."""
+        """The most probable of the tasks `only` (None: of all), as if there were no others.
+
+        Of open questions and advice, one stands for both where the other is not among them.
+        """
         said = self.probabilities(seen, vector)
         if only is not None:
+            for gone, stays in _NEAR:
+                if gone not in only and {gone, stays} <= {*self.classes}:
+                    said[self.classes.index(stays)] += said[self.classes.index(gone)]
             said = said * np.array([one in only for one in self.classes], np.float32)
             said = said / max(float(said.sum()), 1e-12)
         best = int(said.argmax())

@@ -70,6 +70,13 @@ def test_categories_of_dolly15k_are_mapped_and_its_questions_merged():
     assert seen["questions_merged_macro_f1"] == 1
 
 
+def test_where_questions_are_one_class_advice_counts_as_one_of_them():
+    heads = Heads(task=head(hello="advice", translate="translation"))
+    rows = [row("hello", "question"), row("translate", "translation")]
+    seen = evaluate(rows, heads, {"question": "open_qa"})
+    assert seen["accuracy"] == 1
+
+
 def test_a_map_says_which_tasks_labels_mean():
     heads = Heads(task=head(hello="chat"))
     assert evaluate([row("hello", "talk")], heads, {"talk": "chat"})["accuracy"] == 1
