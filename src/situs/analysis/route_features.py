@@ -10,12 +10,13 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from situs.analysis.features import rows
-from situs.core.heads import Seen
+from situs.core.heads import Ground, Seen
 
 Vector = NDArray[np.float32]
+Places = NDArray[np.intp]
 
 SPELT = 2048
-"""Dimensions of the sketch: enough that routes of few samples are told apart as well as by 8,192."""
+"""Dimensions of the sketch: 8,192 tell routes apart a point better, at four times the cost."""
 
 _KINDS = (2.0, 1.0, 1.0, 1.0, 1.0)
 """How much words, pairs and runs of 3, 4 and 5 bytes weigh."""
@@ -66,11 +67,21 @@ def unit(vectors: Any) -> Any:
     return vectors / np.maximum(lengths, np.float32(1e-9))
 
 
+PARTS = (1.0, 1.0, 0.5)
+"""What a text's words, runs of bytes and pairs of words weigh in its gist."""
+
+
+def gist_rows(text: Seen, word_bits: int, bits: int) -> tuple[Places, Places, Places]:
+    """The rows of a text in the table: words, runs of 4 and 5 bytes, pairs of words."""
+    base = 1 << word_bits
+    pieces = np.unique(np.concatenate([rows(kind, bits) for kind in text.pieces[1:]]))
+    return rows(text.words, word_bits), pieces + base, rows(text.pairs, bits) + base + (1 << bits)
+
+
 class Gist(Struct, frozen=True):
     """A static table, distilled from an encoder: the sum of a text's rows points where it would.
 
-    `table` has int8 rows for words (2**`word_bits`), then runs of 4 and 5 bytes, then pairs of
-    words (2**`bits` each).
+    `table` has int8 rows: 2**`word_bits` for words, 2**`bits` for runs of bytes, as many for pairs.
     """
 
     table: NDArray[np.int8]
@@ -78,22 +89,18 @@ class Gist(Struct, frozen=True):
     bits: int
 
     def __call__(self, text: Seen) -> Vector:
-        words = rows(text.words, self.word_bits)
-        pieces = np.unique(np.concatenate([rows(kind, self.bits) for kind in text.pieces[1:]]))
-        pairs = rows(text.pairs, self.bits)
-        base = 1 << self.word_bits
         found = np.zeros(self.table.shape[1], np.float32)
-        parts = ((words, 0, 1.0), (pieces, base, 1.0), (pairs, base + (1 << self.bits), 0.5))
-        for places, start, weight in parts:
+        for places, weight in zip(gist_rows(text, self.word_bits, self.bits), PARTS, strict=True):
             if len(places):
-                total = self.table[places + start].sum(0, dtype=np.int32)
+                total = self.table[places].sum(0, dtype=np.int32)
                 found += total * np.float32(weight / np.sqrt(len(places)))
-        return unit(found)
+        return unit(found)  # type: ignore[no-any-return]
 
 
-def gist(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> Gist:
-    """From an artefact's arrays and settings."""
-    return Gist(arrays["table"], settings["word_bits"], settings["bits"])
+def ground(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> Ground:
+    """From the arrays and settings of the artefact `routes`."""
+    ordinary = bytes(arrays["ordinary"]).decode().splitlines()
+    return Ground(Gist(arrays["table"], settings["word_bits"], settings["bits"]), tuple(ordinary))
 
 
 WINDOW, WINDOWS = 240, 6

@@ -1,160 +1,288 @@
-"""Which route's samples is a text most like? A baseline: words and four-byte pieces, no model.
+"""Which route is a text of, going by samples, or of none? Two tiers, each with its own limits.
 
-A text is the set of its words and of all runs of four bytes in them. What few routes have weighs
-more (inverse route frequency). Samples are compared by cosine; a route scores a third of its best
-sample and two thirds of the mean of all. Sums are of whole numbers, so their order changes nothing.
+A tier has a softmax regression over what texts mean and how they are spelt. It picks the route; how
+sure that is, is the mean of three signals: the regression's score, the nearness to the route's
+middle and to its nearest samples. A logistic curve makes a probability of it, and each route has
+its limit. Both are fitted on samples left out: a part of each route's own must be found, and whole
+routes left out and ordinary texts (`Ground`) must be rejected. No out-of-scope samples are needed.
 """
 
 from __future__ import annotations
 
-import math
-import re
-import sys
-import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 from msgspec import Struct
 
-HEAD = 1000
-"""Only so many characters at the start of a text are looked at."""
+from situs.analysis.features import see
+from situs.analysis.route_features import Vector, spelt, unit, weigh
+from situs.analysis.route_fit import sigmoid_fit, softmax_weights
+from situs.core.heads import NO_GROUND, Ground, Seen
 
-_SCALE = 1_000_000
-_FIELD = 4
-"""Bytes of one sample's sum in a packed number. A sum is at most the sample's norm, some hundreds
-times `_SCALE`."""
+MOST = 20_000
+"""Samples that are fitted on; of more, each route keeps an even share."""
 
-_OWN, _OTHERS = 0.3, 0.95
-_ALONE = 0.2
-"""What stands for a route's own samples where there is only one of them."""
+FOLDS, _LARGE = 4, 4000
+"""Parts in which samples are left out in turn; of more than `_LARGE` samples, one part only."""
 
-_WORD = re.compile(r"\w+")
+_KEPT = 64
+"""Samples of a route that a text is compared with one by one."""
+
+_DEEP_SPELT, _DEEP_GIST = 0.7, 0.5
+"""What spelling and gist weigh against the encoder's vector."""
+
+_ORDINARY = 0.25
+"""The share of requests that is taken to be of no route."""
+
+_TRUST, _OWN = 12, 0.5
+"""A route's own limit counts like so many samples, and moves by so much of what its samples say."""
+
+_SURE, _CLEAR = 0.98, 1.5
+"""How often what the fast tier is sure of must be right, and how far (in logits) from the limit."""
 
 
-class _Feature(Struct, frozen=True):
-    """`square` is its weight squared; `sums` has, by route, what it adds to each of its samples.
+class Say(Struct, frozen=True):
+    """What a tier says: the best route, the probability, and whether that passes its limit."""
 
-    The samples of a route are fields of one whole number, so that one addition serves them all.
+    route: int
+    probability: float
+    found: bool
+
+
+class Sides(Struct, frozen=True):
+    """Weights of the regression, the middles of routes, and the samples of each to compare with.
+
+    A row of features begins with `meant` that say what a text means; if none, spelling stands in.
     """
 
-    square: int
-    sums: tuple[tuple[int, int], ...]
-    samples: int
+    weights: Vector
+    biases: Vector
+    middles: Vector
+    samples: tuple[Vector, ...]
+    meant: int
+
+
+class Tier(Struct, frozen=True):
+    """One way to tell: `center` and `spread` bring signals to one scale, then a logistic curve.
+
+    `limits` are those of routes, in the curve's logits. Below `low` and above `high` it is sure.
+    """
+
+    sides: Sides
+    center: Vector
+    spread: Vector
+    slope: float
+    offset: float
+    limits: Vector
+    low: float
+    high: float
+
+    def say(self, features: Vector) -> tuple[Say, bool]:
+        """For one text; the second says whether it is sure."""
+        picked, signals = _signals(self.sides, features[None])
+        route = int(picked[0])
+        logit = float(self.logits(signals)[0]) - float(self.limits[route])
+        probability = 1 / (1 + np.exp(-logit))
+        return Say(route, float(probability), logit >= 0), not self.low < logit < self.high
+
+    def logits(self, signals: Any) -> Any:
+        return ((signals - self.center) / self.spread).mean(1) * self.slope + self.offset
 
 
 class Index(Struct, frozen=True):
-    """Samples, ready to be compared with; a route is a position. `unseen`: a new one's square."""
+    """Samples, ready to be compared with; a route is a position in `routes`."""
 
     routes: tuple[str, ...]
-    counts: tuple[int, ...]
-    features: dict[str | int, _Feature]
-    unseen: int
-    thresholds: tuple[float, ...] = ()
+    weights: Vector
+    ground: Ground
+    fast: Tier
+    deep: Tier | None
+
+    def features(self, text: Seen) -> Vector:
+        return _fast(text, self.weights, self.ground)
+
+    def look(self, text: Seen) -> tuple[Say, bool]:
+        """What the fast tier says, and whether it is sure."""
+        return self.fast.say(self.features(text))
+
+    def closer(self, text: Seen, vector: Any) -> Say:
+        """What the deep tier says; the fast one's word where there is none."""
+        if self.deep is None:
+            return self.look(text)[0]
+        return self.deep.say(_deep(text, vector, self.weights, self.ground))[0]
 
 
-def index(samples: Mapping[str, Sequence[str]]) -> Index:
-    """The index of samples by route, with each route's threshold fitted from the samples alone."""
-    texts = [[features(text) for text in of_route] for of_route in samples.values()]
-    routes_with = Counter(f for of_route in texts for f in frozenset().union(*of_route))
-    samples_with = Counter(f for of_route in texts for text in of_route for f in text)
-    squares = {f: _square(len(texts), count) for f, count in routes_with.items()}
-    sums: dict[str | int, dict[int, int]] = {f: {} for f in squares}
-    for route, of_route in enumerate(texts):
-        for place, text in enumerate(of_route):
-            norm = math.sqrt(sum(squares[f] for f in text) / _SCALE) or 1.0
-            for f in text:
-                mine = round(squares[f] / norm) << 8 * _FIELD * place
-                sums[f][route] = sums[f].get(route, 0) + mine
-    found = Index(
-        routes=tuple(samples),
-        counts=tuple(len(of_route) for of_route in texts),
-        features={
-            f: _Feature(square, tuple(sums[f].items()), samples_with[f])
-            for f, square in squares.items()
-        },
-        unseen=_square(len(texts), 0),
+def thinned(samples: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Each route's different samples, in order; at most `MOST` together, an even share of each."""
+    found = {name: list(dict.fromkeys(texts)) for name, texts in samples.items()}
+    share = max(1, MOST // max(1, len(found)))
+    if sum(map(len, found.values())) <= MOST:
+        return found
+    return {
+        name: [texts[place * len(texts) // share] for place in range(share)]
+        if len(texts) > share
+        else texts
+        for name, texts in found.items()
+    }
+
+
+def needed(samples: Mapping[str, Sequence[str]], ground: Ground = NO_GROUND) -> list[str]:
+    """The texts whose vectors an index with a deep tier is made of."""
+    own = (text for texts in thinned(samples).values() for text in texts)
+    return list(dict.fromkeys((*own, *ground.ordinary)))
+
+
+def index(
+    samples: Mapping[str, Sequence[str]],
+    ground: Ground = NO_GROUND,
+    vectors: Mapping[str, Any] | None = None,
+) -> Index:
+    """The index of samples by route; with `vectors` of all that is `needed`, it has a deep tier.
+
+    Routes have a sample each at least. 150 routes of ten take some four seconds of one core.
+    """
+    kept = thinned(samples)
+    texts = [text for of_route in kept.values() for text in of_route]
+    routes = np.repeat(np.arange(len(kept)), [len(of_route) for of_route in kept.values()])
+    seen = [see(text) for text in texts]
+    ordinary = [see(text) for text in ground.ordinary]
+    weights = weigh(seen, routes.tolist(), len(kept))
+    fast = _tier(
+        np.stack([_fast(text, weights, ground) for text in seen]),
+        routes,
+        [_fast(text, weights, ground) for text in ordinary],
+        0 if ground.gist is None else len(ground.gist(seen[0])),
     )
-    return Index(found.routes, found.counts, found.features, found.unseen, _fit(found, texts))
+    deep = None
+    if vectors is not None:
+        rows = [_deep(s, vectors[t], weights, ground) for s, t in zip(seen, texts, strict=True)]
+        of_none = [
+            _deep(s, vectors[t], weights, ground)
+            for s, t in zip(ordinary, ground.ordinary, strict=True)
+        ]
+        deep = _tier(np.stack(rows), routes, of_none, len(vectors[texts[0]]))
+    return Index(tuple(kept), weights, ground, fast, deep)
 
 
-def nearest(index: Index, text: str) -> tuple[str, float] | None:
-    """The route that `text` is most like and its score in [0, 1]; None below its threshold."""
-    seen = features(text)
-    if not seen:
-        return None
-    scores = _scores(index, seen)
-    best = max(range(len(scores)), key=scores.__getitem__)
-    if scores[best] < index.thresholds[best]:
-        return None
-    return index.routes[best], min(1.0, round(scores[best], 6))
+def _fast(text: Seen, weights: Vector, ground: Ground) -> Vector:
+    sketch = spelt(text, weights)
+    return sketch if ground.gist is None else np.concatenate([ground.gist(text), sketch])
 
 
-def features(text: str) -> AbstractSet[str | int]:
-    """Words as they are, runs of four bytes (over the borders of words, too) as numbers."""
-    words = _WORD.findall(unicodedata.normalize("NFKC", text[:HEAD]).casefold()[:HEAD])
-    found: set[str | int] = set(words)
-    data = f" {' '.join(words)} ".encode("utf-8", "replace")
-    if words:
-        for begin in range(4):
-            end = begin + (len(data) - begin) // 4 * 4
-            if end > begin:
-                found.update(memoryview(data[begin:end]).cast("I"))
+def _deep(text: Seen, vector: Any, weights: Vector, ground: Ground) -> Vector:
+    parts = [np.asarray(vector, np.float32), spelt(text, weights) * np.float32(_DEEP_SPELT)]
+    return np.concatenate(
+        parts if ground.gist is None else [*parts, ground.gist(text) * np.float32(_DEEP_GIST)]
+    )
+
+
+def _sides(features: Vector, routes: Any, count: int, meant: int) -> Sides:
+    weights, biases = softmax_weights(features, routes, count)
+    meaning = unit(features[:, :meant] if meant else features)
+    of_route = [meaning[routes == route] for route in range(count)]
+    middles = unit(np.stack([mine.sum(0) for mine in of_route]))
+    kept = tuple(mine[:: -(-len(mine) // _KEPT)] for mine in of_route)
+    return Sides(weights, biases, middles, kept, meant)
+
+
+def _signals(sides: Sides, features: Vector) -> tuple[Any, Any]:
+    """The best route of each row, and three signals of how good it is."""
+    scores = features @ sides.weights + sides.biases
+    picked = scores.argmax(1)
+    meaning = unit(features[:, : sides.meant] if sides.meant else features)
+    if scores.shape[1] == 1:
+        scores = meaning @ sides.middles.T
+    found = np.empty((len(features), 3), np.float32)
+    found[:, 0] = scores.max(1)
+    found[:, 1] = (meaning * sides.middles[picked]).sum(1)
+    for row, route in enumerate(picked):
+        near = np.sort(sides.samples[route] @ meaning[row])[-3:]
+        found[row, 2] = (near[-1] + near.mean()) / 2
+    return picked, found
+
+
+class _Tried(Struct, frozen=True):
+    """What was said of texts left out: the route of each (-1: none), the pick, the signals."""
+
+    routes: Any
+    picked: Any
+    signals: Any
+
+
+def _tier(features: Vector, routes: Any, ordinary: Sequence[Vector], meant: int) -> Tier:
+    count = int(routes[-1]) + 1
+    none = np.stack(ordinary) if ordinary else features[:0]
+    tried = _try(features, routes, none, meant)
+    sides = _sides(features, routes, count, meant)
+    right = (tried.picked == tried.routes) & (tried.routes >= 0)
+    wrong = tried.routes < 0
+    if not right.any() or not wrong.any():
+        return _untried(sides)
+    center, spread = tried.signals.mean(0), tried.signals.std(0) + np.float32(1e-3)
+    scores = ((tried.signals - center) / spread).mean(1)
+    use = right | wrong
+    inside = right / right.sum() * (1 - _ORDINARY)
+    share = inside + wrong / wrong.sum() * _ORDINARY
+    slope, offset = sigmoid_fit(scores[use], right[use].astype(float), share[use])
+    logits = scores * slope + offset
+    limits = _limits(logits, tried.routes, right, count)
+    low, high = _bounds(logits - limits[tried.picked], right, wrong)
+    return Tier(sides, center, spread, slope, offset, limits, low, high)
+
+
+def _untried(sides: Sides) -> Tier:
+    """Where nothing could be left out: the nearness that is typical of short texts."""
+    half = np.array([0.5, 0.5, 0.5], np.float32)
+    limits = np.zeros(sides.weights.shape[1], np.float32)
+    return Tier(sides, half, half, 4.0, 0.0, limits, -np.inf, np.inf)
+
+
+def _try(features: Vector, routes: Any, none: Vector, meant: int) -> _Tried:
+    """Leaves out in turn a part of each route's samples, and whole routes, which then are none."""
+    count = int(routes[-1]) + 1
+    starts = np.searchsorted(routes, np.arange(count))
+    places = np.arange(len(routes)) - starts[routes]
+    single = np.bincount(routes, minlength=count)[routes] == 1
+    of, picks, signals = [], [], []
+    for fold in range(FOLDS if len(routes) <= _LARGE else 1):
+        away = (routes % FOLDS == fold) & (count > FOLDS)
+        held = (places % FOLDS == fold) & ~away & ~single
+        rest = ~away & ~held
+        known = np.unique(routes[rest])
+        if not len(known):
+            continue
+        sides = _sides(features[rest], np.searchsorted(known, routes[rest]), len(known), meant)
+        given = np.vstack([features[held], features[away], none[fold::FOLDS]])
+        picked, found = _signals(sides, given)
+        of.append(np.full(len(given), -1))
+        of[-1][: int(held.sum())] = routes[held]
+        picks.append(known[picked])
+        signals.append(found)
+    return _Tried(np.concatenate(of), np.concatenate(picks), np.vstack(signals))
+
+
+def _limits(logits: Any, routes: Any, right: Any, count: int) -> Vector:
+    """A route whose own samples score lower than others' has a lower limit, and the reverse."""
+    usual = float(np.median(logits[right]))
+    found = np.zeros(count, np.float32)
+    for route in range(count):
+        own = logits[right & (routes == route)]
+        if len(own):
+            found[route] = _OWN * (own.mean() - usual) * len(own) / (len(own) + _TRUST)
     return found
 
 
-def _square(routes: int, routes_with: int) -> int:
-    return round(math.log((2 + routes) / (0.5 + routes_with)) ** 2 * _SCALE)
-
-
-def _scores(
-    index: Index, seen: AbstractSet[str | int], left_out: tuple[int, int] | None = None
-) -> list[float]:
-    """The score of every route.
-
-    `left_out` is the route and place of a sample that is itself the text: it is not compared with
-    itself, and what no other sample has counts as new.
-    """
-    known = [index.features[f] for f in index.features.keys() & seen]
-    square = (len(seen) - len(known)) * index.unseen
-    totals = [0] * len(index.routes)
-    for feature in known:
-        square += index.unseen if left_out and feature.samples == 1 else feature.square
-        for route, added in feature.sums:
-            totals[route] += added
-    norm = math.sqrt(square * _SCALE) or 1.0
-    scores = []
-    for route, (total, count) in enumerate(zip(totals, index.counts, strict=True)):
-        sums = memoryview(total.to_bytes(_FIELD * count, sys.byteorder)).cast("I").tolist()
-        if sys.byteorder == "big":
-            sums.reverse()
-        if left_out and left_out[0] == route:
-            del sums[left_out[1]]
-        scores.append((max(sums) + 2 * sum(sums) / len(sums)) / 3 / norm if sums else 0.0)
-    return scores
-
-
-def _fit(index: Index, texts: Sequence[Sequence[AbstractSet[str | int]]]) -> tuple[float, ...]:
-    """Midway between what a route's own samples reach, each left out, and what others' do.
-
-    Of its own the third decile, of the others' the highest but one in twenty: samples are said to
-    be typical, so most of them must pass.
-    """
-    own: list[list[float]] = [[] for _ in texts]
-    others: list[list[float]] = [[] for _ in texts]
-    for route, of_route in enumerate(texts):
-        for place, text in enumerate(of_route):
-            for to, score in enumerate(_scores(index, text, (route, place))):
-                if to != route:
-                    others[to].append(score)
-                elif len(of_route) > 1:
-                    own[to].append(score)
-    return tuple(
-        (_quantile(mine, _OWN, _ALONE) + _quantile(theirs, _OTHERS, 0.0)) / 2
-        for mine, theirs in zip(own, others, strict=True)
-    )
-
-
-def _quantile(values: Iterable[float], share: float, none: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else none
+def _bounds(logits: Any, right: Any, of_none: Any) -> tuple[float, float]:
+    """Where the tier is sure: what is above is right `_SURE` of the time, what is below is none."""
+    inside = ~of_none
+    weights = inside / max(1, inside.sum()) * (1 - _ORDINARY)
+    weights = weights + of_none / max(1, of_none.sum()) * _ORDINARY
+    order = np.argsort(-logits)
+    shares = np.cumsum((weights * right)[order]) / np.cumsum(weights[order])
+    sure = np.flatnonzero(shares >= _SURE)
+    high = float(logits[order[sure[-1]]]) if len(sure) else np.inf
+    shares = np.cumsum((weights * of_none)[order[::-1]]) / np.cumsum(weights[order[::-1]])
+    sure = np.flatnonzero(shares >= _SURE)
+    low = float(logits[order[::-1][sure[-1]]]) if len(sure) else -np.inf
+    return min(low, -_CLEAR), max(high, _CLEAR)

@@ -54,7 +54,7 @@ class Seen(Struct, frozen=True):
 
 
 class Ground(Struct, frozen=True):
-    """What comparing texts stands on, whatever the routes are.
+    """What comparing texts with samples stands on, whatever the routes are.
 
     `gist` gives a text's vector from a static table in microseconds: about where `encode` would
     point, in other dimensions. `ordinary` are texts of no route in particular.
@@ -74,7 +74,7 @@ class Heads(Struct, frozen=True):
     says the capability class that will do and `length` the tokens of the answer. `names` finds
     persons, addresses and organisations (`name_kinds`) in the texts of a request. `tokens` counts
     those of UTF-8 text for a model's family, `capable` says how probable an acceptable answer of a
-    model is. `encode` is the deep tier, `ground` what comparing texts stands on. `digests` names
+    model is. `encode` is the deep tier, `routes` what those stand on. `digests` names
     the artefacts.
     """
 
@@ -85,7 +85,7 @@ class Heads(Struct, frozen=True):
     tokens: Callable[[bytes, str], float] | None = None
     capable: Callable[[Seen, str], Guess] | None = None
     encode: Encode | None = None
-    ground: Ground = NO_GROUND
+    routes: Ground = NO_GROUND
     finds_names: FindsNames = FindsNames.AUTO
     name_kinds: tuple[str, ...] = ("person", "address", "organisation")
     digests: dict[str, str] = {}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from situs.core.fleet import FleetView
-from situs.core.heads import NO_HEADS, Heads
+from situs.core.heads import NO_HEADS, Heads, Seen
 from situs.core.label import Label
 from situs.core.request import Objective, Request
 from situs.core.route import Route, Routed
@@ -45,8 +45,16 @@ class Labels(Struct, frozen=True):
     unread: Label = Label.INTERNAL
 
 
-def _no_route(request: Request) -> Routed | None:
+def _no_route(
+    request: Request, seen: Seen | None = None, vectors: Sequence[Any] | None = None
+) -> Routed | None:
     return None
+
+
+def _sure_of_none(
+    request: Request, seen: Seen | None = None
+) -> tuple[Routed | None, tuple[str, ...]]:
+    return None, ()
 
 
 def _no_answer(request: Request, routed: Routed | None) -> str | None:
@@ -54,10 +62,16 @@ def _no_answer(request: Request, routed: Routed | None) -> str | None:
 
 
 class Routes(Struct, frozen=True):
-    """The named routes, what finds the one that a request is of, and what answers for it."""
+    """The named routes, what finds the one that a request is of, and what answers for it.
+
+    `look` gives what the fast tier finds, and the texts whose vectors would help to know better;
+    `find` is given those vectors, and says the same as `look` without them. `seen` are the features
+    of what was last asked, if they are there already.
+    """
 
     table: dict[str, Route] = {}
-    find: Callable[[Request], Routed | None] = _no_route
+    look: Callable[..., tuple[Routed | None, tuple[str, ...]]] = _sure_of_none
+    find: Callable[..., Routed | None] = _no_route
     answer: Callable[[Request, Routed | None], str | None] = _no_answer
 
 

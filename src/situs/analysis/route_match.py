@@ -1,0 +1,72 @@
+"""Matches a text, short or long, with the samples of routes: first fast, then closer if unsure.
+
+Of a long text windows are compared, each by itself, and the best counts: what is asked often stands
+at the head or the tail, and a mean over everything would be like no sample. The deep tier reads the
+head, the tail and the window that the fast tier liked best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from situs.analysis.features import see
+from situs.analysis.route_features import windows
+from situs.analysis.route_samples import Index, Say
+from situs.core.heads import Seen
+
+
+class Match(Struct, frozen=True):
+    """`name` is the route, None if the text is of none; `nearest` is the best one in any case.
+
+    `score` is a probability on the scale of the nearest route's limit: from 0.5 on it is found.
+    """
+
+    name: str | None
+    nearest: str
+    score: float
+    tier: str = "fast"
+
+
+class First(Struct, frozen=True):
+    """What the fast tier says; `unsure` are texts whose vectors would help to know better."""
+
+    match: Match
+    unsure: tuple[str, ...] = ()
+
+
+def first(index: Index, text: str, seen: Seen | None = None, always: bool = False) -> First:
+    """The fast tier; `seen` are the features of `text`, if they are there already.
+
+    With `always` it is unsure of everything that has words.
+    """
+    parts = windows(text)
+    whole = len(parts) == 1 and seen is not None
+    looks = [seen] if whole and seen is not None else [see(part) for part in parts]
+    said = [index.look(look) for look in looks]
+    best = max(range(len(parts)), key=lambda place: _rank(said[place][0]))
+    say, sure = said[best]
+    if not len(looks[best].words):
+        return First(Match(None, index.routes[say.route], 0.0))
+    match = _match(index, say)
+    settled = sure if say.found else all(one for _, one in said)
+    if index.deep is None or (settled and not always):
+        return First(match)
+    return First(match, tuple(dict.fromkeys((parts[best], parts[0], parts[-1]))))
+
+
+def closer(index: Index, texts: Sequence[str], vectors: Sequence[Any]) -> Match:
+    """The deep tier, for the texts that `first` was unsure of and their vectors."""
+    said = [index.closer(see(text), vector) for text, vector in zip(texts, vectors, strict=True)]
+    return _match(index, max(said, key=_rank), "fast" if index.deep is None else "deep")
+
+
+def _rank(say: Say) -> tuple[bool, float]:
+    return say.found, say.probability
+
+
+def _match(index: Index, say: Say, tier: str = "fast") -> Match:
+    name = index.routes[say.route]
+    return Match(name if say.found else None, name, round(say.probability, 6), tier)
