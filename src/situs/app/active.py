@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -82,14 +82,21 @@ def active(
 
 
 def _within(encode: Encode, budget_s: float) -> Encode:
-    """Gives None for what takes longer; the model is loaded before that counts."""
+    """Gives None for what takes longer; the model is loaded before that counts.
+
+    What has begun goes on: who asks for the same texts again has to wait for the rest only.
+    """
     encode(("",))
     thread = ThreadPoolExecutor(1, "situs-deep")
+    late: dict[tuple[str, ...], Future[Any]] = {}
 
     def found(texts: Sequence[str]) -> Any | None:
+        key = tuple(texts)
+        work = late.pop(key, None) or thread.submit(encode, key)
         try:
-            return thread.submit(encode, texts).result(budget_s)
+            return work.result(budget_s)
         except TimeoutError:
+            late[key] = work
             return None
 
     return found
