@@ -49,12 +49,16 @@ def is_phone(text: str) -> bool | None:
 
 
 def is_phone_shaped(text: str) -> bool | None:
-    """7 to 15 digits that are neither a date, a span of years, nor a decimal fraction."""
-    digits = sum(char.isdigit() for char in text)
-    if not 7 <= digits <= 15 or _DATE.match(text) or _DECIMAL.fullmatch(text):
+    """6 to 15 digits that are neither a date, a span of years, nor a decimal fraction."""
+    digits = sum(char.isdigit() for char in re.split("[xe]", text)[0])
+    if not 6 <= digits <= 15 or _DATE.match(text) or _DECIMAL.fullmatch(text):
         return False
     return None
 
+
+_EXTENSION = r"(?: ?(?:x|ext\.?) ?[0-9]{1,6})?"
+_SHAPED = rf"\+?\(?[0-9](?:[ .\-()/]{{0,2}}[0-9]){{5,14}}{_EXTENSION}"
+_NAMES_OF_PHONES = "office|mobile|desk|direct|fax|cell|home|work|tel|phone"
 
 DETECTORS = (
     Detector(
@@ -69,7 +73,7 @@ DETECTORS = (
     Detector(
         "phone_international",
         "phone",
-        r"(?:^|[^0-9A-Za-z+.])((?:\+|00) ?[1-9](?:[ .\-()/]{0,3}[0-9]){6,14})",
+        rf"(?:^|[^0-9A-Za-z+.])((?:\+|00) ?[1-9](?:[ .\-()/]{{0,3}}[0-9]){{6,14}}{_EXTENSION})",
         0.7,
         check=is_phone,
         cost=40,
@@ -78,16 +82,34 @@ DETECTORS = (
     Detector(
         "phone_us",
         "phone",
-        r"(?:^|[^0-9A-Za-z.\-])((?:1[ .\-])?\(?[2-9][0-9]{2}\)?[ .\-]{1,2}[0-9]{3}[ .\-][0-9]{4})"
+        r"(?:^|[^0-9A-Za-z.\-])((?:1[ .\-])?\(?[2-9][0-9]{2}\)?[ .\-]{0,2}[0-9]{3}[ .\-][0-9]{4}"
+        rf"{_EXTENSION})"
         r"(?:$|[^0-9A-Za-z\-])",
         0.6,
         check=is_phone,
         cost=40,
     ),
     Detector(
+        "phone_called",
+        "phone",
+        rf"(?i)\b(?:call|ring|dial|sms|phone|text)(?:ing|ed)?(?: (?:me|us|him|her|them|you|back|at|"
+        rf"on|the number|number)){{0,3}}:? ({_SHAPED})(?:$|[^0-9A-Za-z])",
+        0.6,
+        check=is_phone_shaped,
+        gate=r"(?i)\b(?:call|ring|dial|sms|phone|text)[a-z ]*:? [+(]*[0-9]",
+    ),
+    Detector(
+        "phone_named_behind",
+        "phone",
+        rf"(?:^|[^0-9A-Za-z.$€£#])({_SHAPED})[ \-(]{{1,2}}(?i:{_NAMES_OF_PHONES})\b",
+        0.6,
+        check=is_phone_shaped,
+        gate=rf"[0-9][ \-(]{{1,2}}(?i:{_NAMES_OF_PHONES})\b",
+    ),
+    Detector(
         "phone_in_context",
         "phone",
-        r"(?:^|[^0-9A-Za-z.$€£#])(\+?\(?[0-9](?:[ .\-()/]{0,2}[0-9]){6,14})",
+        rf"(?:^|[^0-9A-Za-z.$€£#])(\+?\(?[0-9](?:[ .\-()/]{{0,2}}[0-9]){{6,14}}{_EXTENSION})",
         0.6,
         check=is_phone_shaped,
         context=words(
@@ -104,6 +126,11 @@ DETECTORS = (
             r"reach (?:me|us|him|her|them|you)",
             r"text (?:me|us|him|her)",
             r"answering at",
+            r"(?:my|his|her|our|your|their) (?:new |work |home |cell )?number",
+            r"ph(?: no)?",
+            r"mob",
+            r"sms",
+            r"hotline",
             r"handy(?:nummer)?",
             r"rufnummer",
             r"m[oó]vil",

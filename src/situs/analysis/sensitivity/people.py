@@ -45,7 +45,11 @@ _SHAPED = (
         gate=r"[A-Za-z][0-9]{2}[A-Za-z][0-9]{2}[A-Za-z][0-9]{3}[A-Za-z]",
     ),
     _shaped("fi_hetu", r"\b[0-9]{6}[\-+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]\b", stdnum("fi.hetu")),
-    _shaped("ch_ahv", r"\b756[. ]?[0-9]{4}[. ]?[0-9]{4}[. ]?[0-9]{2}\b", stdnum("ch.ssn")),
+    _shaped(
+        "ch_ahv",
+        r"\b756(?:\.[0-9]{4}\.[0-9]{4}\.| ?[0-9]{4} ?[0-9]{4} ?)[0-9]{2}\b",
+        stdnum("ch.ssn"),
+    ),
     _shaped("br_cpf", r"\b[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}\b", stdnum("br.cpf")),
     _shaped("cn_ric", r"(?i)(?:^|[^0-9A-Z.,])([1-9][0-9]{16}[0-9X])\b", checks.is_ric),
     _shaped("kr_rrn", r"\b[0-9]{6}-[1-8][0-9]{6}\b", checks.is_rrn),
