@@ -1,0 +1,329 @@
+"""How probable an acceptable answer of a model is: from words, shape and subject of a prompt.
+
+What is learned from is who was right: results of models on the same questions. Where a prompt is
+unlike all of those, the head says unsure and only the shape speaks: that carries over from one kind
+of question to another, words do not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from situs.analysis.features import rows, see
+from situs.core.capability import CapabilityClass
+from situs.core.heads import Guess, Seen
+
+Numbers = NDArray[np.float32]
+
+_OPTION = re.compile(r"^\(?[A-J][.)] .*", re.MULTILINE)
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NOT_NAME = re.compile(r"[^a-z0-9]+")
+_SHARP = 24
+_LEAST, _STEP = 0.01, 0.75
+_CLASSES = {str(one): one for one in CapabilityClass}
+_CUE_BITS = 16
+_CUES = (
+    "half third quarter twice times double triple each every per",
+    "more less than remaining left total",
+    "if then when suppose assume",
+    "not except least false incorrect",
+    "percent",
+)
+_KINDS = (
+    b" \n\t",
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    b"+-*/=^_\\<>{}[]()|$",
+    b"=^_\\{}<>",
+    bytes(range(0x80, 0x100)),
+)
+
+
+def _kinds() -> Numbers:
+    found = np.zeros((256, len(_KINDS)), np.float32)
+    for kind, octets in enumerate(_KINDS):
+        found[[*octets], kind] = 1
+    return found
+
+
+def _cues() -> NDArray[np.intp]:
+    """Which group of cue words a hashed word is of; the number of groups: of none."""
+    found = np.full(1 << _CUE_BITS, len(_CUES), np.intp)
+    for group, words in enumerate(_CUES):
+        found[rows(see(words).words, _CUE_BITS)] = group
+    return found
+
+
+_KIND, _CUE = _kinds(), _cues()
+
+
+def shape(seen: Seen) -> Numbers:
+    """What a prompt is like apart from its words: sizes, numbers, formulas, options, cues."""
+    text = seen.text
+    octets = np.frombuffer(text.encode("utf-8", "replace") or b" ", np.uint8)
+    space, upper, signs, formula, high = np.bincount(octets, minlength=256) @ _KIND
+    size, words = octets.size, len(seen.words) + 1
+    numbers = _NUMBER.findall(text)
+    options = _OPTION.findall(text)
+    stem = text[: text.find(options[0])] if options else text
+    cues = np.bincount(_CUE[rows(seen.words, _CUE_BITS)], minlength=len(_CUES) + 1)[:-1]
+    counted = [
+        size,
+        len(stem),
+        len(numbers),
+        len(set(numbers)),
+        formula,
+        text.count("$"),
+        text.count("\n"),
+        high,
+        sum(map(stem.count, (". ", "? ", "! ", "; ", ".\n", "?\n"))),
+        sum("." in one for one in numbers),
+        sum(map(len, options)) / max(1, len(options)),
+        cues[0] + cues[1],
+        cues[2],
+    ]
+    shares = [
+        sum(map(len, numbers)) / size,
+        signs / size,
+        upper / size,
+        (size - space) / words,
+        len(np.unique(seen.words)) / words,
+        len(options) / 4,
+        sum(_NUMBER.search(one) is not None for one in options) / max(1, len(options)),
+        min(max(map(len, numbers), default=0), 10),
+    ]
+    has = [
+        *("?" in stem, "__" in text, '"' in text or "\u201c" in text, bool(options)),
+        *("NOT" in stem or "EXCEPT" in stem, "Statement 1" in text),
+        *("%" in text or cues[4] > 0, cues[0] > 0, cues[3] > 0),
+    ]
+    return np.concatenate([np.log1p(np.array(counted, np.float32)), shares, has]).astype(np.float32)
+
+
+class Words(Struct, frozen=True):
+    """The words and pairs that a table knows: their hashes, sorted, and how rare they are."""
+
+    known: NDArray[np.uint32]
+    rarity: Numbers
+
+    def weigh(self, hashes: NDArray[np.uint32], counts: NDArray[np.intp]) -> Weighed:
+        """Each weighs (1 + log of its count) x rarity; together they have length 1."""
+        if not len(self.known):
+            return Weighed(np.zeros(0, np.intp), np.zeros(0, np.float32))
+        places = np.minimum(np.searchsorted(self.known, hashes), len(self.known) - 1)
+        met = self.known[places] == hashes
+        places = places[met]
+        weights = (1 + np.log(counts[met])).astype(np.float32) * self.rarity[places]
+        length = float(np.sqrt(weights @ weights)) or 1.0
+        return Weighed(places, weights / np.float32(length))
+
+
+class Weighed(Struct, frozen=True):
+    """Rows of a table and what each weighs."""
+
+    places: NDArray[np.intp]
+    weights: Numbers
+
+    def times(self, table: Numbers) -> Numbers:
+        """The table may be of small integers; only its picked rows are multiplied."""
+        found: Numbers = self.weights @ table[self.places].astype(np.float32)
+        return found
+
+
+class Subjects(Struct, frozen=True):
+    """Tells the subject of a question, as shares of one."""
+
+    words: Words
+    table: Numbers
+    scale: Numbers
+    offset: Numbers
+
+    def shares(self, hashes: NDArray[np.uint32], counts: NDArray[np.intp]) -> Numbers:
+        scores = self.words.weigh(hashes, counts).times(self.table) * self.scale + self.offset
+        powers = np.exp(_SHARP * (scores - scores.max()))
+        found: Numbers = powers / powers.sum()
+        return found
+
+
+class Shapes(Struct, frozen=True):
+    """Shapes seen before: mean and spread, typical ones, and how far from those is far."""
+
+    mean: Numbers
+    spread: Numbers
+    typical: Numbers
+    far: float
+
+    def scaled(self, shaped: Numbers) -> Numbers:
+        found: Numbers = np.clip((shaped - self.mean) / self.spread, -3, 3)
+        return found
+
+    def novelty(self, scaled: Numbers) -> float:
+        """Above 1: farther from all typical shapes than 99 of 100 of those learned from."""
+        apart = self.typical - scaled
+        return float(np.sqrt((apart * apart).sum(1).min())) / self.far
+
+
+class Fit(Struct, frozen=True):
+    """What one set of results taught: P(right) of its models is linear in words, shape, subject."""
+
+    models: tuple[str, ...]
+    words: Words
+    shapes: Shapes
+    directions: Numbers
+    phases: Numbers
+    table: Numbers
+    scale: Numbers
+    dense: Numbers
+    alone: Numbers
+    offset: Numbers
+
+    def answers(self, text: Text, novelty: float) -> Numbers:
+        """P(right) for each model; of a text unlike those learned from, by its shape alone."""
+        ways = waves(self.shapes.scaled(text.shape), self.directions, self.phases)
+        if novelty > 1:
+            return self.offset + ways @ self.alone
+        words = self.words.weigh(text.hashes, text.counts).times(self.table) * self.scale
+        found: Numbers = self.offset + words + np.concatenate([ways, text.subjects]) @ self.dense
+        return found
+
+
+class Text(Struct, frozen=True):
+    """A prompt as the head sees it."""
+
+    hashes: NDArray[np.uint32]
+    counts: NDArray[np.intp]
+    shape: Numbers
+    subjects: Numbers
+
+
+def waves(scaled: Numbers, directions: Numbers, phases: Numbers) -> Numbers:
+    """Random Fourier features: products of them are near a Gaussian kernel (Rahimi, Recht 2007)."""
+    found: Numbers = np.cos(scaled @ directions + phases) * np.float32(np.sqrt(2 / len(phases)))
+    return found
+
+
+class Capability(Struct, frozen=True):
+    """The head: results of several sets, of which the one most like the prompt answers; all where
+    none is like it.
+
+    `models` are the names it knows; any other is answered as a capability class.
+    """
+
+    fits: tuple[Fit, ...]
+    subjects: Subjects | None
+    classes: Mapping[str, CapabilityClass]
+
+    def __call__(self, seen: Seen, model: str) -> Guess:
+        """P(acceptable answer) of a model by its name, or of a class by that of the class."""
+        return self.answers(seen, (model,))[0]
+
+    @property
+    def models(self) -> frozenset[str]:
+        return frozenset(name for fit in self.fits for name in fit.models)
+
+    def answers(self, seen: Seen, models: Sequence[str]) -> list[Guess]:
+        """As for one model; several cost little more."""
+        text = self.text(seen)
+        novelties = [fit.shapes.novelty(fit.shapes.scaled(text.shape)) for fit in self.fits]
+        found = [fit.answers(text, far) for fit, far in zip(self.fits, novelties, strict=True)]
+        said = []
+        for model in models:
+            name = plain(model)
+            able = [at for at, fit in enumerate(self.fits) if name in fit.models]
+            able = able or list(range(len(self.fits)))
+            nearest = min(able, key=novelties.__getitem__)
+            unsure = novelties[nearest] > 1
+            speak = able if unsure else [nearest]
+            chances = [self._chance(self.fits[at], found[at], name) for at in speak]
+            chance = sum(chances) / len(chances)
+            said.append(Guess(model, min(max(chance, _LEAST), 1 - _LEAST), unsure))
+        return said
+
+    def text(self, seen: Seen) -> Text:
+        hashes, counts = np.unique(np.concatenate([seen.words, seen.pairs]), return_counts=True)
+        none = np.zeros(0, np.float32)
+        shares = none if self.subjects is None else self.subjects.shares(hashes, counts)
+        return Text(hashes, counts, shape(seen), shares)
+
+    def _chance(self, fit: Fit, chances: Numbers, name: str) -> float:
+        if name in fit.models:
+            return float(chances[fit.models.index(name)])
+        given = self.classes.get(name) or _CLASSES.get(name, CapabilityClass.MEDIUM)
+        by_class: dict[CapabilityClass, list[float]] = {}
+        for model, chance in zip(fit.models, chances.tolist(), strict=True):
+            by_class.setdefault(self.classes.get(model, CapabilityClass.MEDIUM), []).append(chance)
+        return ladder({one: sum(all_) / len(all_) for one, all_ in by_class.items()})[given]
+
+
+def ladder(known: Mapping[CapabilityClass, float]) -> dict[CapabilityClass, float]:
+    """A chance for every class, never less for a higher one.
+
+    One without results has those of the nearest one below it, else `_STEP` of the one above it.
+    """
+    found: dict[CapabilityClass, float] = {}
+    below = 0.0
+    for one in CapabilityClass:
+        if one in known:
+            below = max(below, known[one])
+        found[one] = below
+    lowest = next((one for one in CapabilityClass if one in known), None)
+    above = 0.5 if lowest is None else found[lowest]
+    for one in reversed(CapabilityClass):
+        if lowest is None or one < lowest:
+            above *= _STEP
+            found[one] = above
+    return {**found, CapabilityClass.RULE: 0.0}
+
+
+def plain(name: str) -> str:
+    """A model's name as results are kept under: without publisher, case and punctuation."""
+    return _NOT_NAME.sub("-", name.rpartition("/")[2].casefold()).strip("-")
+
+
+def capability_head(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> Capability:
+    """The head from an artefact: settings `fits` (each with `models`) and `classes`."""
+    fits = tuple(_fit(arrays, at, one["models"]) for at, one in enumerate(settings["fits"]))
+    classes = {name: CapabilityClass(one) for name, one in settings["classes"].items()}
+    return Capability(fits, subjects_of(arrays), classes)
+
+
+def subjects_of(arrays: Mapping[str, Any]) -> Subjects | None:
+    """What tells subjects, where an artefact has it."""
+    if "subjects.table" not in arrays:
+        return None
+    return Subjects(
+        Words(arrays["subjects.known"], _floats(arrays["subjects.rarity"])),
+        arrays["subjects.table"],
+        arrays["subjects.scale"],
+        arrays["subjects.offset"],
+    )
+
+
+def _fit(arrays: Mapping[str, Any], at: int, models: Sequence[str]) -> Fit:
+    def part(name: str) -> Any:
+        return arrays[f"{at}.{name}"]
+
+    typical = _floats(part("typical"))
+    return Fit(
+        models=tuple(models),
+        words=Words(part("known"), _floats(part("rarity"))),
+        shapes=Shapes(part("mean"), part("spread"), typical, float(part("far"))),
+        directions=part("directions"),
+        phases=part("phases"),
+        table=part("table"),
+        scale=part("scale"),
+        dense=part("dense"),
+        alone=part("alone"),
+        offset=part("offset"),
+    )
+
+
+def _floats(values: Any) -> Numbers:
+    """Kept in half the space, computed in full."""
+    found: Numbers = values.astype(np.float32)
+    return found

@@ -1,0 +1,296 @@
+"""Fits the capability head to results: rows of a prompt, a model, and how good its answer was.
+
+Ridge regression by conjugate gradients on the words, shapes and subjects of prompts, with numpy
+alone: some seconds for ten thousand rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from situs.analysis.capability import (
+    Numbers,
+    Subjects,
+    Weighed,
+    Words,
+    plain,
+    shape,
+    subjects_of,
+    waves,
+)
+from situs.analysis.features import see
+from situs.core.heads import Seen
+from situs.errors import OperatorError
+
+LEAST = 50
+"""Prompts without which nothing is learned."""
+
+_WAVES, _WIDTH = 512, 2.0
+_SEED = 7
+_TYPICAL, _ROUNDS = 48, 10
+_STEPS = 40
+_BLOCK = 8
+"""Columns computed at once: memory is words x this."""
+
+Learned = tuple[dict[str, Any], dict[str, Any]]
+"""Arrays and settings of an artefact."""
+
+
+def fit(
+    rows: Sequence[Mapping[str, Any]],
+    subjects: Mapping[str, Any] | None = None,
+    classes: Mapping[str, str] | None = None,
+) -> Learned:
+    """Learns from rows of `prompt`, `model` and `correct` (true, false or a score from 0 to 1).
+
+    `subjects` are arrays of an artefact that tells subjects, such as the one of the package;
+    `classes` are the capability classes of models, else medium. Raises OperatorError for too few
+    prompts and for scores outside 0 to 1.
+    """
+    models = sorted({plain(row["model"]) for row in rows})
+    prompts = list(dict.fromkeys(row["prompt"] for row in rows))
+    if len(prompts) < LEAST:
+        raise OperatorError(
+            f"{len(prompts)} prompts with results are too few to learn capability from.",
+            do=f"Give results of at least {LEAST} different prompts.",
+        )
+    values, known = _results(rows, models, prompts)
+    seen = [see(prompt) for prompt in prompts]
+    told = None if subjects is None else subjects_of(subjects)
+    arrays = _learn(seen, values, known, told)
+    kept = {name: one for name, one in (subjects or {}).items() if name.startswith("subjects.")}
+    settings = {
+        "fits": [{"models": models, "prompts": len(prompts)}],
+        "classes": {plain(name): str(one) for name, one in (classes or {}).items()},
+    }
+    return {**kept, **{f"0.{name}": one for name, one in arrays.items()}}, settings
+
+
+def join(parts: Sequence[Learned]) -> Learned:
+    """One artefact of several sets of results; of each prompt, the set most like it answers."""
+    arrays: dict[str, Any] = {}
+    fits: list[Any] = []
+    classes: dict[str, str] = {}
+    for some, settings in parts:
+        for name, one in some.items():
+            number, _, rest = name.partition(".")
+            arrays[f"{int(number) + len(fits)}.{rest}" if number.isdigit() else name] = one
+        fits += settings["fits"]
+        classes |= settings["classes"]
+    return arrays, {"fits": fits, "classes": classes}
+
+
+def learn_subjects(prompts: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
+    """Arrays that tell the subject of a question, from questions with the names of theirs."""
+    seen = [see(prompt) for prompt in prompts]
+    words = _words(seen)
+    matrix = _design([_weighed(one, words) for one in seen], words, np.zeros((len(seen), 0)))
+    names = sorted(set(labels))
+    targets = np.array([[label == name for name in names] for label in labels], np.float32)
+    penalty = np.full(len(names), 0.5, np.float32)
+    coefficients, _, offset = _ridge(matrix, targets, np.ones_like(targets), penalty)
+    table, scale = _small(coefficients)
+    return {
+        "subjects.known": words.known,
+        "subjects.rarity": words.rarity.astype(np.float16),
+        "subjects.table": table,
+        "subjects.scale": scale,
+        "subjects.offset": offset,
+    }
+
+
+def _results(
+    rows: Sequence[Mapping[str, Any]], models: Sequence[str], prompts: Sequence[str]
+) -> tuple[Numbers, Numbers]:
+    """Prompts x models: the mean score, and 1 where there is one."""
+    row_of = {prompt: at for at, prompt in enumerate(prompts)}
+    column_of = {model: at for at, model in enumerate(models)}
+    size = (len(prompts), len(models))
+    total, count = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    for row in rows:
+        score = float(row["correct"])
+        if not 0 <= score <= 1:
+            raise OperatorError(
+                "A score in the results is not between 0 and 1.",
+                do="Give `correct` as true, false or a number from 0 to 1.",
+            )
+        place = row_of[row["prompt"]], column_of[plain(row["model"])]
+        total[place] += score
+        count[place] += 1
+    means = np.divide(total, np.maximum(count, 1), dtype=np.float32)
+    known: Numbers = (count > 0).astype(np.float32)
+    return means, known
+
+
+def _learn(
+    seen: Sequence[Seen], values: Numbers, known: Numbers, told: Subjects | None
+) -> dict[str, Any]:
+    words = _words(seen)
+    shaped = np.array([shape(one) for one in seen])
+    mean, spread = shaped.mean(0), shaped.std(0) + np.float32(1e-3)
+    scaled = np.clip((shaped - mean) / spread, -3, 3)
+    draw = np.random.default_rng(_SEED)
+    size = scaled.shape[1]
+    directions = draw.standard_normal((size, _WAVES)) / np.sqrt(size * _WIDTH)
+    directions, phases = directions.astype(np.float32), draw.uniform(0, 2 * np.pi, _WAVES)
+    ways = waves(scaled, directions, phases.astype(np.float32))
+    dense = ways
+    if told is not None:
+        dense = np.hstack([ways, [told.shares(*_counted(one)) for one in seen]])
+    penalty = np.clip(known.sum(0) / 700, 1, 8).astype(np.float32)
+    matrix = _design([_weighed(one, words) for one in seen], words, dense)
+    coefficients, rest, offset = _ridge(matrix, values, known, penalty)
+    blank = _design([_NOTHING] * len(seen), words, ways)
+    _, alone, _ = _ridge(blank, values, known, penalty)
+    table, scale = _small(coefficients)
+    typical, far = _typical(scaled)
+    return {
+        "known": words.known,
+        "rarity": words.rarity.astype(np.float16),
+        "mean": mean,
+        "spread": spread,
+        "typical": typical,
+        "far": np.float32(far),
+        "directions": directions,
+        "phases": phases.astype(np.float32),
+        "table": table,
+        "scale": scale,
+        "dense": rest,
+        "alone": alone,
+        "offset": offset,
+    }
+
+
+def _counted(seen: Seen) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
+    return np.unique(np.concatenate([seen.words, seen.pairs]), return_counts=True)
+
+
+def _weighed(seen: Seen, words: Words) -> Weighed:
+    return words.weigh(*_counted(seen))
+
+
+def _words(seen: Sequence[Seen]) -> Words:
+    """Those in at least two prompts; rarity is the smoothed inverse document frequency."""
+    every = np.concatenate([_counted(one)[0] for one in seen])
+    known, counts = np.unique(every, return_counts=True)
+    often = counts >= 2
+    rarity = np.log((1 + len(seen)) / (1 + counts[often])) + 1
+    # Through half precision, as it will be kept.
+    return Words(known[often], rarity.astype(np.float16).astype(np.float32))
+
+
+def _small(table: Numbers) -> tuple[NDArray[np.int8], Numbers]:
+    """In steps of 1/127 of each column's greatest value."""
+    scale = (np.abs(table).max(0, initial=1e-9) / 127).astype(np.float32)
+    return np.round(table / scale).astype(np.int8), scale
+
+
+def _typical(scaled: Numbers) -> tuple[NDArray[np.float16], float]:
+    """Centres of shapes (k-means), and the distance to them that 1 of 100 others exceeds."""
+    held = np.arange(len(scaled)) % 5 == 0
+    rest = scaled[~held]
+    draw = np.random.default_rng(_SEED)
+    centres = rest[draw.permutation(len(rest))[: max(1, min(_TYPICAL, len(rest) // 10))]]
+    for _ in range(_ROUNDS):
+        nearest = _apart(rest, centres).argmin(1)
+        counts = np.bincount(nearest, minlength=len(centres))[:, None]
+        sums = np.zeros_like(centres)
+        np.add.at(sums, nearest, rest)
+        centres = np.where(counts > 0, sums / np.maximum(counts, 1), centres)
+    kept = centres.astype(np.float16)
+    distances = np.sqrt(_apart(scaled[held], kept.astype(np.float32)).min(1))
+    return kept, float(np.quantile(distances, 0.99))
+
+
+def _apart(some: Numbers, others: Numbers) -> Numbers:
+    """Squared distances."""
+    ones, twos = (some * some).sum(1)[:, None], (others * others).sum(1)
+    found: Numbers = np.maximum(ones + twos - 2 * some @ others.T, 0)
+    return found
+
+
+class _Design(Struct, frozen=True):
+    """Prompts as a matrix: the entries of its sparse rows, by row and by column; dense columns."""
+
+    starts: NDArray[np.intp]
+    places: NDArray[np.intp]
+    weights: Numbers
+    owners: NDArray[np.intp]
+    order: NDArray[np.intp]
+    firsts: NDArray[np.intp]
+    known: int
+    dense: Numbers
+
+    def times(self, words: Numbers, dense: Numbers) -> Numbers:
+        found: Numbers = self.dense @ dense
+        for at in range(0, words.shape[1], _BLOCK):
+            part = words[self.places, at : at + _BLOCK] * self.weights[:, None]
+            found[:, at : at + _BLOCK] += np.add.reduceat(part, self.starts, axis=0)
+        return found
+
+    def back(self, values: Numbers) -> tuple[Numbers, Numbers]:
+        """The transposed matrix times `values`."""
+        words = np.zeros((self.known, values.shape[1]), np.float32)
+        weights, owners = self.weights[self.order][:, None], self.owners[self.order]
+        columns = self.places[self.order][self.firsts]
+        for at in range(0, values.shape[1], _BLOCK):
+            part = values[owners, at : at + _BLOCK] * weights
+            words[columns, at : at + _BLOCK] = np.add.reduceat(part, self.firsts, axis=0)
+        return words, self.dense.T @ values
+
+
+_NOTHING = Weighed(np.zeros(0, np.intp), np.zeros(0, np.float32))
+
+
+def _design(prompts: Sequence[Weighed], words: Words, dense: Any) -> _Design:
+    """Each row gets an entry of weight 0, so that none is empty."""
+    places = np.concatenate([np.append(one.places, 0) for one in prompts])
+    weights = np.concatenate([np.append(one.weights, 0) for one in prompts]).astype(np.float32)
+    lengths = np.array([len(one.places) + 1 for one in prompts])
+    owners = np.repeat(np.arange(len(prompts)), lengths)
+    order = np.argsort(places, kind="stable")
+    firsts = np.flatnonzero(np.diff(places[order], prepend=-1))
+    starts = np.cumsum(lengths) - lengths
+    known = max(1, len(words.known))
+    ready = np.asarray(dense, np.float32)
+    return _Design(starts, places, weights, owners, order, firsts, known, ready)
+
+
+def _ridge(
+    matrix: _Design, values: Numbers, known: Numbers, penalty: Numbers
+) -> tuple[Numbers, Numbers, Numbers]:
+    """Coefficients of words and dense columns, and offsets, for each column of `values`.
+
+    Of these only what is `known` (1, else 0) counts. Conjugate gradients on the normal equations
+    (Hestenes and Stiefel 1952), all columns at once.
+    """
+    offset = (values * known).sum(0) / np.maximum(known.sum(0), 1)
+    left = list(matrix.back((values - offset) * known))
+    found = [np.zeros_like(one) for one in left]
+    along = [one.copy() for one in left]
+    before = _dot(left, left)
+    goal = before * 1e-6
+    for _ in range(_STEPS):
+        back = matrix.back(matrix.times(*along) * known)
+        pulled = [new + penalty * old for new, old in zip(back, along, strict=True)]
+        step = before / (_dot(along, pulled) + 1e-30)
+        for one, way, rest, pull in zip(found, along, left, pulled, strict=True):
+            one += step * way
+            rest -= step * pull
+        now = _dot(left, left)
+        if (now <= goal).all():
+            break
+        along = [rest + now / (before + 1e-30) * way for rest, way in zip(left, along, strict=True)]
+        before = now
+    return found[0], found[1], offset
+
+
+def _dot(some: Sequence[Numbers], others: Sequence[Numbers]) -> Numbers:
+    found = [(one * other).sum(0) for one, other in zip(some, others, strict=True)]
+    total: Numbers = found[0] + found[1]
+    return total
