@@ -36,7 +36,8 @@ def weigh(texts: Sequence[Seen], routes: Sequence[int], count: int) -> Vector:
     for keys in of_route:
         found[np.unique(np.concatenate(keys))] += 1
     weights = np.log((2 + count) / (0.5 + found)).reshape(len(_KINDS), -1)
-    return (weights * np.array(_KINDS)[:, None]).ravel().astype(np.float32)
+    weighed: Vector = (weights * np.array(_KINDS)[:, None]).ravel().astype(np.float32)
+    return weighed
 
 
 def spelt(text: Seen, weights: Vector) -> Vector:
@@ -49,7 +50,8 @@ def spelt(text: Seen, weights: Vector) -> Vector:
     mixed ^= mixed >> _HALF
     mixed *= _SECOND
     signed = np.where(mixed & _LOW, weights[keys], -weights[keys])
-    return unit(np.bincount(mixed >> _SHIFT, signed, SPELT).astype(np.float32))
+    found: Vector = np.bincount(mixed >> _SHIFT, signed, SPELT).astype(np.float32)
+    return unit(found)
 
 
 def _keys(text: Seen) -> NDArray[np.uint32]:
@@ -61,10 +63,11 @@ def _keys(text: Seen) -> NDArray[np.uint32]:
     return np.unique(np.concatenate(parts))
 
 
-def unit(vectors: Any) -> Any:
+def unit(vectors: Vector) -> Vector:
     """At length 1, each; zeros stay."""
     lengths = np.sqrt((vectors * vectors).sum(-1, keepdims=True))
-    return vectors / np.maximum(lengths, np.float32(1e-9))
+    found: Vector = vectors / np.maximum(lengths, np.float32(1e-9))
+    return found
 
 
 PARTS = (1.0, 1.0, 0.5)
@@ -94,7 +97,7 @@ class Gist(Struct, frozen=True):
             if len(places):
                 total = self.table[places].sum(0, dtype=np.int32)
                 found += total * np.float32(weight / np.sqrt(len(places)))
-        return unit(found)  # type: ignore[no-any-return]
+        return unit(found)
 
 
 def ground(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> Ground:

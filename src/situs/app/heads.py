@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from situs.analysis.route_features import ground
 from situs.config.analysis import Analysis
 from situs.core.heads import Encode, Heads
 from situs.learning.artefacts import Artefact
@@ -37,7 +38,9 @@ def load_heads(settings: Analysis, data: Path) -> Heads:
     )
 
 
-_MAKERS: dict[str, Callable[[Artefact], Any]] = {}
+_MAKERS: dict[str, Callable[[Artefact], Any]] = {
+    "routes": lambda artefact: ground(artefact.arrays, artefact.card.settings),
+}
 """By head: from its artefact to its function."""
 
 

@@ -89,6 +89,8 @@ def main() -> None:
 
     When nobody reads the output any more, it ends quietly, with 1.
     """
+    # Small products are slower on many threads, much slower where other programs use them, too.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _have_stdout()
     try:
         try:
