@@ -1,6 +1,7 @@
 """Learns and measures the estimate of token counts: `python -m bench.tokens COMMAND`.
 
-    learn FOLDER --to TO   a new artefact in TO from FOLDER/learn/*.jsonl (`text`, `source`)
+    learn FOLDER --to TO   a new artefact in TO/VERSION from the texts of FOLDER/learn/*.jsonl
+                           (`text`) and the lists of words in FOLDER/words/*.jsonl
     apart FOLDER           its errors on FOLDER/apart.jsonl (`text`, `kind`)
     speed                  processor time of 2 KB of each kind, and of 100,000 tokens
 
@@ -67,13 +68,15 @@ def main(argv: list[str]) -> int:
 def learned(folder: Path, to: Path, version: str) -> Any:
     """A new artefact; the figures on its card are of the texts apart."""
     families = sorted(path.stem for path in (folder / "tokenizers").glob("*.json"))
-    files = sorted((folder / "learn").glob("*.jsonl"))
-    texts = [text for file in files for text in texts_of(file)]
+    read = sorted((folder / "learn").glob("*.jsonl"))
+    listed = sorted((folder / "words").glob("*.jsonl"))
+    running = [text for file in read for text in texts_of(file)]
+    words = [text for file in listed for text in texts_of(file)]
     counts = {
-        family: np.concatenate([kept_begins(folder, file, family) for file in files])
+        family: np.concatenate([kept_begins(folder, file, family) for file in (*read, *listed)])
         for family in families
     }
-    arrays = learn(texts, counts)
+    arrays = learn([*running, *words], counts, len(running))
     settings = {"families": families, UNKNOWN: [name for name in WIDEST if name in families]}
     sources = msgspec.json.decode((folder / "sources.json").read_bytes(), type=tuple[Source, ...])
     figures = measured(folder, families, counter(arrays, settings))

@@ -23,8 +23,11 @@ SLOT_BITS = 18
 PLACE_BITS = (13, 16, 16, 17, 17)
 """Of the tables of characters: alone, after another, before another, between two, after two."""
 
-STEP, CHANCE_STEP = 32, 40
-"""The tables of units and of characters count in so many parts of a token."""
+COUNTS = np.concatenate((np.arange(128) / 32, 4 + np.arange(128) / 4)).astype(np.float32)
+"""What a byte in the table of units means: small counts more finely than large ones."""
+
+CHANCE_STEP = 40
+"""The table of characters counts in so many parts of a token."""
 
 Counts = Callable[[bytes, Sequence[str]], list[float]]
 
@@ -65,7 +68,7 @@ def counters(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> Counts:
             found = units(piece, table)
             slots, missing = look_up(found, keys)
             for row in totals:
-                totals[row] += int(known[row].take(slots).sum(dtype=np.int64)) / STEP
+                totals[row] += float(COUNTS.take(known[row].take(slots)).sum(dtype=np.float64))
             if missing.any():
                 places = neighbourhoods(found, characters(found, missing))
                 for row in totals:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from situs.analysis.token_counts import (
     CHANCE_STEP,
+    COUNTS,
     PLACE_BITS,
     SLOT_BITS,
-    STEP,
     characters,
     neighbourhoods,
     pieces,
@@ -27,6 +27,9 @@ RARE = 20
 """Characters of units seen at most so often teach what unknown units look like."""
 
 ROUNDS, DAMPING = 8, 1.0
+
+
+_EDGES = (COUNTS[1:] + COUNTS[:-1]) / 2
 
 
 class Cut:
@@ -61,7 +64,7 @@ def learn(
         name: np.add.reduceat(counts, cut.at, dtype=np.int64) for name, counts in begins.items()
     }
     means = {name: np.bincount(inverse, counts) / seen for name, counts in of_units.items()}
-    small = np.max(list(means.values()), axis=0) < 256 / STEP - 1
+    small = np.max(list(means.values()), axis=0) <= COUNTS[-1]
     frequent = np.flatnonzero((seen >= LEAST) & small)
     frequent = frequent[np.argsort(-seen[frequent], kind="stable")]
     slots, first = np.unique(slots_of(unique[frequent]), return_index=True)
@@ -70,7 +73,7 @@ def learn(
     keys[slots] = unique[chosen].astype(np.uint16)
     known = np.zeros((len(begins), 2**SLOT_BITS), np.uint8)
     for row, name in enumerate(begins):
-        known[row, slots] = np.rint(means[name][chosen] * STEP)
+        known[row, slots] = np.searchsorted(_EDGES, means[name][chosen])
     places, which = _rare(cut, seen[inverse], running)
     weights = [_weights(places, counts[which]) for counts in begins.values()]
     return {"keys": keys, "known": known, "weights": np.array(weights)}
