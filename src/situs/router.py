@@ -70,6 +70,8 @@ class Router:
     def remove_route(self, name: str) -> None:
         """Raises KeyError for one that is not there."""
         with self._lock:
+            if name not in self._samples:
+                raise KeyError(name)
             self._samples = {one: own for one, own in self._samples.items() if one != name}
             self._handlers.pop(name, None)
             self._index = None

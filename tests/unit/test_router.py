@@ -1,0 +1,81 @@
+"""The library `Router`: routes added, changed and removed at run time, and their handlers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.unit.analysis.test_route_samples import SAMPLES
+
+from situs.router import Router
+
+
+def router(**fields) -> Router:
+    made = Router(encoder=None, **fields)
+    for name, samples in SAMPLES.items():
+        made.add_route(name, samples)
+    return made
+
+
+def test_a_text_is_of_the_route_that_its_samples_are_like_or_of_none():
+    made = router()
+    assert made.route("was my parcel delivered?").name == "shipping"
+    assert made.route("please refund that charge on my bill").name == "billing"
+    assert made.route("compose an opera about dragons").name is None
+
+
+def test_without_routes_nothing_is_found():
+    assert Router(encoder=None).route("hello").name is None
+
+
+def test_the_handler_of_the_route_is_called_with_the_text():
+    made = router()
+    made.add_route("shipping", SAMPLES["shipping"], handler=str.upper)
+    assert made("where is my parcel") == "WHERE IS MY PARCEL"
+    assert made("when is the bill due") is None
+    assert made("compose an opera about dragons") is None
+
+
+def test_routes_and_samples_change_between_two_calls():
+    made = router()
+    assert made.route("play some jazz").name is None
+    made.add_route("music", ["play jazz", "put on some rock music", "play my favourite songs"])
+    assert made.route("play some jazz").name == "music"
+    made.add_samples("billing", ["what does the subscription cost", "subscription price please"])
+    assert made.route("what does a subscription cost").name == "billing"
+    made.remove_route("music")
+    assert made.route("play some jazz").name is None
+    assert made.routes == ("billing", "shipping")
+
+
+def test_samples_are_encoded_once():
+    asked: list[str] = []
+
+    def encode(texts):
+        asked.extend(texts)
+        rows = [[len(text), text.count("e"), text.count("a"), 1] for text in texts]
+        found = np.array(rows, np.float32)
+        return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+    made = Router(encoder=encode)
+    for name, samples in SAMPLES.items():
+        made.add_route(name, samples)
+    made.route("where is my parcel")
+    made.add_samples("billing", ["another sample"])
+    made.route("where is my parcel")
+    samples = [text for texts in SAMPLES.values() for text in texts]
+    queries = {"where is my parcel"}
+    assert {asked.count(text) for text in samples if text not in queries} == {1}
+
+
+@pytest.mark.parametrize("samples", [[], ["", " "]])
+def test_a_route_without_samples_is_refused(samples):
+    with pytest.raises(ValueError, match="sample"):
+        Router(encoder=None).add_route("empty", samples)
+
+
+def test_what_is_not_there_cannot_be_changed():
+    made = Router(encoder=None)
+    with pytest.raises(KeyError):
+        made.add_samples("none", ["x"])
+    with pytest.raises(KeyError):
+        made.remove_route("none")
