@@ -35,8 +35,8 @@ _SHIFTS = np.array([[32 - bits] for bits in PLACE_BITS], np.uint32)
 _OFFSETS = np.array(
     [[sum(2**b for b in PLACE_BITS[:row])] for row in range(len(PLACE_BITS))], np.intp
 )
-_FIRST, _BEFORE = np.uint32(0x165667B1), np.uint32(0x85EBCA6B)
-_HERE, _AFTER = np.uint32(0xC2B2AE35), np.uint32(0x27D4EB2F)
+_AROUND = np.arange(4).reshape(4, 1)
+_SPREADS = np.array([[0x165667B1], [0x85EBCA6B], [0xC2B2AE35], [0x27D4EB2F]], np.uint32)
 
 
 def counter(
@@ -68,12 +68,14 @@ def counters(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> Counts:
             found = units(piece, table)
             slots, missing = look_up(found, keys)
             for row in totals:
-                totals[row] += float(COUNTS.take(known[row].take(slots)).sum(dtype=np.float64))
+                totals[row] += float(np.add.reduce(COUNTS.take(known[row].take(slots))))
             if missing.any():
                 places = neighbourhoods(found, characters(found, missing))
                 for row in totals:
-                    totals[row] += int(weights[row].take(places).sum(dtype=np.int64)) / CHANCE_STEP
-        return [max(totals[row] for row in rows) for rows in asked]
+                    totals[row] += (
+                        int(np.add.reduce(weights[row].take(places), None, np.int64)) / CHANCE_STEP
+                    )
+        return [max(0.0, *(totals[row] for row in rows)) for rows in asked]
 
     return count
 
@@ -107,15 +109,13 @@ def characters(found: Units, missing: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 def neighbourhoods(found: Units, at: NDArray[np.intp]) -> NDArray[np.intp]:
     """Rows in the table of weights for some characters: one for each of `PLACE_BITS`."""
-    padded = np.zeros(len(found.codes) + 3, np.uint32)
-    padded[2:-1] = found.codes
-    here = padded.take(at + 2) * _HERE
-    before = padded.take(at + 1) * _BEFORE
-    after = padded.take(at + 3) * _AFTER
+    first, before, here, after = found.padded.take(at + _AROUND) * _SPREADS
     hashes = np.empty((len(PLACE_BITS), len(at)), np.uint32)
     hashes[0] = here
     pair = np.add(here, before, out=hashes[1])
     np.bitwise_xor(here, after, out=hashes[2])
     np.bitwise_xor(pair, after, out=hashes[3])
-    np.bitwise_xor(pair, padded.take(at) * _FIRST, out=hashes[4])
-    return (mixed(hashes) >> _SHIFTS).astype(np.intp) + _OFFSETS
+    np.bitwise_xor(pair, first, out=hashes[4])
+    places = (mixed(hashes) >> _SHIFTS).astype(np.intp)
+    places += _OFFSETS
+    return places

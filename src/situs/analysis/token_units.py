@@ -7,7 +7,7 @@ Chinese characters and kana are runs of their own.
 from __future__ import annotations
 
 import unicodedata
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,12 @@ MOST = 8192
 
 
 class Units(NamedTuple):
-    """`codes` are the characters, digits all as 0; `hashes` are those of the units at `starts`."""
+    """`padded` are the characters, digits all as 0, between two zeros and one.
 
-    codes: NDArray[np.uint32]
+    `hashes` are those of the units at `starts`.
+    """
+
+    padded: NDArray[np.uint32]
     starts: NDArray[np.intp]
     hashes: NDArray[np.uint32]
 
@@ -32,7 +35,7 @@ class Units(NamedTuple):
         """Characters of each unit."""
         sizes = np.empty_like(self.starts)
         np.subtract(self.starts[1:], self.starts[:-1], out=sizes[:-1])
-        sizes[-1:] = len(self.codes) - self.starts[-1:]
+        sizes[-1:] = len(self.padded) - 3 - self.starts[-1:]
         return sizes
 
 
@@ -78,21 +81,24 @@ def kinds() -> NDArray[np.uint8]:
 
 def units(data: bytes, table: NDArray[np.uint8]) -> Units:
     """The units of a text in UTF-8 of at most `MOST` bytes; `table` is that of `kinds`."""
-    codes: NDArray[Any]
     if data.isascii():
         kind = np.frombuffer(data.translate(_ASCII), np.uint8)
-        codes = np.frombuffer(data.translate(_ZEROS), np.uint8).astype(np.uint32)
+        padded = np.zeros(len(data) + 3, np.uint32)
+        codes = padded[2:-1]
+        codes[:] = np.frombuffer(data.translate(_ZEROS), np.uint8)
     else:
         text = data.decode("utf-8", "replace").encode("utf-32-le", "replace")
-        codes = np.frombuffer(text, np.uint32).copy()
+        padded = np.zeros(len(text) // 4 + 3, np.uint32)
+        codes = padded[2:-1]
+        codes[:] = np.frombuffer(text, np.uint32)
         kind = table.take(codes, mode="clip")
         kind[codes >= 0x20000] = WIDE
         codes[(codes - np.uint32(0x30)) < 10] = 0x30
     if not len(codes):
-        return Units(codes, np.zeros(0, np.intp), codes)
+        return Units(padded, np.zeros(0, np.intp), codes)
     starts = _borders(kind).nonzero()[0]
     sums = np.add.reduceat(codes * _POWERS[: len(codes)], starts, dtype=np.uint32)
-    return Units(codes, starts, mixed(sums * _INVERSES.take(starts)))
+    return Units(padded, starts, mixed(sums * _INVERSES.take(starts)))
 
 
 def mixed(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:

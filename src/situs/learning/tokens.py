@@ -43,7 +43,7 @@ class Cut:
             for piece in pieces(text.encode("utf-8", "replace")):
                 found = units(piece, table)
                 self.parts.append((number, offset, found))
-                offset += len(found.codes)
+                offset += len(found.padded) - 3
         self.characters = offset
         self.hashes = np.concatenate([part.hashes for *_, part in self.parts])
         self.at = np.concatenate([part.starts + start for _, start, part in self.parts])

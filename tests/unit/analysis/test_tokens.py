@@ -24,7 +24,7 @@ KINDS = kinds()
 def cut(text):
     """The units of a text, as texts."""
     found = units(text.encode(), KINDS)
-    edges = [*found.starts.tolist(), len(text)]
+    edges = [*found.starts.tolist(), len(found.padded) - 3]
     return [text[one:two] for one, two in pairwise(edges)]
 
 
