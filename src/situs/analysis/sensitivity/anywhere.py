@@ -17,61 +17,90 @@ _PERSONAL = words(
     *(r"national id\w*", "identity (?:card|document)", "id card", "tax file", "government id"),
 )
 
-_OF_DIGITS: dict[int, tuple[Check, ...]] = {
-    8: (*map(stdnum, ("au.tfn", "nz.ird", "nl.bsn", "si.ddv")),),
-    9: (
-        *map(stdnum, ("au.tfn", "nz.ird", "nl.bsn", "us.ssn", "us.itin", "ca.sin", "pt.nif")),
-        *map(stdnum, ("il.idnr", "gr.vat", "cz.rc", "sk.rc")),
-    ),
-    10: (
-        *map(stdnum, ("at.vnr", "bg.egn", "gb.utr", "gb.nhs", "is_.kennitala", "ua.rntrc")),
-        *map(stdnum, ("ec.ci", "cz.rc", "sk.rc")),
-        *(checks.is_personnummer, checks.is_hungarian_tax),
-    ),
-    11: (
-        *map(stdnum, ("pl.pesel", "hr.oib", "ee.ik", "lt.asmens", "gr.amka", "br.cpf")),
-        *map(stdnum, ("tr.tckimlik", "de.idnr", "lv.pvn", "ar.cuit")),
-        *(checks.is_fodselsnummer, checks.is_insz),
-    ),
-    12: (*map(stdnum, ("jp.in_", "in_.aadhaar", "ru.inn")), checks.is_personnummer),
-    13: (
-        *map(stdnum, ("th.pin", "ro.cnp", "si.emso", "ch.ssn", "fr.nif", "pk.cnic")),
-        *(checks.is_south_african, checks.is_rrn),
-    ),
-    15: (stdnum("fr.nir"),),
-    18: (checks.is_ric,),
+_OWN: dict[str, Check] = {
+    "se.personnummer": checks.is_personnummer,
+    "no.fodselsnummer": checks.is_fodselsnummer,
+    "hu.tax": checks.is_hungarian_tax,
+    "be.nn": checks.is_insz,
+    "za.idnr": checks.is_south_african,
+    "kr.rrn": checks.is_rrn,
+    "cn.ric": checks.is_ric,
+    "sg.nric": checks.is_nric,
+    "gb.nino": checks.is_nino,
+    "cy.tic": checks.is_cyprus_tic,
 }
-_LETTERED: tuple[tuple[str, Check], ...] = (
-    (r"\d{8}[A-Z]", either(stdnum("es.dni"), checks.is_cyprus_tic)),
-    (r"[XYZKLM]\d{7}[A-Z]", either(stdnum("es.nie"), stdnum("es.nif"), checks.is_nric)),
-    (r"[STFG]\d{7}[A-Z]", checks.is_nric),
-    (r"\d{7}[A-W][A-IW]?", stdnum("ie.pps")),
-    (r"\d{6}[A-Z]\d{3}[0-9A-Z]", stdnum("fi.hetu")),
-    (r"\d{7,8}K", stdnum("cl.rut")),
-    (r"[A-Z]{5}\d{4}[A-Z]", stdnum("in_.pan")),
-    (r"[A-Z]{2}\d{6}[A-D]", checks.is_nino),
-    (r"[A-Z]{6}\w{10}", stdnum("it.codicefiscale")),
-    (r"[A-Z]{4}\d{6}\w{8}", stdnum("mx.curp")),
-    (r"\d{9}[A-Z]{2}\d", stdnum("pt.cc")),
-    (r"\d{17}X", checks.is_ric),
+_VALID: tuple[tuple[str, str], ...] = (
+    (r"\d{8}", "au.tfn nz.ird nl.bsn si.ddv"),
+    (
+        r"\d{9}",
+        "au.tfn nz.ird nl.bsn us.ssn us.itin ca.sin pt.nif il.idnr gr.vat cz.rc sk.rc at.tin",
+    ),
+    (r"\d{10}", "at.vnr bg.egn gb.utr gb.nhs is_.kennitala ua.rntrc ec.ci cz.rc sk.rc"),
+    (r"\d{10}|\d{12}", "se.personnummer"),
+    (r"\d{10}", "hu.tax"),
+    (r"\d{11}", "pl.pesel hr.oib ee.ik lt.asmens gr.amka br.cpf tr.tckimlik de.idnr lv.pvn"),
+    (r"\d{11}", "ar.cuit no.fodselsnummer be.nn"),
+    (r"\d{12}", "jp.in_ in_.aadhaar ru.inn"),
+    (r"\d{13}", "th.pin ro.cnp si.emso ch.ssn fr.nif pk.cnic za.idnr kr.rrn"),
+    (r"\d{15}", "fr.nir"),
+    (r"\d{17}[0-9X]", "cn.ric"),
+    (r"\d{8}[A-Z]", "es.dni cy.tic"),
+    (r"[XYZKLM]\d{7}[A-Z]", "es.nie es.nif"),
+    (r"[STFGM]\d{7}[A-Z]", "sg.nric"),
+    (r"\d{7}[A-W][A-IWT]?", "ie.pps"),
+    (r"\d{6}[-+]?[A-Z]?\d{3}[0-9A-Z]", "fi.hetu"),
+    (r"\d{7,8}[0-9K]", "cl.rut"),
+    (r"[A-Z]{5}\d{4}[A-Z]", "in_.pan"),
+    (r"[A-Z]{2}\d{6}[A-D]", "gb.nino"),
+    (r"[A-Z]{6}\w{10}", "it.codicefiscale"),
+    (r"[A-Z]{4}\d{6}\w{8}", "mx.curp"),
+    (r"\d{9}[A-Z]{2}\d", "pt.cc"),
 )
+"""Shapes, without what separates their digits, and whose numbers have them."""
+
+_COUNTRIES = {
+    name: code
+    for code, names in re.findall(
+        r"(\w+):(\S+)",
+        "au:australian at:austrian be:belgian br:brazilian gb:british bg:bulgarian ca:canadian "
+        "cl:chilean cn:chinese hr:croatian cy:cypriot,cyprus cz:czech nl:dutch ee:estonian "
+        "fi:finnish fr:french de:german gr:greek hu:hungarian is_:icelandic in_:indian ie:irish "
+        "il:israeli it:italian jp:japanese kr:korean lv:latvian lt:lithuanian mx:mexican "
+        "nz:zealand no:norwegian pk:pakistani pl:polish pt:portuguese ro:romanian ru:russian "
+        "sg:singapore sk:slovak si:slovenian za:african es:spanish se:swedish ch:swiss th:thai "
+        "tr:turkish ua:ukrainian us:american",
+    )
+    for name in names.split(",")
+}
+_COUNTRY = re.compile(rf"(?i)\b({'|'.join(_COUNTRIES)})\b[^.;!?\n]{{0,50}}\Z")
 
 
 @cache
-def _shapes() -> tuple[tuple[re.Pattern[str], Check], ...]:
-    return tuple((re.compile(shape), check) for shape, check in _LETTERED)
+def _shapes() -> tuple[tuple[re.Pattern[str], str, Check], ...]:
+    return tuple(
+        (re.compile(shape), name.partition(".")[0], _OWN.get(name) or stdnum(name))
+        for shape, names in _VALID
+        for name in names.split()
+    )
 
 
-def is_national(text: str) -> bool | None:
-    """Whether the number is valid somewhere, by its shape and that country's checksum."""
+def is_national(text: str, country: str | None = None) -> bool | None:
+    """Whether the number is valid somewhere, or there, by its shape and that country's checksum."""
     plain = _PLAIN.sub("", text).upper()
     if len(set(plain)) == 1:
         return False
-    if plain.isdigit():
-        return either(*_OF_DIGITS.get(len(plain), ()))(plain)
-    if re.fullmatch(r"\d{6}[-+]\d{3}\w", text):
-        return stdnum("fi.hetu")(text)
-    return either(*(check for shape, check in _shapes() if shape.fullmatch(plain)))(plain)
+    fitting = [
+        check
+        for shape, code, check in _shapes()
+        if country in (None, code) and shape.fullmatch(plain)
+    ]
+    return either(*fitting)(plain)
+
+
+def is_of_another_country(before: str, text: str, behind: str) -> bool:
+    """Whether a country is named, and the number is not valid there."""
+    named = _COUNTRY.search(before)
+    return named is not None and is_national(text, _COUNTRIES[named[1].lower()]) is False
 
 
 DETECTORS = (
@@ -84,5 +113,6 @@ DETECTORS = (
         check=is_national,
         context=_PERSONAL,
         cost=100,
+        doubt=is_of_another_country,
     ),
 )

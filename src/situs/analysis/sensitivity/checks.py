@@ -65,7 +65,7 @@ def is_fodselsnummer(text: str) -> bool:
 def is_rrn(text: str) -> bool | None:
     """South Korea: a weighted check digit, absent since October 2020; the date must be one."""
     plain = digits(text)
-    if not is_day(plain[4:6], plain[2:4]):
+    if not is_day(plain[4:6], plain[2:4]) or plain[6] not in "12345678":
         return False
     total = weighted(plain, (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5))
     return True if (11 - total % 11) % 10 == int(plain[12]) else None

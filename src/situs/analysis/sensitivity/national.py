@@ -80,8 +80,12 @@ _OCEANIA_ASIA = (
         "rrn",
         "resident regist\\w+",
     ),
-    _near("il_id", r"\b[0-9]{8,9}\b", stdnum("il.idnr"), "teudat", "israeli id", "mispar zehut"),
-    _near("tr_kimlik", r"\b[1-9][0-9]{10}\b", stdnum("tr.tckimlik"), "kimlik", "tckn", "tc"),
+    _near(
+        "il_id", r"\b[0-9]{7,8}-?[0-9]\b", stdnum("il.idnr"), "teudat", "israeli", "mispar zehut"
+    ),
+    _near(
+        "tr_kimlik", r"\b[1-9][0-9]{10}\b", stdnum("tr.tckimlik"), "kimlik", "tckn", "tc", "turkish"
+    ),
     _near("my_nric", numeral("11"), checks.is_mykad, "mykad", "nric", "kad pengenalan", "my ?kad"),
     _near("id_nik", numeral("15"), has_digits(16), "nik", "ktp", "induk kependudukan"),
     _near(
@@ -132,7 +136,7 @@ _EUROPE_WEST = (
         checks.is_nino,
         *("nino?", "national insurance", "ni (?:number|no)"),
     ),
-    _near("ie_pps", r"(?i)\b[0-9]{7}[A-W][A-IW]?\b", stdnum("ie.pps"), "ppsn?", "personal public"),
+    _near("ie_pps", r"(?i)\b[0-9]{7}[A-W][A-IWT]?\b", stdnum("ie.pps"), "ppsn?", "personal public"),
     _near("de_idnr", numeral("10"), stdnum("de.idnr"), r"steuer\S*", "idnr", "tax id\\w*", "tin"),
     _near(
         "de_steuernummer",
@@ -169,7 +173,15 @@ _EUROPE_WEST = (
         "nir",
         "s[eé]cu(?:rit[eé] sociale)?",
     ),
-    _near("nl_bsn", numeral("7,8"), stdnum("nl.bsn"), "bsn", r"burger ?service\S*", "sofi\\S*"),
+    _near(
+        "nl_bsn",
+        numeral("7,8"),
+        stdnum("nl.bsn"),
+        "bsn",
+        "dutch",
+        r"burger ?service\S*",
+        "sofi\\S*",
+    ),
     _near("nl_onderwijs", numeral("8"), stdnum("nl.onderwijsnummer"), r"onderwijs\S*"),
     _near(
         "nl_identity_card",
@@ -243,6 +255,8 @@ _EUROPE_NORTH_EAST = (
         r"f(?:ø|o|oe)dselsn\S*",
         "personnummer",
         "d-nummer",
+        "birth number",
+        "norwegian",
     ),
     _near(
         "fi_hetu_in_context",
@@ -268,7 +282,15 @@ _EUROPE_NORTH_EAST = (
     ),
     _near("hu_tax", r"\b8[0-9]{9}\b", checks.is_hungarian_tax, r"ad[oó]azonos[ií]t[oó]\S*"),
     _near("hu_taj", numeral("8"), checks.is_taj, "taj\\S*", kind="health_id"),
-    _near("ro_cnp", r"\b[1-9][0-9]{12}\b", stdnum("ro.cnp"), "cnp", "cod numeric personal"),
+    _near(
+        "ro_cnp",
+        r"\b[1-9][0-9]{12}\b",
+        stdnum("ro.cnp"),
+        "cnp",
+        "cod numeric personal",
+        "personal numeric",
+        "romanian",
+    ),
     _near(
         "bg_egn",
         numeral("9"),
