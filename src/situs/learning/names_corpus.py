@@ -35,7 +35,8 @@ _DATE = re.compile(
     r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* \d{1,2}(?:st|nd|rd|th)?,? \d{4})\b"
 )
 
-_WORD = re.compile(r"[^\W\d_]{2}")
+_NO_NAME = re.compile(r"(?:^|(?<=\n))[A-J][.)]|[^\n]*\n|[\W\d_]*[^\W\d_]?[\W\d_]*$")
+"""Answers of a choice, what goes over the end of a line, and what has no two letters."""
 _SIGNED = re.compile(r"(?i)@|author|copyright|written|contribut|\bby [A-Z]|[A-Z][a-z]+ [A-Z][a-z]+")
 """Lines of source text that may name somebody."""
 
@@ -71,10 +72,10 @@ def label_prose(texts: Sequence[str], model: str) -> Iterator[Labelled]:
 def with_dates(labelled: Labelled) -> Labelled:
     """Adds full dates, which the larger tagger does not tell from other times.
 
-    Drops what it found without a word of two letters: answers of a choice, formulas.
+    Drops what it often takes for a name in exam questions.
     """
     text, spans = labelled
-    spans = [span for span in spans if _WORD.search(text[span[0] : span[1]])]
+    spans = [span for span in spans if not _NO_NAME.match(text, *span[:2])]
     dates = [(match.start(), match.end(), "date") for match in _DATE.finditer(text)]
     kept = [
         span

@@ -93,9 +93,12 @@ class _Tagger:
         """Stretches of tokens that may be part of a name, if one of them surely is.
 
         Within a stretch, neighbours of one kind are one finding until a token rather begins
-        another. A sign is part of a name only if it surely is, and never a name alone.
+        another. A sign is part of a name only between words of it, and if it surely is.
         """
-        likely = np.flatnonzero(1 - scores[:, 0] >= np.where(tokens.word, self._low, self._sign))
+        may = 1 - scores[:, 0] >= np.where(tokens.word, self._low, self._sign)
+        inner = np.zeros(len(may), np.bool_)
+        inner[1:-1] = may[:-2] & may[2:]
+        likely = np.flatnonzero(may & (tokens.word | inner))
         if not len(likely):
             return
         scores = scores[likely]

@@ -89,7 +89,9 @@ class Reader:
             seen = np.bitwise_or.reduceat(classes, edges[:-1])[kept]
             self._affixes(rows, summed[kept], fold, start, end)
             capital = kind[start] == _UPPER
-            rows[:, 3] = (((seen >> 1).astype(np.intp) * 2 + capital) << 4) + _lengths(end - start)
+            capitals = np.add.reduceat(kind == _UPPER, edges[:-1], dtype=np.intp)[kept]
+            shape = ((seen >> 1).astype(np.intp) * 2 + capital) * 2 + (capitals > capital)
+            rows[:, 3] = shape * 8 + _lengths(end - start)
             before = np.append(2, (start[1:] == end[:-1]).astype(np.intp))
             before[1:][part[1:] != part[:-1]] = 2
             rows[:, 4] = (before * 4 + _cases(kind, begins)[part]) * 2 + capital
