@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from situs.analysis import task, tokens
+from situs.analysis import task, task_head, tokens
 from situs.analysis.features import see
 from situs.analysis.labels import label
 from situs.analysis.sensitivity import joined, merged, scan, warm
@@ -16,25 +16,24 @@ from situs.core.capability import CapabilityClass
 from situs.core.decision import Analysis
 from situs.core.heads import NO_HEADS, FindsNames, Guess, Heads, Seen
 from situs.core.request import Request, Text
+from situs.core.route import Routed, RoutedBy
 from situs.core.snapshot import NO_ROUTES, Labels, Routes
 
 __all__ = ["Look", "analyse", "deepen", "find_names", "look", "warm"]
-
-WINDOW = 600
-"""Characters of the last message that the deep tier reads: about 128 tokens."""
 
 
 class Look(Struct, frozen=True):
     """What is known so far. `unsure` are texts whose vectors would help to know better.
 
-    `counts` is the number of findings by kind; `shape` is a task that the request's form gives.
+    First those of the route, then `asked`, if the task is unsure. `counts` is the number of
+    findings by kind, `seen` the features of what was last asked where a head is to read them.
     """
 
     analysis: Analysis
     counts: dict[str, int]
-    shape: str | None
     seen: Seen | None = None
     unsure: tuple[str, ...] = ()
+    asked: str | None = None
 
 
 def analyse(
@@ -47,7 +46,7 @@ def analyse(
     """
     found = look(request, labels, routes, heads)
     if found.unsure and heads.encode is not None:
-        found = deepen(request, found, heads.encode(found.unsure), heads)
+        found = deepen(request, found, heads.encode(found.unsure), routes, heads)
     if heads.finds_names is not FindsNames.NEVER:
         found = find_names(request, found, labels, heads)
     return found.analysis
@@ -63,9 +62,8 @@ def look(request: Request, labels: Labels, routes: Routes, heads: Heads) -> Look
     found = scan(texts, labels.floors, data, _neighbours(request.texts))
     level, reasons = label(request, labels, found.counts)
     prompt_tokens = tokens.prompt_tokens(request, data)
-    shape = task.by_shape(request)
-    seen = None if shape is not None or heads.task is None else see(task.last_asked(request))
-    guess = None if seen is None or heads.task is None else heads.task(seen, None)
+    seen, guess = _task(request, heads)
+    routed, unsure = routes.look(request, seen)
     kind = task.classify(request) if guess is None else guess.name
     analysis = Analysis(
         label=level,
@@ -75,29 +73,50 @@ def look(request: Request, labels: Labels, routes: Routes, heads: Heads) -> Look
         completion_tokens=tokens.completion_tokens(kind, request.max_completion_tokens),
         task=kind,
         needs=task.needs(kind, prompt_tokens),
-        tiers={"task": "rule" if guess is None else "fast"},
-        routed=routes.find(request),
+        tiers=_tiers(guess, routed),
+        routed=routed,
         longest_tokens=tokens.longest_tokens(request, prompt_tokens),
     )
-    first = Look(analysis, found.counts, shape, seen)
-    if guess is not None:
-        first = _of_task(request, first, guess, heads)
-        if guess.unsure and heads.encode is not None and seen is not None:
-            first = replace(first, unsure=(seen.text[:WINDOW],))
-    return first
+    first = Look(analysis, found.counts, seen, unsure)
+    if guess is None or seen is None:
+        return first
+    asked = task_head.asked(seen.text) if guess.unsure else None
+    if asked is not None:
+        first = replace(first, unsure=(*unsure, asked), asked=asked)
+    return _of_task(request, first, guess, heads)
 
 
-def deepen(request: Request, found: Look, vectors: Any | None, heads: Heads) -> Look:
+def _task(request: Request, heads: Heads) -> tuple[Seen | None, Guess | None]:
+    """What the fast tier says of the last message; nothing where the request's form says all."""
+    if heads.task is None or task.by_shape(request) is not None:
+        return None, None
+    seen = see(task.last_asked(request))
+    return seen, heads.task(seen, None)
+
+
+def _tiers(guess: Guess | None, routed: Routed | None) -> dict[str, str]:
+    tiers = {"task": "rule" if guess is None else "fast"}
+    if routed is not None:
+        tiers["route"] = "fast" if routed.by is RoutedBy.SAMPLES else "rule"
+    return tiers
+
+
+def deepen(
+    request: Request, found: Look, vectors: Any | None, routes: Routes, heads: Heads
+) -> Look:
     """A closer look with the vectors of what was unsure; with None, the deep tier was shed."""
-    if vectors is None:
-        tiers = {**found.analysis.tiers, "task": "shed"}
-        return replace(found, unsure=(), analysis=replace(found.analysis, tiers=tiers))
-    if heads.task is None or found.seen is None:
+    of_route = len(found.unsure) - (found.asked is not None)
+    deeper = {"route": of_route > 0, "task": found.asked is not None}
+    word = "shed" if vectors is None else "deep"
+    tiers = {**found.analysis.tiers, **{part: word for part, unsure in deeper.items() if unsure}}
+    analysis = replace(found.analysis, tiers=tiers)
+    if vectors is not None and of_route:
+        routed = routes.find(request, found.seen, vectors[:of_route])
+        analysis = replace(analysis, routed=routed)
+    found = replace(found, unsure=(), analysis=analysis)
+    if vectors is None or found.asked is None or found.seen is None or heads.task is None:
         return found
-    guess = heads.task(found.seen, vectors[0])
-    tiers = {**found.analysis.tiers, "task": "deep"}
-    found = replace(found, unsure=(), analysis=replace(found.analysis, tiers=tiers))
-    return _of_task(request, found, guess, heads)
+    return _of_task(request, found, heads.task(found.seen, vectors[-1]), heads)
 
 
 def find_names(request: Request, found: Look, labels: Labels, heads: Heads) -> Look:

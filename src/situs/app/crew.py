@@ -42,6 +42,8 @@ from situs.trust.api_keys import NO_KEYS
 
 _log = logging.getLogger(__name__)
 _PATIENCE_S = 30.0
+_LOAD_S = 600.0
+"""Many samples of routes take long to fit; who hangs meanwhile is known by its silence."""
 _YOUNG_S = 5.0
 _LONGEST_PAUSE_S = 10.0
 _MOST_SILENT = 10
@@ -74,7 +76,9 @@ class Member(Struct):
         reply = asyncio.create_task(self.replies.get())
         try:
             await asyncio.wait(
-                {gone, reply}, timeout=_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED
+                {gone, reply},
+                timeout=_LOAD_S if isinstance(message, Load) else _PATIENCE_S,
+                return_when=asyncio.FIRST_COMPLETED,
             )
             return reply.result() if reply.done() else None
         finally:

@@ -12,12 +12,14 @@ from situs.analysis.routes import compile_routes
 from situs.app.heads import load_heads
 from situs.app.setting import Setting
 from situs.config import build
+from situs.config.analysis import Analysis
 from situs.config.artefacts import check_artefacts
 from situs.config.secrets import resolve
 from situs.config.tree import Config
 from situs.core.fleet import DeploymentState, FleetView
 from situs.core.heads import Heads
-from situs.core.snapshot import Snapshot
+from situs.core.route import Route
+from situs.core.snapshot import Routes, Snapshot
 from situs.errors import ConfigError
 from situs.fleet.board import MOST_DEPLOYMENTS
 from situs.rego.embedded import Checked, load_checked, make_ready
@@ -66,21 +68,36 @@ def load_plan(
     return plan
 
 
-def snapshot_of(plan: Plan, heads: Heads | None = None) -> Snapshot:
-    """The deciding half of a plan; its policy judges on this thread only.
+class Insight(Struct, frozen=True):
+    """What requests are understood by: heads, and routes fitted to them."""
 
-    `heads` are those of an earlier plan that names the same ones, if they need not be loaded again.
-    """
+    analysis: Analysis
+    routes: dict[str, Route]
+    heads: Heads
+    fitted: Routes
+
+
+def insight_of(plan: Plan, known: Insight | None = None) -> Insight:
+    """May take seconds: routes are fitted to their samples. What `known` has is not made again."""
+    analysis, routes = plan.config.analysis, build.routes_of(plan.config)
+    heads = None if known is None or known.analysis != analysis else known.heads
+    if known is not None and heads is not None and known.routes == routes:
+        return known
+    heads = heads or load_heads(analysis, Path(plan.data))
+    return Insight(analysis, routes, heads, compile_routes(routes, heads))
+
+
+def snapshot_of(plan: Plan, insight: Insight) -> Snapshot:
+    """The deciding half of a plan; its policy judges on this thread only."""
     config = plan.config
-    heads = load_heads(config.analysis, Path(plan.data)) if heads is None else heads
     return Snapshot(
         fleet=fleet_view(plan),
         policy=make_ready(plan.policy),
         labels=build.labels_of(config, DEFAULT_FLOORS),
         objective=config.defaults.objective,
         home=config.home or "",
-        routes=compile_routes(build.routes_of(config)),
-        heads=heads,
+        routes=insight.fitted,
+        heads=insight.heads,
     )
 
 

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +43,13 @@ from situs.app.link import (
     Told,
     ToWorker,
 )
-from situs.app.plan import Plan, snapshot_of
+from situs.app.plan import Insight, Plan, insight_of, snapshot_of
 from situs.app.server import Server, quiet_server
 from situs.app.wiring import Desk, application, backends_of
 from situs.backends.onnx_embeddings import Encoders
 from situs.backends.openai_compatible import Origins
 from situs.config import build
-from situs.config.analysis import Analysis
 from situs.core.fleet import Health
-from situs.core.heads import Heads
 from situs.core.ports import Backends
 from situs.core.snapshot import Snapshot
 from situs.errors import SitusError
@@ -91,7 +90,8 @@ class Worker:
         self._server: Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._drain_s = 0.0
-        self._analysis: Analysis | None = None
+        self._insight: Insight | None = None
+        self._loading_plan: asyncio.Task[None] | None = None
         self._desk = Desk(link)
         self._table = NO_KEYS
         self._auth: Auth | None = None
@@ -113,7 +113,7 @@ class Worker:
     def _take(self, message: ToWorker) -> None:
         match message:
             case Load(plan):
-                self._link.send(Loaded(plan.generation, self._load(plan)))
+                self._loading_plan = asyncio.get_running_loop().create_task(self._load(plan))
             case Switch(generation):
                 self._switch()
                 self._link.send(Switched(generation))
@@ -129,23 +129,25 @@ class Worker:
                 if self._auth is not None:
                     self._auth.table = table
 
-    def _load(self, plan: Plan) -> str | None:
-        """Beside what holds; nothing changes yet. Returns why it cannot be used."""
+    async def _load(self, plan: Plan) -> None:
+        """Beside what holds, which goes on meanwhile; nothing changes yet."""
+        self._link.send(Loaded(plan.generation, await self._loaded_or_why(plan)))
+
+    async def _loaded_or_why(self, plan: Plan) -> str | None:
+        """Why it cannot be used, if so."""
         try:
-            snapshot = snapshot_of(plan, self._heads(plan))
+            self._insight = await self._away(partial(insight_of, plan, self._insight))
+            snapshot = snapshot_of(plan, self._insight)
             backends = backends_of(plan, self._origins, self._encoders, self._runtime)
             if self._receipts is None:
                 self._begin(plan)
         except SitusError as error:
             return f"{error.message} {error.advice}"
+        except Exception as error:
+            _log.exception("a plan could not be loaded")
+            return f"It could not be loaded: {type(error).__name__}."
         self._loaded = (plan, snapshot, backends)
         return None
-
-    def _heads(self, plan: Plan) -> Heads | None:
-        """Those of the plan that holds, where the new one names the same."""
-        if self._situation is None or self._analysis != plan.config.analysis:
-            return None
-        return self._situation.current().snapshot.heads
 
     def _begin(self, plan: Plan) -> None:
         data = Path(plan.data)
@@ -171,7 +173,6 @@ class Worker:
         self._loaded = None
         self._board.bind(plan.slots)
         self._drain_s = plan.config.server.drain_s
-        self._analysis = plan.config.analysis
         self._deep.budget_s = plan.config.analysis.deep_budget_ms / 1000
         if self._situation is None:
             fleet = snapshot.fleet
@@ -232,11 +233,11 @@ class Worker:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(_BEAT_S)
-            if self._receipts is not None and self._app is not None:
-                refused, self._app.refused = self._app.refused, Counter()
-                self._link.send(
-                    Alive(self._receipts.state().problem, dict(refused), self._health())
-                )
+            if self._receipts is None or self._app is None:
+                self._link.send(Alive(None, {}, {}))  # it is still loading
+                continue
+            refused, self._app.refused = self._app.refused, Counter()
+            self._link.send(Alive(self._receipts.state().problem, dict(refused), self._health()))
 
     def _health(self) -> dict[str, Health]:
         if self._registry is None:

@@ -87,7 +87,7 @@ def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
 
     import msgspec
 
-    from situs.app.plan import load_plan, snapshot_of
+    from situs.app.plan import insight_of, load_plan, snapshot_of
     from situs.core.request import Principal
     from situs.decide import decide
     from situs.errors import UnknownModel
@@ -96,7 +96,8 @@ def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
     from situs.placement.explain import explain as spread_out
     from situs.placement.filters import known_name
 
-    snapshot = snapshot_of(load_plan(setting_from(config, None), 0, {}, secrets=False))
+    plan = load_plan(setting_from(config, None), 0, {}, secrets=False)
+    snapshot = snapshot_of(plan, insight_of(plan))
     ask = ask_of({name.encode(): value.encode() for name, value in headers.items()})
     request = form_of(_explained_at(body)).parse(body, new_id(), ask, Principal(), None)
     if not known_name(request, snapshot):
