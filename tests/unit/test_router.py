@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from tests.unit.analysis.test_route_samples import SAMPLES
@@ -79,3 +83,15 @@ def test_what_is_not_there_cannot_be_changed():
         made.add_samples("none", ["x"])
     with pytest.raises(KeyError):
         made.remove_route("none")
+
+
+def test_the_page_of_the_library_does_what_it_says():
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "router-library.md").read_text()
+    block = page.partition("```python\n")[2].partition("```")[0].replace("Router()", "Router(None)")
+    found: dict[str, Any] = {}
+    lines = []
+    for line in ast.unparse(ast.parse(block)).splitlines():
+        call = line.startswith(("router.route", "router("))
+        lines.append(f"said.append({line})" if call else line)
+    exec("said = []\n" + "\n".join(lines), found)  # noqa: S102
+    assert found["said"] == ["shipping", None, "Let me look that up."]
