@@ -25,7 +25,7 @@ from situs.config.tree import Deployment, LlamaCpp, Model, Onnx
 from situs.core.fleet import LocusKind
 from situs.errors import SitusError
 from situs.http.auth import key_required
-from situs.learning.versions import kept, open_version
+from situs.learning.versions import open_version, shipped_heads
 from situs.rego.embedded import load as load_policy
 from situs.rego.library import shipped
 from situs.runtimes.llama_cpp import check_loadable, locate
@@ -200,8 +200,7 @@ def _labels(setting: Setting) -> Iterator[Finding]:
 def _heads(setting: Setting) -> Iterator[Finding]:
     """What was learned, head by head, and the deep tier."""
     settings = setting.config.analysis
-    known = {one.head for one in kept(setting.data) if one.shipped}
-    for head in sorted(known | set(settings.artefacts)):
+    for head in sorted(shipped_heads() | set(settings.artefacts)):
         wanted = settings.artefacts.get(head)
         try:
             found = open_version(head, wanted, setting.data)

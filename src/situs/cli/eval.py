@@ -136,12 +136,9 @@ def sensitivity(
 @evaluate.command()
 @_data
 @click.option("--train", type=_FILE, help="Learn from these rows alone (default: what is active).")
-@_budget
 @config_option
 @_json
-def capability(
-    file: Path, train: Path | None, budget: float | None, config: Path | None, as_json: bool
-) -> None:
+def capability(file: Path, train: Path | None, config: Path | None, as_json: bool) -> None:
     """Capability: whether a prompt needs the stronger of two models.
 
     Rows: prompt, strong_correct, weak_correct (booleans or scores).
@@ -152,8 +149,8 @@ def capability(
     fields = ("prompt", "strong_correct", "weak_correct")
     labelled = rows(file, fields)
     known = None if train is None else rows(train, fields)
-    with _active(config, deep=True, budget=budget) as found:
-        figures = study(labelled, known, found.heads.capable, found.heads.encode)
+    with _active(config, deep=False) as found:
+        figures = study(labelled, known, found.heads.capable)
     _show({"rows": len(labelled), **figures}, found, as_json)
 
 

@@ -133,6 +133,31 @@ def length(
     _keep(learnt, base, setting, version, as_json)
 
 
+@train.command()
+@click.argument("file", type=_FILE)
+@_version
+@config_option
+@data_option
+@_json
+def capability(
+    file: Path, version: str | None, config: Path | None, data: Path | None, as_json: bool
+) -> None:
+    """Capability, from results. Rows: prompt, model, correct (a boolean or a score from 0 to 1)."""
+    from situs.learning.versions import open_version, shipped_heads
+    from situs.studies.rows import rows
+    from situs.studies.train_capability import learn_capability
+
+    results = rows(file, ("prompt", "model", "correct"))
+    setting, head = setting_from(config, data), "capability"
+    known = head in {*shipped_heads(), *setting.config.analysis.artefacts}
+    active = _base(head, setting) if known else None
+    package = open_version(head, None, None) if head in shipped_heads() else None
+    classes = {name: model.capability.value for name, model in setting.config.models.items()}
+    with _busy():
+        learnt = learn_capability(results, classes, package, active, file)
+    _keep(learnt, active, setting, version, as_json)
+
+
 def _answers(file: Path) -> list[Any]:
     from situs.learning.examples import answered
     from situs.studies.rows import lines
@@ -171,10 +196,11 @@ def _busy() -> Any:
 
 
 def _keep(
-    learnt: Learnt, base: Artefact, setting: Setting, version: str | None, as_json: bool
+    learnt: Learnt, base: Artefact | None, setting: Setting, version: str | None, as_json: bool
 ) -> None:
     from situs.studies.training import keep
 
+    before = None if base is None else base.card.version
     command = shlex.join(["situs", *sys.argv[1:]])
     made = keep(learnt, base, setting.data, version, command)
     if as_json:
@@ -184,14 +210,14 @@ def _keep(
             "head": made.card.head,
             "version": made.card.version,
             "digest": made.digest,
-            "base": base.card.version,
+            "base": before,
             "learnt": learnt.learnt,
             "held_back": learnt.held,
             "figures": learnt.figures,
         }
         click.echo(msgspec.json.encode(said))
         return
-    _table(learnt, base.card.version, made.card.version)
+    _table(learnt, before or "before", made.card.version)
     click.echo(f"""
 {made.card.head} {made.card.version} lies in {made.folder}
 It answers from the next start or `situs reload` on, if your situs.yaml says

@@ -39,13 +39,18 @@ def kept(data: Path) -> list[Kept]:
     return sorted(found, key=lambda one: (one.head, not one.shipped, _natural(one.version)))
 
 
+def shipped_heads() -> frozenset[str]:
+    """The heads that come with the package."""
+    return frozenset(one.head for one in _shipped())
+
+
 def chosen(wanted: Mapping[str, str], data: Path | None) -> dict[str, Artefact]:
     """What answers for each head: the version wanted, else that of the package.
 
     Without `data` only the package is looked at. Raises OperatorError for a version that is not
     there, or is not what its card or the digest in `wanted` says.
     """
-    heads = {one.head for one in _shipped()} | set(wanted)
+    heads = shipped_heads() | set(wanted)
     return {head: open_version(head, wanted.get(head), data) for head in sorted(heads)}
 
 

@@ -89,20 +89,23 @@ def learn_length_by_task(
     return _length(learnt, held, base)
 
 
-def keep(learnt: Learnt, base: Artefact, data: Path, version: str | None, command: str) -> Artefact:
+def keep(
+    learnt: Learnt, base: Artefact | None, data: Path, version: str | None, command: str
+) -> Artefact:
     """Writes a new version, whose card says what it was made from. Raises OperatorError."""
     folder = new_folder(data, learnt.head, version)
     own = Source("rows of your own", "yours", learnt.learnt)
+    made = "learned from" if base is None else f"{learnt.head} {base.card.version}, adapted to"
     card = Card(
         format=FORMAT,
         head=learnt.head,
         version=folder.name,
-        about=f"{learnt.head} {base.card.version}, adapted to {learnt.learnt} rows.",
-        sources=(*base.card.sources, own),
+        about=f"{made} {learnt.learnt} rows.",
+        sources=(*(() if base is None else base.card.sources), own),
         settings=learnt.settings,
         metrics={
             "held_back": learnt.held,
-            "base": base.digest,
+            "base": None if base is None else base.digest,
             "figures": msgspec.to_builtins(learnt.figures),
         },
         files={},

@@ -146,3 +146,22 @@ def test_a_test_file_all_in_scope_has_no_figures_of_what_is_not(tmp_path):
     said = json.loads(done.stdout)
     assert (said["oos_recall"], said["auroc"]) == (None, None)
     assert said["closed_set_accuracy"] == 1
+
+
+def test_capability_learns_from_the_train_file_alone(tmp_path):
+    rows = [
+        {
+            "prompt": f"{text}, number {n}",
+            "strong_correct": True,
+            "weak_correct": text == "say hello",
+        }
+        for n in range(60)
+        for text in ("say hello", "prove the lemma")
+    ]
+    train, test = (written(tmp_path, name, *part) for name, part in (("a", rows[:80]), ("b", rows)))
+    done = situs(tmp_path, "eval", "capability", "--json", "--data", test, "--train", train)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["apgr"] > 0.7
+    assert said["reference"]["random"] == 0.5
+    assert said["reference"]["knn"] is not None

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from situs.analysis.capability import capability_head
 from situs.analysis.effort import BITS
+from situs.analysis.features import see
 from situs.analysis.task_head import GRAM_BITS, MARK_BITS
 from situs.cli.train import train
 from situs.config.artefacts import check_artefacts
@@ -91,12 +93,11 @@ def test_tasks_are_learned_and_compared_on_rows_held_back(place):
 
 
 def test_the_same_rows_give_the_same_arrays_in_a_version_of_its_own(place):
-    for _ in range(2):
-        run(place, "tasks", "tasks.jsonl")
-    first, second = (load_artefact(place / "artefacts/task" / f"trained-{n}") for n in (1, 2))
-    assert first.card.files == second.card.files
+    run(place, "tasks", "tasks.jsonl")
     named = run(place, "tasks", "tasks.jsonl", "--version", "mine", "--json")
     assert json.loads(named.stdout)["version"] == "mine"
+    first, second = (load_artefact(place / "artefacts/task" / v) for v in ("trained-1", "mine"))
+    assert first.card.files == second.card.files
     with pytest.raises(OperatorError, match=r"version mine .* already"):
         run(place, "tasks", "tasks.jsonl", "--version", "mine")
 
@@ -206,3 +207,35 @@ def test_rows_that_make_no_routes_are_refused(place, label, said):
     with pytest.raises(ConfigError, match=said):
         run(place, "routes", "bad.jsonl", "--out", "routes.yaml")
     assert not (place / "routes.yaml").exists()
+
+
+def test_capability_is_learned_from_results(place):
+    hard = ["integral of x squared", "prove the lemma", "eigenvalues of the matrix"]
+    easy = ["say hello", "name a colour", "what is the capital"]
+    rows = [
+        {"prompt": f"{text}, number {n}", "model": model, "correct": model == "big" or text in easy}
+        for n in range(40)
+        for text in (*hard, *easy)
+        for model in ("big", "little")
+    ]
+    written(place, "results.jsonl", rows)
+    said = json.loads(run(place, "capability", "results.jsonl", "--json").stdout)
+    assert (said["head"], said["version"]) == ("capability", "trained-1")
+    assert said["learnt"] + said["held_back"] == len(rows)
+    figures = {one["name"]: one for one in said["figures"]}
+    assert figures["auroc"]["after"] > 0.95
+    kept = load_artefact(place / "artefacts" / "capability" / "trained-1")
+    head = capability_head(kept.arrays, kept.card.settings)
+    chances = [head(see(f"{text}, number 99"), "little") for text in ("prove the lemma", easy[0])]
+    assert chances[0].probability < 0.5 < chances[1].probability
+
+
+def test_scores_beyond_one_and_too_few_results_are_refused(place):
+    row = {"prompt": "a", "model": "m", "correct": 7}
+    written(place, "few.jsonl", [row] * 9)
+    with pytest.raises(ConfigError, match="gives 9 rows"):
+        run(place, "capability", "few.jsonl")
+    written(place, "scores.jsonl", [{**row, "prompt": f"prompt {n}"} for n in range(90)])
+    with pytest.raises(OperatorError, match="not between 0 and 1"):
+        run(place, "capability", "scores.jsonl")
+    assert not (place / "artefacts" / "capability").exists()
