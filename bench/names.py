@@ -39,7 +39,7 @@ from situs.analysis.sensitivity import scan
 from situs.analysis.sensitivity.names import tagger
 from situs.analysis.sensitivity.names_tokens import Reader
 from situs.core.label import Finding
-from situs.learning.artefacts import ARRAYS, Card, Source, load, save, shipped
+from situs.learning.artefacts import Card, Source, save
 from situs.learning.names import Plan, fit, packed
 from situs.learning.names_corpus import (
     Rows,
@@ -58,6 +58,7 @@ from situs.learning.names_corpus import (
 from situs.learning.names_lists import lists
 from situs.learning.names_templates import KINDS, Labelled, filled, templates
 from situs.learning.names_values import Invent, gather
+from situs.learning.versions import open_version
 from situs.studies.eval_sensitivity import evaluate
 
 FIRST = Plan(steps=2400, rate=4e-3)
@@ -208,7 +209,7 @@ def finder(arrays: dict[str, Any], settings: dict[str, Any]) -> Callable[[str], 
 
 def beside(folder: Path) -> dict[str, Any]:
     """By kind: the share of texts with one, and how far both taggers agree."""
-    artefact = load(newest())
+    artefact = open_version("names", None, None)
     names = tagger(artefact.arrays, artefact.card.settings)
     texts, both, ours, theirs = 0, Counter[str](), Counter[str](), Counter[str]()
     flagged: Counter[str] = Counter()
@@ -238,7 +239,7 @@ def beside(folder: Path) -> dict[str, Any]:
 
 def units(path: Path) -> dict[str, Any]:
     """Recall by what a unit looks like; rows of `text` and `spans` of [start, end]."""
-    artefact = load(newest())
+    artefact = open_version("names", None, None)
     find = finder(artefact.arrays, artefact.card.settings)
     seen, met = Counter[str](), Counter[str]()
     for row in read_lines(path):
@@ -257,7 +258,7 @@ def units(path: Path) -> dict[str, Any]:
 
 def speed() -> dict[str, Any]:
     """Processor time in milliseconds, best of many."""
-    artefact = load(newest())
+    artefact = open_version("names", None, None)
     names = tagger(artefact.arrays, artefact.card.settings)
     sentence = "Then Maria Jensen of Northwind Ltd moved to 12 Hill Road, Lyon, and we called her. "
     short, long = (sentence * 26)[:2048], sentence * 4800
@@ -276,10 +277,6 @@ def speed() -> dict[str, Any]:
 
 def progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def newest() -> Path:
-    return max(path.parent for path in shipped("names").glob(f"*/{ARRAYS}"))
 
 
 def _meet(one: Finding, other: Finding) -> bool:
