@@ -10,7 +10,10 @@ _DESCRIPTORS = 65_536
 _INHERITED = frozenset(
     {"HOME", "LANG", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV", "XDG_CACHE_HOME", "XDG_DATA_HOME"}
 )
-_FAMILIES = ("COVERAGE_", "GLIBC_", "LC_", "LD_", "MALLOC_", "OMP_", "PYTHON", "SSL_CERT_", "UV_")
+_FAMILIES = (
+    *("COVERAGE_", "GLIBC_", "LC_", "LD_", "MALLOC_", "OMP_", "OPENBLAS_", "PYTHON", "SSL_CERT_"),
+    "UV_",
+)
 
 
 def confine() -> None:

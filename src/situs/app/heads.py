@@ -8,7 +8,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from situs.analysis.effort import complexity_head, length_head
 from situs.analysis.route_features import ground
+from situs.analysis.sensitivity.names import tagger
+from situs.analysis.task_head import task_head
+from situs.analysis.token_counts import counter
 from situs.config.analysis import Analysis
 from situs.core.heads import Encode, Heads
 from situs.learning.artefacts import Artefact
@@ -30,6 +34,8 @@ def load_heads(settings: Analysis, data: Path) -> Heads:
     """
     found = chosen(settings.artefacts, data)
     made = {head: make(found[head]) for head, make in _MAKERS.items() if head in found}
+    if "names" in found:
+        made["name_kinds"] = tuple(found["names"].card.settings["kinds"])
     return Heads(
         **made,
         encode=encoder(data / "models") if settings.deep else None,
@@ -39,7 +45,12 @@ def load_heads(settings: Analysis, data: Path) -> Heads:
 
 
 _MAKERS: dict[str, Callable[[Artefact], Any]] = {
-    "routes": lambda artefact: ground(artefact.arrays, artefact.card.settings),
+    "task": lambda one: task_head(one.arrays, one.card.settings),
+    "complexity": lambda one: complexity_head(one.arrays, one.card.settings),
+    "length": lambda one: length_head(one.arrays, one.card.settings),
+    "names": lambda one: tagger(one.arrays, one.card.settings),
+    "tokens": lambda one: counter(one.arrays, one.card.settings),
+    "routes": lambda one: ground(one.arrays, one.card.settings),
 }
 """By head: from its artefact to its function."""
 
