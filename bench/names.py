@@ -211,27 +211,26 @@ def beside(folder: Path) -> dict[str, Any]:
     """By kind: the share of texts with one, and how far both taggers agree."""
     artefact = open_version("names", None, None)
     names = tagger(artefact.arrays, artefact.card.settings)
-    texts, both, ours, theirs = 0, Counter[str](), Counter[str](), Counter[str]()
+    texts, right, met, ours, theirs = (
+        0,
+        Counter[str](),
+        Counter[str](),
+        Counter[str](),
+        Counter[str](),
+    )
     flagged: Counter[str] = Counter()
     for text, spans in filter(lambda row: held(row[0]), prose(folder)):
         texts += 1
-        found = names([text])
-        flagged.update({one.kind for one in found})
-        ours.update(one.kind for one in found)
-        theirs.update(kind for _, _, kind in spans)
-        both.update(
-            one.kind
-            for one in found
-            if any(
-                one.start < end and start < one.end and one.kind == kind
-                for start, end, kind in spans
-            )
-        )
+        found = [(one.start, one.end, one.kind) for one in names([text])]
+        flagged.update({kind for _, _, kind in found})
+        for these, those, all_, some in ((found, spans, ours, right), (spans, found, theirs, met)):
+            all_.update(kind for _, _, kind in these)
+            some.update(one[2] for one in these if any(map(partial(_meets, one), those)))
     return {
         kind: {
             "texts": round(flagged[kind] / texts, 4),
-            "precision": round(both[kind] / max(1, ours[kind]), 3),
-            "recall": round(both[kind] / max(1, theirs[kind]), 3),
+            "precision": round(right[kind] / max(1, ours[kind]), 3),
+            "recall": round(met[kind] / max(1, theirs[kind]), 3),
         }
         for kind in KINDS
     }
@@ -277,6 +276,10 @@ def speed() -> dict[str, Any]:
 
 def progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+def _meets(one: tuple[int, int, str], other: tuple[int, int, str]) -> bool:
+    return one[0] < other[1] and other[0] < one[1] and one[2] == other[2]
 
 
 def _meet(one: Finding, other: Finding) -> bool:
