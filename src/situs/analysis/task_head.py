@@ -55,7 +55,7 @@ def asked(text: str) -> str:
         return head if len(head) <= _FIRST else f"{head[:_FIRST]} {head[-_LAST // 2 :]}"
     last = rest[rest.rfind("\n") + 1 :]
     if len(last) > _LAST:
-        return head[:_FIRST]
+        return head if len(head) <= _SHORT else f"{head[:_FIRST]} {last[-_LAST // 2 :]}"
     return f"{last} {head[:64]}" if len(head) > _SHORT else f"{head[:_FIRST]} {last}"
 
 

@@ -265,7 +265,7 @@ def lines(file: Path) -> Iterator[Any]:
 
 _GITHUB = "https://github.com/"
 _SETS: dict[str, tuple[Callable[[Path], Rows], tuple[str, str]]] = {
-    "dolly15k": (_dolly, ("CC BY-SA 3.0", "https://huggingface.co/datasets/databricks/dolly15k")),
+    "dolly15k": (_dolly, ("CC BY-SA 3.0", "https://github.com/databrickslabs/dolly")),
     "self-instruct seed tasks": (_seeds, ("Apache-2.0", f"{_GITHUB}yizhongw/self-instruct")),
     "P3 templates": (_p3, ("Apache-2.0", f"{_GITHUB}yizhongw/self-instruct")),
     "HumanEval": (_code, ("MIT", f"{_GITHUB}openai/human-eval")),

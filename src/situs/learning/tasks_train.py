@@ -40,7 +40,7 @@ BALANCE = 0.35
 RIGHT = 0.9
 """So often a head is right where it is sure, over all sets: its threshold is fitted to that."""
 
-DEEP_STEPS, DEEP_RATE, DEEP_DECAY = 200, 0.02, 3e-4
+DEEP_STEPS, DEEP_RATE, DEEP_DECAY = 200, 0.02, 1e-4
 
 Places = NDArray[np.intp]
 

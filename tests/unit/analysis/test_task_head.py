@@ -42,6 +42,10 @@ def test_what_is_asked_is_never_long(text):
     assert len(asked(text)) <= 600
 
 
+def test_a_question_at_the_end_of_a_long_line_is_seen():
+    assert asked(see("some words " * 900 + "Is that so?").text).endswith("Is that so?")
+
+
 def head(weights, threshold=0.5, **arrays):
     """A head in which a word speaks for a class."""
     grams = np.zeros((1 << GRAM_BITS, len(CLASSES) + 1), np.int8)
