@@ -75,6 +75,7 @@ SETTINGS: dict[str, Any] = {
     },
     "low": 0.25,
     "sign": 0.5,
+    "power": 1.7,
 }
 SOURCES = (
     Source("presidio-research generated_large (templates)", "MIT", 2109),

@@ -32,6 +32,7 @@ def tagger(
 
     `settings` has `kinds`, and for each of them in `thresholds` the probability from which on it
     is a finding; `low` is that for words beside one, `sign` for signs between them.
+    A finding's score is the mean probability of its tokens to the `power` that makes it honest.
     """
     return _Tagger(arrays, settings).find
 
@@ -50,6 +51,7 @@ class _Tagger:
         self._kinds: tuple[str, ...] = tuple(settings["kinds"])
         thresholds = settings["thresholds"]
         self._low, self._sign = settings["low"], settings["sign"]
+        self._power = settings["power"]
         self._limits = np.array([thresholds[kind] for kind in self._kinds], np.float32)
 
     def find(self, texts: Sequence[str]) -> list[Finding]:
@@ -118,7 +120,7 @@ class _Tagger:
         kept = kept[first] & np.logical_or.reduceat(words, first)
         sizes = np.diff(np.append(first, len(likely)))
         last = first + sizes - 1
-        sure = np.add.reduceat(mass[places, kind], first) / sizes
+        sure = (np.add.reduceat(mass[places, kind], first) / sizes) ** self._power
         start, end = tokens.start[likely[first]], tokens.end[likely[last]]
         found = (kind[first], part[first], start, end, sure, kept)
         for which, text, begin, stop, score, keep in zip(*(x.tolist() for x in found), strict=True):
