@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import numpy as np
 import pytest
+from bench.receipts import decided, outcome
 from click.testing import CliRunner
+from msgspec.structs import replace
+from tests.unit.stores.writing import writing
 
 from situs.analysis.capability import capability_head
-from situs.analysis.effort import BITS
+from situs.analysis.effort import BITS, length_head
 from situs.analysis.features import see
 from situs.analysis.task_head import GRAM_BITS, MARK_BITS
 from situs.cli.train import train
 from situs.config.artefacts import check_artefacts
 from situs.config.load import load, parse
+from situs.core.record import Usage
 from situs.errors import ConfigError, OperatorError
 from situs.learning.artefacts import Card, save
 from situs.learning.artefacts import load as load_artefact
 from situs.learning.versions import new_folder
+from situs.stores.upkeep import rebuild
 
 TASKS = ["code", "translation", "summarisation", "chat"]
 CONFIG = """\
@@ -155,6 +161,21 @@ def test_lengths_are_learned_from_a_log_and_what_is_of_no_use_is_counted(place):
     assert figures["coverage"]["before"] == 0
     assert figures["coverage"]["after"] > 0.6
     assert figures["median_abs_pct_error"]["after"] < 0.15
+
+
+def test_lengths_of_served_requests_are_learned_by_task(place):
+    with writing(place) as writer:
+        for number in range(120):
+            asyncio.run(writer.decided(decided(number, b"x")))
+            writer.ended(replace(outcome(number), usage=Usage(10, 40 + number % 9)))
+    rebuild(place)
+    figures = json.loads(run(place, "length", "--ledger", "--json").stdout)["figures"]
+    coverage = next(one for one in figures if one["name"] == "coverage")
+    assert coverage["before"] == 0
+    assert coverage["after"] > 0.6
+    kept = load_artefact(place / "artefacts" / "length" / "trained-1")
+    span = length_head(kept.arrays, kept.card.settings)(see("whatever it says"), "chat")
+    assert 40 <= span.low < span.expected < span.high <= 48.1
 
 
 def test_lengths_come_from_the_ledger_where_asked_and_from_nowhere_else(place):
