@@ -116,6 +116,9 @@ FOUND = [
     ("national_id", "| name | ssn |\n|---|---|\n| Jo | 536-90-4399 |\n| Di | 536-90-4398 |"),
     ("date_of_birth", json.dumps({"dateOfBirth": "1979-05-16"})),
     ("phone", json.dumps({"phone_number": "0410787999"})),
+    ("phone", "You can call 33 93 31"),
+    ("phone", "24 428557-Office"),
+    ("phone", "833.719.3994x1887"),
     ("card", json.dumps({"card_number": "4539578763621486"})),
     ("card", "Maestro card 501800000009"),
     ("card", "please charge 4539578763621486"),
@@ -148,6 +151,12 @@ NOTHING = [
     "0x" + "0" * 40,
     "sha1 0x" + "52908400098527886e0f7030069857d2e4169ee7",
     "postgres://user:password@example.com/db",
+    "token = random.randrange(sys.maxsize)",
+    "itoken = grammar.opmap[value]",
+    ":type tokens: CommonTokenStream",
+    "h = h * 69069 + 907133923",
+    "6000 255 241 6950 7000",
+    'ROLE = "AmazonElasticMapReduceforAutoScalingRole"  # aws',
 ]
 
 
@@ -191,6 +200,13 @@ LOOK_ALIKES = {
 def test_random_values_are_nothing(name):
     texts = [carrier.format(LOOK_ALIKES[name]()) for carrier in CARRIERS for _ in range(100)]
     assert [text for text in texts if kinds(text)] == []
+
+
+def test_a_country_that_is_named_judges_its_numbers():
+    number = valid("pl.pesel", "800101#####")
+    assert "national_id" in kinds(f"My Polish personal number is {number}")
+    swiss = [valid("pl.pesel", "800101#####") for _ in range(5)]
+    assert not any(kinds(f"My Swiss personal number is {one}") for one in swiss)
 
 
 def test_random_ids_are_hardly_ever_cards():

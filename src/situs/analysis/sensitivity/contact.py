@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from situs.analysis.sensitivity.detector import Detector, words
-from situs.analysis.sensitivity.doubts import is_in_url, is_zeroed
+from situs.analysis.sensitivity.doubts import is_in_url, is_number_otherwise
 
 _LETTERS = r"A-Za-z\x{C0}-\x{24F}\x{370}-\x{52F}"
 _FILE_ENDINGS = frozenset(
@@ -77,7 +77,7 @@ DETECTORS = (
         0.7,
         check=is_phone,
         cost=40,
-        doubt=is_zeroed,
+        doubt=is_number_otherwise,
     ),
     Detector(
         "phone_us",
@@ -88,6 +88,7 @@ DETECTORS = (
         0.6,
         check=is_phone,
         cost=40,
+        doubt=is_number_otherwise,
     ),
     Detector(
         "phone_called",

@@ -116,9 +116,23 @@ def is_in_url(before: str, text: str, behind: str) -> bool:
     return _AUTHORITY.search(before) is not None
 
 
-def is_zeroed(before: str, text: str, behind: str) -> bool:
-    """Whether a telephone number is digits alone that happen to begin with 00."""
-    return text.startswith("00") and text.isdigit()
+def is_number_otherwise(before: str, text: str, behind: str) -> bool:
+    """Of a telephone number: digits alone that begin with 00, a sum, or one of a row of numbers."""
+    if text[:2] == "00" and text.isdigit():
+        return True
+    if text[:2] == "+ " and _OPERAND.search(before):
+        return True
+    return _ROW[0].search(before) is not None and _ROW[1].match(behind) is not None
 
 
+_OPERAND = re.compile(r"[\w)\]]\s*\Z")
+_ROW = re.compile(r"[0-9][ \t]\Z"), re.compile(r"[ \t][0-9]")
 _AUTHORITY = re.compile(r"://[^\s/]*:\Z")
+
+
+def is_token_of_code(before: str, text: str, behind: str) -> bool:
+    """Whether a value without a digit stands behind `token`, which in code is a piece of text."""
+    return not any(map(str.isdigit, text)) and _TOKEN.search(before) is not None
+
+
+_TOKEN = re.compile(r"(?i)token\w*[\"'\\`]{0,3}\s{0,3}(?::=|=>|[:=])\s{0,3}[\"'\\`]{0,3}\Z")

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from situs.analysis.sensitivity.detector import Detector
+from situs.analysis.sensitivity.doubts import is_token_of_code
 
 _PLACEHOLDER = re.compile(
     r"(?i)[<{$%\[(*.]|x{4,}|\.\.\.|your|example|placeholder|changeme|change_me|redacted|"
@@ -31,7 +32,8 @@ _COMMON = re.compile(
 """What everybody writes where a password goes."""
 
 _CODE = re.compile(
-    r"\w+\(|[A-Za-z_]\w*\.[A-Za-z_]\w*(?:\.|$)|[A-Za-z_]\w*\[|process\.env|os\.|-?\d{1,5}$"
+    r"[A-Za-z_][\w.]*[(\[]|[A-Za-z_]\w*\.[A-Za-z_]\w*(?:\.|$)|[A-Za-z_]\w*\)|process\.env|os\.|"
+    r"-?\d{1,5}$"
 )
 
 _SENTENCE = frozenset(
@@ -97,7 +99,8 @@ def is_basic(text: str) -> bool | None:
 
 
 def is_aws_secret(text: str) -> bool | None:
-    mixed = any(map(str.isupper, text)) and any(map(str.islower, text))
+    kinds = (str.isupper, str.islower, str.isdigit)
+    mixed = all(any(map(kind, text)) for kind in kinds)
     return None if mixed and entropy(text) >= 4.0 and not _SAMPLE.search(text) else False
 
 
@@ -265,6 +268,7 @@ DETECTORS = (
         rf"{_BLANK}{{0,3}}[\"'\\`]{{0,3}}([^\s\"'`<>,;\\]{{6,256}})",
         0.75,
         check=is_assigned_secret,
+        doubt=is_token_of_code,
         gate=rf"(?i)(?:{_NAMES})[a-z0-9_]*[\"'\\`]*{_BLANK}*(?::=|=>|[:=])",
     ),
     Detector(
