@@ -1,11 +1,13 @@
-"""Cells of the board: every deployment has its own, and there is an end to them."""
+"""A plan holds together: cells of the board, artefacts that are there."""
 
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from situs.app.plan import load_plan
 from situs.app.setting import Setting
+from situs.config.analysis import Analysis
 from situs.config.load import default_config
 from situs.errors import ConfigError
 from situs.fleet.board import MOST_DEPLOYMENTS
@@ -25,3 +27,9 @@ def test_more_names_than_cells_are_refused_before_a_request_meets_them(tmp_path)
     with pytest.raises(ConfigError, match="in flight"):
         slots(tmp_path, full)
     assert len(slots(tmp_path, dict(list(full.items())[:-1]))) == MOST_DEPLOYMENTS
+
+
+def test_a_version_of_an_artefact_that_is_not_there_makes_no_plan(tmp_path):
+    config = replace(default_config(), analysis=Analysis(artefacts={"task": "trained-9"}))
+    with pytest.raises(ConfigError, match=r"analysis\.artefacts\.task: There is no version"):
+        load_plan(Setting(config, tmp_path, tmp_path), 1, {})
