@@ -17,7 +17,7 @@ from situs.http import openai_chat
 from situs.learning.artefacts import load, shipped
 from situs.runtimes.llama_cpp import llama_spec, locate
 from situs.runtimes.supervisor import Supervisor
-from situs.runtimes.tokenizers import from_gguf
+from situs.runtimes.tokenizers import at_hand, from_gguf
 
 NAME = "SmolLM2-135M-Instruct.Q4_1"
 FOLDER = Path(__file__).parents[2]
@@ -69,6 +69,12 @@ CHATS: list[list[dict[str, Any]]] = [
         }
     ],
 ]
+
+
+def test_the_tokenizers_at_hand_count_for_their_families(weights):
+    exact = at_hand(weights.parent)
+    assert exact["smollm2"]("How many tokens?") == 4
+    assert set(exact) <= {"smollm2", "bert"}
 
 
 def test_counts_are_those_of_llama_cpp(tmp_path, weights):

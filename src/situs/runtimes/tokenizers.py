@@ -7,7 +7,7 @@ of llama.cpp. Needs the packages tokenizers and, for chats, jinja2 (the extra `l
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from situs.analysis.token_families import family_of
 from situs.errors import OperatorError, WeightsError
 from situs.runtimes import gguf
+from situs.runtimes.weights import Kind, Weights, ensure_verified, load_lock
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -157,6 +159,35 @@ def from_json(path: Path) -> Tokens:
     return Tokens(tokenizer, None, {})
 
 
+def at_hand(models_dir: Path) -> dict[str, Callable[[str], int]]:
+    """Exact counts by family, for the weights and tokenizers of the lock that are here.
+
+    Each file is verified and read when it is first asked.
+    """
+    found: dict[str, Callable[[str], int]] = {}
+    for weights in load_lock().values():
+        path = models_dir / weights.file
+        read = {Kind.GGUF: from_gguf, Kind.TOKENIZER: from_json}.get(weights.kind)
+        if read is not None and path.exists():
+            found.setdefault(family_of(weights.name), _Lazy(weights, path, read))
+    return found
+
+
+class _Lazy:
+    """Counts with a tokenizer that is read when it is first needed."""
+
+    def __init__(self, weights: Weights, path: Path, read: Callable[[Path], Tokens]) -> None:
+        self._weights, self._path, self._read = weights, path, read
+
+    @cached_property
+    def _tokens(self) -> Tokens:
+        ensure_verified(self._path, self._weights)
+        return self._read(self._path)
+
+    def __call__(self, text: str) -> int:
+        return self._tokens.count(text)
+
+
 def _byte_pairs(facts: Mapping[str, Any], path: Path) -> Tokenizer:
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
@@ -168,9 +199,7 @@ def _byte_pairs(facts: Mapping[str, Any], path: Path) -> Tokenizer:
         )
     vocabulary = {token: place for place, token in enumerate(facts["tokens"])}
     merges = [tuple(pair.split(" ", 1)) for pair in facts["merges"]]
-    tokenizer = Tokenizer(
-        models.BPE(vocabulary, merges, ignore_merges=pre in _WHOLE_WORDS)
-    )
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, ignore_merges=pre in _WHOLE_WORDS))
     cuts: list[Any] = [
         pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in _PATTERNS[pre]
     ]

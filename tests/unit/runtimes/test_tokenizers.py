@@ -7,7 +7,7 @@ import pytest
 
 from situs.errors import WeightsError
 from situs.runtimes import gguf
-from situs.runtimes.tokenizers import from_gguf, from_json
+from situs.runtimes.tokenizers import at_hand, from_gguf, from_json
 
 U32, F32, BOOL, STRING, ARRAY = 4, 6, 7, 8, 9
 
@@ -209,3 +209,13 @@ def test_a_tokenizer_json_counts_without_special_tokens(tmp_path):
     path.write_text("{}")
     with pytest.raises(WeightsError, match="cannot be read as a tokenizer"):
         from_json(path)
+
+
+def test_nothing_is_at_hand_in_an_empty_folder(tmp_path):
+    assert at_hand(tmp_path) == {}
+
+
+def test_what_is_at_hand_is_verified_before_it_counts(tmp_path):
+    (tmp_path / "SmolLM2-135M-Instruct.Q4_1.gguf").write_bytes(b"GGUF")
+    with pytest.raises(WeightsError, match="not what the models lock says"):
+        at_hand(tmp_path)["smollm2"]("a")
