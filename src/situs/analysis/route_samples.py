@@ -23,8 +23,8 @@ from situs.core.heads import NO_GROUND, Ground, Seen
 MOST = 20_000
 """Samples that are fitted on; of more, each route keeps an even share."""
 
-FOLDS, _LARGE = 4, 4000
-"""Parts in which samples are left out in turn; of more than `_LARGE` samples, one part only."""
+FOLDS, _TENTHS, _LARGE = 4, 10, 4000
+"""Parts in which samples are left out in turn; of more than `_LARGE` samples, one tenth only."""
 
 _KEPT = 64
 """Samples of a route that a text is compared with one by one."""
@@ -32,7 +32,7 @@ _KEPT = 64
 _DEEP_SPELT, _DEEP_GIST = 0.7, 0.5
 """What spelling and gist weigh against the encoder's vector."""
 
-_ORDINARY = 0.25
+_ORDINARY = 0.2
 """The share of requests that is taken to be of no route."""
 
 _TRUST, _OWN = 12, 0.5
@@ -245,15 +245,16 @@ def _try(features: Vector, routes: Any, none: Vector, meant: int) -> _Tried:
     places = np.arange(len(routes)) - starts[routes]
     single = np.bincount(routes, minlength=count)[routes] == 1
     of, picks, signals = [], [], []
-    for fold in range(FOLDS if len(routes) <= _LARGE else 1):
-        away = (routes % FOLDS == fold) & (count > FOLDS)
-        held = (places % FOLDS == fold) & ~away & ~single
+    parts, turns = (FOLDS, FOLDS) if len(routes) <= _LARGE else (_TENTHS, 1)
+    for fold in range(turns):
+        away = (routes % parts == fold) & (count > FOLDS)
+        held = (places % parts == fold) & ~away & ~single
         rest = ~away & ~held
         known = np.unique(routes[rest])
         if not len(known):
             continue
         sides = _sides(features[rest], np.searchsorted(known, routes[rest]), len(known), meant)
-        given = np.vstack([features[held], features[away], none[fold::FOLDS]])
+        given = np.vstack([features[held], features[away], none[fold::turns]])
         picked, found = _signals(sides, given)
         of.append(np.full(len(given), -1))
         of[-1][: int(held.sum())] = routes[held]
