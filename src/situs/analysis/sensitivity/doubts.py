@@ -118,13 +118,14 @@ def is_in_url(before: str, text: str, behind: str) -> bool:
 
 def is_number_otherwise(before: str, text: str, behind: str) -> bool:
     """Of a telephone number: digits alone that begin with 00, a sum, or one of a row of numbers."""
-    if text[:2] == "00" and text.isdigit():
+    if text[:2] == "00" and (text.isdigit() or _PIECE.search(before)):
         return True
     if text[:2] == "+ " and _OPERAND.search(before):
         return True
     return _ROW[0].search(before) is not None and _ROW[1].match(behind) is not None
 
 
+_PIECE = re.compile(r"[0-9]-\Z")
 _OPERAND = re.compile(r"[\w)\]]\s*\Z")
 _ROW = re.compile(r"[0-9][ \t]\Z"), re.compile(r"[ \t][0-9]")
 _AUTHORITY = re.compile(r"://[^\s/]*:\Z")
