@@ -22,6 +22,7 @@ Places = NDArray[np.intp]
 
 EPOCHS, LEAST_STEPS, BATCH, DECAY, FOLDS = 20, 400, 64, 1e-4, 3
 RATE, BIAS_RATE = 3.0, 0.1
+SHARES = np.linspace(0, 1, 6, dtype=np.float32)
 MARK = 0.15
 """How much a mark counts beside the n-grams, whose vector has length 1."""
 
@@ -65,8 +66,9 @@ def adapt(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Arrays and settings of a task head that has also learned that `texts` ask for `tasks`.
 
-    All of `tasks` are among the head's classes. The temperature is fitted on prompts that were not
-    learned from (three folds); the thresholds stay, and so does the layer of the deep tier.
+    All of `tasks` are among the head's classes. How much of it counts (nothing, if that is best)
+    and the temperature are fitted on prompts that were not learned from, in three folds; the
+    thresholds stay, and so does the layer of the deep tier.
     """
     head = TaskHead(arrays, settings)
     gold = np.array([head.classes.index(task) for task in tasks])
@@ -74,15 +76,18 @@ def adapt(
     parts = [
         list(_batches(head, arrays, texts, np.flatnonzero(folds == fold))) for fold in range(FOLDS)
     ]
-    apart = np.zeros((len(texts), len(head.classes)), np.float32)
+    known = np.zeros((len(texts), len(head.classes)), np.float32)
+    gained = np.zeros_like(known)
     for held in parts:
         weights, bias = _fit([one for part in parts if part is not held for one in part], gold)
         for batch in held:
-            apart[batch.prompts] = batch.said(weights, bias)
+            known[batch.prompts] = batch.known
+            gained[batch.prompts] = batch.said(weights, bias) - batch.known
+    share, heat = _best(known, gained, gold)
     weights, bias = _fit([one for part in parts for one in part], gold)
     return (
-        {**arrays, **_added(arrays, weights, bias)},
-        {**settings, "temperature": _temperature(apart, gold)},
+        {**arrays, **_added(arrays, share * weights, share * bias)},
+        {**settings, "temperature": heat},
     )
 
 
@@ -154,12 +159,17 @@ def _added(arrays: Mapping[str, Any], weights: Floats, bias: Floats) -> dict[str
     return found
 
 
-def _temperature(said: Floats, gold: Places) -> float:
-    """That by which scores are divided so that the gold tasks are most probable."""
+def _best(known: Floats, gained: Floats, gold: Places) -> tuple[np.float32, float]:
+    """How much of what was learned to add, and the temperature: the gold tasks most probable."""
     heats = np.exp(np.linspace(-1.5, 1.5, 61))
     every = np.arange(len(gold))
-    losses = [-np.log(_softmax(said / heat)[every, gold] + 1e-9).mean() for heat in heats]
-    return round(float(heats[int(np.argmin(losses))]), 4)
+    losses = {
+        (share, heat): -np.log(_softmax((known + share * gained) / heat)[every, gold] + 1e-9).mean()
+        for share in SHARES
+        for heat in heats
+    }
+    share, heat = min(losses, key=losses.__getitem__)
+    return share, round(float(heat), 4)
 
 
 def _softmax(said: Floats) -> Floats:
