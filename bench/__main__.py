@@ -22,7 +22,7 @@ SCRIPTS = ("decision", "analysis", "policy", "receipts", "index", "embeddings")
 ENDURANCE = ("workers", "reload", "crash", "soak")
 """Whole gateways under long load; each appends a row itself, and exits 1 when it is not sound."""
 
-OTHERS = ("gateway", *ENDURANCE, "report", "compare", "load", "peers", "size", "sensitivity")
+OTHERS = ("gateway", *ENDURANCE, "report", "compare", "load", "peers", "size", "routes", "sensitivity")
 
 
 def purpose(name: str) -> str:
