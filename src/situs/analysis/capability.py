@@ -24,7 +24,7 @@ Numbers = NDArray[np.float32]
 _OPTION = re.compile(r"^\(?[A-J][.)] .*", re.MULTILINE)
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _NOT_NAME = re.compile(r"[^a-z0-9]+")
-_SHARP = 24
+_SHARP = 60
 _LEAST, _STEP = 0.01, 0.75
 _CLASSES = {str(one): one for one in CapabilityClass}
 _CUE_BITS = 16
@@ -163,13 +163,17 @@ class Shapes(Struct, frozen=True):
         return found
 
     def novelty(self, scaled: Numbers) -> float:
-        """Above 1: farther from all typical shapes than 99 of 100 of those learned from."""
+        """Above 1: farther from all typical shapes than those learned from, but for a few."""
         apart = self.typical - scaled
         return float(np.sqrt((apart * apart).sum(1).min())) / self.far
 
 
 class Fit(Struct, frozen=True):
-    """What one set of results taught: P(right) of its models is linear in words, shape, subject."""
+    """What one set of results taught: P(right) of its models by words, by shape, by subject.
+
+    Each is a regression of its own; they are added as `mix` says, which ranks better than one
+    regression on all.
+    """
 
     models: tuple[str, ...]
     words: Words
@@ -178,17 +182,22 @@ class Fit(Struct, frozen=True):
     phases: Numbers
     table: Numbers
     scale: Numbers
-    dense: Numbers
-    alone: Numbers
+    by_shape: Numbers
+    by_subject: Numbers
     offset: Numbers
+    mix: Numbers
 
     def answers(self, text: Text, novelty: float) -> Numbers:
         """P(right) for each model; of a text unlike those learned from, by its shape alone."""
         ways = waves(self.shapes.scaled(text.shape), self.directions, self.phases)
+        by_shape = ways @ self.by_shape
         if novelty > 1:
-            return self.offset + ways @ self.alone
-        words = self.words.weigh(text.hashes, text.counts).times(self.table) * self.scale
-        found: Numbers = self.offset + words + np.concatenate([ways, text.subjects]) @ self.dense
+            return self.offset + by_shape
+        by_words = self.words.weigh(text.hashes, text.counts).times(self.table) * self.scale
+        words, shaped, subject = self.mix
+        found: Numbers = self.offset + words * by_words + shaped * by_shape
+        if len(self.by_subject):
+            found = found + subject * (text.subjects @ self.by_subject)
         return found
 
 
@@ -317,9 +326,10 @@ def _fit(arrays: Mapping[str, Any], at: int, models: Sequence[str]) -> Fit:
         phases=part("phases"),
         table=part("table"),
         scale=part("scale"),
-        dense=part("dense"),
-        alone=part("alone"),
+        by_shape=part("by_shape"),
+        by_subject=part("by_subject"),
         offset=part("offset"),
+        mix=part("mix"),
     )
 
 

@@ -31,6 +31,13 @@ LEAST = 50
 """Prompts without which nothing is learned."""
 
 _WAVES, _WIDTH = 512, 2.0
+_OF_SHAPE, _OF_SUBJECT = 5.0, 20.0
+"""Penalties."""
+
+_MIX, _MIX_WITH_SUBJECT = (0.6, 0.6, 0.0), (0.4, 0.4, 0.7)
+_OFTEN = 4
+"""Prompts that a word must be in to tell a subject: that table is the largest."""
+
 _SEED = 7
 _TYPICAL, _ROUNDS = 48, 10
 _STEPS = 40
@@ -88,7 +95,7 @@ def join(parts: Sequence[Learned]) -> Learned:
 def learn_subjects(prompts: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
     """Arrays that tell the subject of a question, from questions with the names of theirs."""
     seen = [see(prompt) for prompt in prompts]
-    words = _words(seen)
+    words = _words(seen, _OFTEN)
     matrix = _design([_weighed(one, words) for one in seen], words, np.zeros((len(seen), 0)))
     names = sorted(set(labels))
     targets = np.array([[label == name for name in names] for label in labels], np.float32)
@@ -139,15 +146,14 @@ def _learn(
     directions = draw.standard_normal((size, _WAVES)) / np.sqrt(size * _WIDTH)
     directions, phases = directions.astype(np.float32), draw.uniform(0, 2 * np.pi, _WAVES)
     ways = waves(scaled, directions, phases.astype(np.float32))
-    dense = ways
+    count = known.sum(0)
+    matrix = _design([_weighed(one, words) for one in seen], words, ways[:, :0])
+    by_words, _, offset = _ridge(matrix, values, known, np.clip(count / 1500, 1, 3))
+    table, scale = _small(by_words)
+    by_subject, mix = np.zeros((0, values.shape[1]), np.float32), _MIX
     if told is not None:
-        dense = np.hstack([ways, [told.shares(*_counted(one)) for one in seen]])
-    penalty = np.clip(known.sum(0) / 700, 1, 8).astype(np.float32)
-    matrix = _design([_weighed(one, words) for one in seen], words, dense)
-    coefficients, rest, offset = _ridge(matrix, values, known, penalty)
-    blank = _design([_NOTHING] * len(seen), words, ways)
-    _, alone, _ = _ridge(blank, values, known, penalty)
-    table, scale = _small(coefficients)
+        shares = np.array([told.shares(*_counted(one)) for one in seen])
+        by_subject, mix = _dense(shares, values, known, _OF_SUBJECT), _MIX_WITH_SUBJECT
     typical, far = _typical(scaled)
     return {
         "known": words.known,
@@ -160,8 +166,9 @@ def _learn(
         "phases": phases.astype(np.float32),
         "table": table,
         "scale": scale,
-        "dense": rest,
-        "alone": alone,
+        "by_shape": _dense(ways, values, known, _OF_SHAPE),
+        "by_subject": by_subject,
+        "mix": np.array(mix, np.float32),
         "offset": offset,
     }
 
@@ -174,11 +181,11 @@ def _weighed(seen: Seen, words: Words) -> Weighed:
     return words.weigh(*_counted(seen))
 
 
-def _words(seen: Sequence[Seen]) -> Words:
-    """Those in at least two prompts; rarity is the smoothed inverse document frequency."""
+def _words(seen: Sequence[Seen], least: int = 2) -> Words:
+    """Those in at least so many prompts; rarity is the smoothed inverse document frequency."""
     every = np.concatenate([_counted(one)[0] for one in seen])
     known, counts = np.unique(every, return_counts=True)
-    often = counts >= 2
+    often = counts >= least
     rarity = np.log((1 + len(seen)) / (1 + counts[often])) + 1
     # Through half precision, as it will be kept.
     return Words(known[often], rarity.astype(np.float16).astype(np.float32))
@@ -191,7 +198,7 @@ def _small(table: Numbers) -> tuple[NDArray[np.int8], Numbers]:
 
 
 def _typical(scaled: Numbers) -> tuple[NDArray[np.float16], float]:
-    """Centres of shapes (k-means), and the distance to them that 1 of 100 others exceeds."""
+    """Centres of shapes (k-means), and a quarter more than the distance that 1 of 100 exceeds."""
     held = np.arange(len(scaled)) % 5 == 0
     rest = scaled[~held]
     draw = np.random.default_rng(_SEED)
@@ -204,7 +211,7 @@ def _typical(scaled: Numbers) -> tuple[NDArray[np.float16], float]:
         centres = np.where(counts > 0, sums / np.maximum(counts, 1), centres)
     kept = centres.astype(np.float16)
     distances = np.sqrt(_apart(scaled[held], kept.astype(np.float32)).min(1))
-    return kept, float(np.quantile(distances, 0.99))
+    return kept, 1.25 * float(np.quantile(distances, 0.99))
 
 
 def _apart(some: Numbers, others: Numbers) -> Numbers:
@@ -288,6 +295,18 @@ def _ridge(
         along = [rest + now / (before + 1e-30) * way for rest, way in zip(left, along, strict=True)]
         before = now
     return found[0], found[1], offset
+
+
+def _dense(columns: Numbers, values: Numbers, known: Numbers, penalty: float) -> Numbers:
+    """Ridge regression on a few columns."""
+    offset = (values * known).sum(0) / np.maximum(known.sum(0), 1)
+    found = np.zeros((columns.shape[1], values.shape[1]), np.float32)
+    for at in range(values.shape[1]):
+        mine = columns[known[:, at] > 0]
+        square = mine.T @ mine + np.float32(penalty) * np.eye(len(found), dtype=np.float32)
+        goal = mine.T @ (values[known[:, at] > 0, at] - offset[at])
+        found[:, at] = np.linalg.solve(square, goal)
+    return found
 
 
 def _dot(some: Sequence[Numbers], others: Sequence[Numbers]) -> Numbers:

@@ -1,0 +1,113 @@
+"""What the capability head is worth, apart from what it learned: `python -m bench.capability DATA`.
+
+Prints JSON: trained on four fifths of each benchmark and measured on the fifth kept apart (chosen
+by hash), trained without the benchmark at all, how often it says unsure, and its time. Development
+figures: the parts in DATA were at hand while the head was built.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from situs.analysis.capability import Capability, capability_head
+from situs.analysis.features import see
+from situs.learning.capability import fit, join, learn_subjects
+from situs.learning.capability_sources import STRONG, WEAK, many, of_pair, pairs
+from situs.learning.examples import split
+from situs.studies.eval_capability import evaluate
+from situs.studies.metrics import ece
+
+Rows = Sequence[Mapping[str, Any]]
+
+_STRONGER = ("gemini-1.5-pro-002", "gemini-1.5-flash-002", "Meta-Llama-3_1-70B-Instruct")
+_WEAKER = "Mixtral-8x7B-Instruct-v0.1"
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    ask.add_argument("data", type=Path, help="folder with routellm, mmlu_pro_routing and dolly15k")
+    data = ask.parse_args().data
+    mmlu, gsm8k = (pairs(data / "routellm" / f"{name}.jsonl.gz") for name in ("mmlu", "gsm8k"))
+    pro = many(data / "mmlu_pro_routing" / "train.jsonl.gz")
+    ours, mmlu_held = split(mmlu, [row["prompt"] for row in mmlu])
+    others, gsm8k_held = split(gsm8k, [row["prompt"] for row in gsm8k])
+    subjects = learn_subjects([row["prompt"] for row in ours], [row["domain"] for row in ours])
+    parts = {
+        "mmlu": fit(of_pair(ours), subjects),
+        "gsm8k": fit(of_pair(others)),
+        "mmlu_pro": fit(of_pair([{**row, **_as_pair(row)} for row in pro])),
+    }
+    whole = capability_head(*join(list(parts.values())))
+    without_gsm8k = capability_head(*join([fit(of_pair(mmlu)), parts["mmlu_pro"]]))
+    without_mmlu = capability_head(*join([fit(of_pair(gsm8k)), parts["mmlu_pro"]]))
+    found = {
+        "kept_apart": {
+            "mmlu": _figures(mmlu_held, ours, whole),
+            "gsm8k": _figures(gsm8k_held, others, whole),
+        },
+        "without_the_benchmark": {
+            "mmlu": evaluate(mmlu, None, without_mmlu),
+            "gsm8k": evaluate(gsm8k, None, without_gsm8k),
+        },
+        "unsure_share": {name: _unsure(whole, texts) for name, texts in _other(data).items()},
+        "time": _times(whole, mmlu_held),
+    }
+    print(json.dumps(found, indent=2))
+
+
+def _as_pair(row: Mapping[str, Any]) -> dict[str, float]:
+    """A pair like RouteLLM's, of models that MMLU-Pro's results have."""
+    strong = sum(row["correct"][name] for name in _STRONGER) / len(_STRONGER)
+    return {"strong_correct": strong, "weak_correct": row["correct"][_WEAKER]}
+
+
+def _figures(held: Rows, learned: Rows, head: Capability) -> dict[str, Any]:
+    said = [head.answers(see(row["prompt"]), (STRONG, WEAK)) for row in held]
+    near = evaluate(held, learned, None)["reference"]["knn"]
+    return {
+        **evaluate(held, None, head),
+        "knn": near,
+        "ece_strong": ece(
+            [one[0].probability for one in said], [r["strong_correct"] for r in held]
+        ),
+        "ece_weak": ece([one[1].probability for one in said], [r["weak_correct"] for r in held]),
+        "rows": len(held),
+    }
+
+
+def _unsure(head: Capability, texts: Sequence[str]) -> float:
+    return sum(head(see(text), "frontier").unsure for text in texts) / len(texts)
+
+
+def _other(data: Path) -> dict[str, list[str]]:
+    """Prompts of other kinds."""
+    (file,) = (data / "dolly15k").glob("*.jsonl.gz")
+    with gzip.open(file, "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines][::10]
+    return {
+        "dolly15k": [row["instruction"] for row in rows],
+        "dolly15k_with_context": [
+            f"{r['instruction']}\n{r['context']}" for r in rows if r["context"]
+        ],
+    }
+
+
+def _times(head: Capability, rows: Rows) -> dict[str, float]:
+    """Microseconds of processor time, the least of many, at the text nearest to 2,000 bytes."""
+    text = min((row["prompt"] for row in rows), key=lambda one: abs(len(one) - 2000))
+    seen, least = see(text), float("inf")
+    for _ in range(300):
+        began = time.perf_counter()
+        head.answers(seen, (STRONG, WEAK))
+        least = min(least, time.perf_counter() - began)
+    return {"characters": len(text), "answer_us": least * 1e6}
+
+
+if __name__ == "__main__":
+    main()
