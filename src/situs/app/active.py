@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,14 +25,16 @@ from situs.core.label import Finding
 from situs.errors import WeightsError
 from situs.learning.versions import kept
 from situs.runtimes.pull import pull
+from situs.runtimes.tokenizers import at_hand
 from situs.runtimes.weights import find
 
 
 class Active(Struct, frozen=True):
-    """The heads that the configuration and the data directory give."""
+    """The heads that the configuration and the data directory give, and where weights lie."""
 
     config: Config
     heads: Heads
+    models: Path
 
     def digests(self) -> dict[str, Any]:
         """What produced a figure: SHA-256 of configuration, of each artefact, and of both."""
@@ -42,6 +45,10 @@ class Active(Struct, frozen=True):
         said = {"config": config, "artefacts": dict(sorted(artefacts.items()))}
         digest = hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()
         return {"digest": digest, **said}
+
+    def counts(self) -> dict[str, Callable[[str], int]]:
+        """Exact counts of tokens, for the families whose tokenizer is here."""
+        return at_hand(self.models) if importlib.util.find_spec("tokenizers") else {}
 
     def find(self, tier: str) -> Callable[[str], list[Finding]]:
         """What is found in a text, URLs and dates too; with the tier `structured`, no names."""
@@ -78,7 +85,7 @@ def active(
     heads = load_heads(settings, setting.data)
     if heads.encode is not None and budget_ms is not None:
         heads = replace(heads, encode=_within(heads.encode, budget_ms / 1000))
-    return Active(config, heads)
+    return Active(config, heads, setting.data / "models")
 
 
 def _within(encode: Encode, budget_s: float) -> Encode:

@@ -159,13 +159,16 @@ def capability(file: Path, train: Path | None, config: Path | None, as_json: boo
 @config_option
 @_json
 def tokens(file: Path, config: Path | None, as_json: bool) -> None:
-    """Tokens: estimated counts beside real ones. Rows: text, family, tokens; also kind."""
+    """Tokens: our counts beside real ones. Rows: text, family, tokens; also kind.
+
+    A family whose tokenizer is among the weights here is counted with it, others are estimated.
+    """
     from situs.studies.eval_tokens import evaluate as study
     from situs.studies.rows import rows
 
     labelled = rows(file, ("text", "family", "tokens"), ("kind",))
     with _active(config, deep=False) as found:
-        figures = study(labelled, found.heads.tokens)
+        figures = study(labelled, found.heads.tokens, found.counts())
     _show({"rows": len(labelled), **figures}, found, as_json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from threading import Event
 
 from msgspec.structs import replace
@@ -10,6 +11,8 @@ from situs.app.active import Active, _within
 from situs.config.load import default_config
 from situs.core.heads import Heads
 from situs.core.label import Finding
+
+HERE = Path()
 
 
 def test_what_takes_longer_than_the_budget_is_not_had_until_it_is_done():
@@ -30,13 +33,13 @@ def test_what_takes_longer_than_the_budget_is_not_had_until_it_is_done():
 def test_another_configuration_or_artefact_has_another_digest():
     config = default_config()
     others = [
-        Active(config, Heads()),
-        Active(replace(config, home="AU"), Heads()),
-        Active(config, Heads(digests={"task": "a" * 64})),
-        Active(config, Heads(encode=lambda texts: texts)),
+        Active(config, Heads(), HERE),
+        Active(replace(config, home="AU"), Heads(), HERE),
+        Active(config, Heads(digests={"task": "a" * 64}), HERE),
+        Active(config, Heads(encode=lambda texts: texts), HERE),
     ]
     assert len({one.digests()["digest"] for one in others}) == len(others)
-    assert others[0].digests() == Active(default_config(), Heads()).digests()
+    assert others[0].digests() == Active(default_config(), Heads(), HERE).digests()
 
 
 def test_what_is_found_has_urls_and_names_in_the_full_tier_only_without_overlaps():
@@ -44,7 +47,7 @@ def test_what_is_found_has_urls_and_names_in_the_full_tier_only_without_overlaps
         text = texts[0]
         return [Finding("person", 0, text.index("Ada"), text.index("Ada") + 3, 0.9, "names")]
 
-    found = Active(default_config(), Heads(names=names))
+    found = Active(default_config(), Heads(names=names), HERE)
     text = "Ada wrote to ada@example.org about https://example.org/Ada"
     kinds = {tier: [one.kind for one in found.find(tier)(text)] for tier in ("structured", "full")}
     assert kinds == {"structured": ["email", "url"], "full": ["person", "email", "url"]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from situs.analysis.features import see
@@ -12,7 +14,7 @@ TASKS = ("code", "translation", "chat")
 SAID = ("write a function number {}", "translate line {} into french", "good evening number {}")
 
 
-def blank():
+def blank() -> tuple[dict[str, Any], dict[str, Any]]:
     grams = np.zeros((1 << GRAM_BITS, len(TASKS) + 1), np.int8)
     grams[:, 0] = 33
     arrays = {
