@@ -91,7 +91,7 @@ class Tokens:
                 add_generation_prompt=True,
                 **self._words,
             )
-        except WeightsError:
+        except OperatorError:
             raise
         except Exception as problem:
             raise WeightsError(
@@ -122,27 +122,15 @@ def from_gguf(path: Path) -> Tokens:
     _require("tokenizers")
     found = gguf.metadata(path, lambda key: key.startswith("tokenizer."))
     facts = {key.removeprefix("tokenizer.").removeprefix("ggml."): v for key, v in found.items()}
-    match facts.get("model"):
-        case "gpt2":
-            tokenizer = _byte_pairs(facts, path)
-        case "llama":
-            tokenizer = _sentence_pieces(facts)
-        case other:
-            raise WeightsError(
-                f"{path} has a tokenizer of kind {other}, which is not known here.",
-                do="Its tokens are estimated.",
-            )
-    tokens = facts["tokens"]
-    tokenizer.add_tokens(list(_added(tokens, facts["token_type"])))
-    words = {
-        f"{name}_token": tokens[facts[key]]
-        for name in ("bos", "eos")
-        if (key := f"{name}_token_id") in facts
-    }
-    # SentencePiece models have a first token unless they say otherwise, the others if they say so.
-    if facts.get("add_bos_token", facts["model"] == "llama") and "bos_token" in words:
-        words["add_bos"] = words["bos_token"]
-    return Tokens(tokenizer, facts.get("chat_template"), words)
+    try:
+        return _from_facts(facts, path)
+    except OperatorError:
+        raise
+    except Exception as problem:
+        raise WeightsError(
+            f"The tokenizer in {path} is not whole: {type(problem).__name__}.",
+            do="Run `situs models verify`, or get the file again.",
+        ) from None
 
 
 def from_json(path: Path) -> Tokens:
@@ -186,6 +174,30 @@ class _Lazy:
 
     def __call__(self, text: str) -> int:
         return self._tokens.count(text)
+
+
+def _from_facts(facts: Mapping[str, Any], path: Path) -> Tokens:
+    match facts.get("model"):
+        case "gpt2":
+            tokenizer = _byte_pairs(facts, path)
+        case "llama":
+            tokenizer = _sentence_pieces(facts)
+        case other:
+            raise WeightsError(
+                f"{path} has a tokenizer of kind {other}, which is not known here.",
+                do="Its tokens are estimated.",
+            )
+    tokens = facts["tokens"]
+    tokenizer.add_tokens(list(_added(tokens, facts["token_type"])))
+    words = {
+        f"{name}_token": tokens[facts[key]]
+        for name in ("bos", "eos")
+        if (key := f"{name}_token_id") in facts
+    }
+    # SentencePiece models have a first token unless they say otherwise, the others if they say so.
+    if facts.get("add_bos_token", facts["model"] == "llama") and "bos_token" in words:
+        words["add_bos"] = words["bos_token"]
+    return Tokens(tokenizer, facts.get("chat_template"), words)
 
 
 def _byte_pairs(facts: Mapping[str, Any], path: Path) -> Tokenizer:

@@ -150,6 +150,21 @@ def test_a_kind_of_tokenizer_that_is_not_known_is_refused(tmp_path):
         from_gguf(byte_pairs(tmp_path / "n.gguf", pre="next-year"))
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"token_type": (U32, [1])},
+        {"merges": (STRING, ["a b", "nothing"])},
+        {"merges": (STRING, ["x y"])},
+        {"bos_token_id": (U32, 999)},
+        {"tokens": (U32, [1, 2])},
+    ],
+)
+def test_a_tokenizer_that_is_not_whole_is_refused(tmp_path, broken):
+    with pytest.raises(WeightsError, match="is not whole"):
+        from_gguf(byte_pairs(tmp_path / "m.gguf", **broken))
+
+
 def test_only_the_wanted_keys_are_kept(tmp_path):
     path = file(tmp_path / "m", [("a.b", U32, 7), ("c.d", STRING, ["x", "y"]), ("e", BOOL, True)])
     assert gguf.metadata(path, lambda key: key != "e") == {"a.b": 7, "c.d": ["x", "y"]}
