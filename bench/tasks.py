@@ -67,7 +67,7 @@ def main() -> None:
     for name in ("train", "measure"):
         command = commands.add_parser(name)
         command.add_argument("folder", type=Path)
-        command.add_argument("--models", type=Path)
+        command.add_argument("--fast", action="store_true", help="without the deep tier")
         if name == "train":
             command.add_argument("out", type=Path)
             command.add_argument("--version", default="1")
@@ -76,17 +76,13 @@ def main() -> None:
     commands.add_parser("speed")
     asked = parser.parse_args()
     if asked.command == "train":
-        _train(asked.folder, asked.out, asked.version, _encoder(asked.models))
+        _train(asked.folder, asked.out, asked.version, None if asked.fast else encoder())
         return
     if asked.command == "speed":
         print(json.dumps(_speed(), indent=2))
         return
     folders = {head: _artefact(asked.artefacts, head) for head in ("task", "complexity", "length")}
-    print(json.dumps(_measure(asked.folder, folders, _encoder(asked.models)), indent=2))
-
-
-def _encoder(models: Path | None) -> Encode | None:
-    return None if models is None else encoder(models)
+    print(json.dumps(_measure(asked.folder, folders, None if asked.fast else encoder()), indent=2))
 
 
 def _artefact(out: Path | None, head: str) -> Path:

@@ -212,7 +212,7 @@ def _heads(setting: Setting) -> Iterator[Finding]:
         yield Finding(f"head {head}", Condition.ACTIVE, what)
     if not settings.deep:
         yield Finding("deep tier", Condition.OFF, "analysis.deep is false")
-    elif encoder(setting.data / "models") is None:
+    elif encoder() is None:
         what = "its packages or weights are not here, so the fast tier answers alone"
         yield Finding("deep tier", Condition.OFF, what)
     else:

@@ -18,8 +18,7 @@ from typing import Any, Literal
 from situs.analysis.route_features import ground
 from situs.analysis.route_match import Match, closer, first
 from situs.analysis.route_samples import Index, index, needed
-from situs.app.heads import encoder as encoder_in
-from situs.config.paths import data_dir
+from situs.app.heads import encoder as shipped_encoder
 from situs.core.heads import Encode
 from situs.learning.versions import chosen
 
@@ -31,15 +30,15 @@ Handler = Callable[[str], Any]
 class Router:
     """Routes by samples; three of each do, ten are better. Threads may share one.
 
-    `encoder` is the deep tier: `auto` takes the model of the data directory (`situs models pull`)
-    where it and the extra `local` are there; None goes without; a function from texts to unit
+    `encoder` is the deep tier: `auto` takes the one of the package where the extra `local` is
+    installed; None goes without; a function from texts to unit
     vectors is used as it is. What is changed takes effect at the next call, which fits anew.
     """
 
     def __init__(self, encoder: Encode | Literal["auto"] | None = "auto") -> None:
         artefact = chosen({}, None)["routes"]
         self._ground = ground(artefact.arrays, artefact.card.settings)
-        self._encode = encoder_in(data_dir(None) / "models") if encoder == "auto" else encoder
+        self._encode = shipped_encoder() if encoder == "auto" else encoder
         self._samples: dict[str, tuple[str, ...]] = {}
         self._handlers: dict[str, Handler] = {}
         self._vectors: dict[str, Any] = {}

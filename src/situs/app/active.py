@@ -15,18 +15,14 @@ from msgspec.structs import replace
 
 from situs.analysis.labels import DEFAULT_FLOORS
 from situs.analysis.sensitivity import merged, plain, scan, warm
-from situs.app.heads import ENCODER, load_heads
+from situs.app.heads import DEEP_PACKAGES, load_heads
 from situs.app.setting import Setting
 from situs.config import build
 from situs.config.artefacts import check_artefacts
 from situs.config.tree import Config
 from situs.core.heads import Encode, Heads
 from situs.core.label import Finding
-from situs.errors import WeightsError
-from situs.learning.versions import kept
-from situs.runtimes.pull import pull
 from situs.runtimes.tokenizers import at_hand
-from situs.runtimes.weights import find
 
 
 class Active(Struct, frozen=True):
@@ -38,9 +34,7 @@ class Active(Struct, frozen=True):
 
     def digests(self) -> dict[str, Any]:
         """What produced a figure: SHA-256 of configuration, of each artefact, and of both."""
-        artefacts = dict(self.heads.digests)
-        if self.heads.encode is not None:
-            artefacts.setdefault("encoder", find(ENCODER[0]).sha256)
+        artefacts = self.heads.digests
         config = hashlib.sha256(msgspec.json.encode(self.config, order="sorted")).hexdigest()
         said = {"config": config, "artefacts": dict(sorted(artefacts.items()))}
         digest = hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()
@@ -70,19 +64,18 @@ def active(
     deep: bool,
     budget_ms: float | None = None,
 ) -> Active:
-    """Loads the heads; fetches the weights of the deep tier where they are missing.
+    """Loads the heads; `say` is told if there is no deep tier, and why.
 
-    `say` is told of that, and of why there is no deep tier. With a budget, what the deep tier does
-    not do in time is not done, as for a request. Raises ConfigError for artefacts that are not
-    there.
+    With a budget, what the deep tier does not do in time is not done, as for a request. Raises
+    ConfigError for artefacts that are not there.
     """
     config = setting.config
     check_artefacts(config, setting.data, setting.file)
     settings = replace(config.analysis, deep=deep and config.analysis.deep)
-    if settings.deep:
-        _fetch(setting, say)
     warm()
     heads = load_heads(settings, setting.data)
+    if settings.deep and heads.encode is None:
+        say(f"no deep tier: {' or '.join(DEEP_PACKAGES)} is missing; install the extra local")
     if heads.encode is not None and budget_ms is not None:
         heads = replace(heads, encode=_within(heads.encode, budget_ms / 1000))
     return Active(config, heads, setting.data / "models")
@@ -107,23 +100,3 @@ def _within(encode: Encode, budget_s: float) -> Encode:
             return None
 
     return found
-
-
-def _fetch(setting: Setting, say: Callable[[str], None]) -> None:
-    """The weights of the deep tier, where they are not here; without them the fast tier answers."""
-    if "encoder" in {one.head for one in kept(setting.data)}:
-        return
-    missing = [
-        one for one in ("onnxruntime", "tokenizers") if importlib.util.find_spec(one) is None
-    ]
-    if missing:
-        say(f"no deep tier: {' and '.join(missing)} are missing; install the extra local")
-        return
-    models_dir = setting.data / "models"
-    try:
-        for name in ENCODER:
-            if not (models_dir / find(name).file).exists():
-                say(f"fetching {name}, for the deep tier")
-                pull(name, models_dir, say)
-    except WeightsError as error:
-        say(f"no deep tier: {error.message}")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from situs.analysis.effort import complexity_head, length_head
@@ -15,15 +14,12 @@ from situs.analysis.task_head import task_head
 from situs.analysis.token_counts import counter
 from situs.config.analysis import Analysis
 from situs.core.heads import Encode, Heads
-from situs.learning.artefacts import Artefact
+from situs.learning.artefacts import Artefact, shipped
 from situs.learning.versions import chosen
-from situs.runtimes.onnx import OnnxModel, onnx_spec
+from situs.runtimes.encoder import load_encoder
 
-WINDOW_TOKENS = 128
-"""The deep tier reads so much of each text it is given, special tokens included."""
-
-ENCODER = ("all-MiniLM-L6-v2.int8", "all-MiniLM-L6-v2.tokenizer")
-"""The names in models.lock of what the deep tier loads."""
+DEEP_PACKAGES = ("onnxruntime", "tokenizers")
+"""What the deep tier needs besides its artefact: the extra `local` installs them."""
 
 
 def load_heads(settings: Analysis, data: Path) -> Heads:
@@ -36,9 +32,13 @@ def load_heads(settings: Analysis, data: Path) -> Heads:
     made = {head: make(found[head]) for head, make in _MAKERS.items() if head in found}
     if "names" in found:
         made["name_kinds"] = tuple(found["names"].card.settings["kinds"])
+    deep = found.pop("encoder")
+    encode = encoder(deep) if settings.deep else None
+    if encode is not None:
+        found["encoder"] = deep
     return Heads(
         **made,
-        encode=encoder(data / "models") if settings.deep else None,
+        encode=encode,
         finds_names=settings.names,
         digests={head: artefact.digest for head, artefact in found.items()},
     )
@@ -55,36 +55,8 @@ _MAKERS: dict[str, Callable[[Artefact], Any]] = {
 """By head: from its artefact to its function."""
 
 
-def encoder(models_dir: Path) -> Encode | None:
-    """The deep tier; None where its weights or its packages are not there."""
-    missing = [
-        one for one in ("onnxruntime", "tokenizers") if importlib.util.find_spec(one) is None
-    ]
-    spec = onnx_spec(*ENCODER, models_dir, context_tokens=WINDOW_TOKENS, dimensions=384)
-    if missing or not (spec.weights.path.exists() and spec.tokenizer.path.exists()):
+def encoder(artefact: Artefact | None = None) -> Encode | None:
+    """The deep tier, by default that of the package; None where what it needs is not installed."""
+    if any(importlib.util.find_spec(one) is None for one in DEEP_PACKAGES):
         return None
-    return Encoder(spec.load)
-
-
-class Encoder:
-    """Loads its model when it is first asked; one thread at a time uses it."""
-
-    def __init__(self, load: Callable[[], OnnxModel]) -> None:
-        self._load = load
-        self._lock = Lock()
-        self._model: OnnxModel | None = None
-
-    def __call__(self, texts: Sequence[str]) -> Any:
-        """Unit vectors (float32, texts x dimensions) of the first `WINDOW_TOKENS` of each text."""
-        import numpy as np
-
-        with self._lock:
-            if self._model is None:
-                self._model = self._load()
-            tokens = [_cut(one) for one in self._model.tokens(texts)]
-            return np.array([self._model.vectors([one])[0] for one in tokens], np.float32)
-
-
-def _cut(ids: list[int]) -> list[int]:
-    """The first tokens, and the one that ends every text."""
-    return ids if len(ids) <= WINDOW_TOKENS else [*ids[: WINDOW_TOKENS - 1], ids[-1]]
+    return load_encoder(shipped("encoder") if artefact is None else artefact.folder)

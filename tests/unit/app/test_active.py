@@ -36,7 +36,7 @@ def test_another_configuration_or_artefact_has_another_digest():
         Active(config, Heads(), HERE),
         Active(replace(config, home="AU"), Heads(), HERE),
         Active(config, Heads(digests={"task": "a" * 64}), HERE),
-        Active(config, Heads(encode=lambda texts: texts), HERE),
+        Active(config, Heads(digests={"encoder": "a" * 64}), HERE),
     ]
     assert len({one.digests()["digest"] for one in others}) == len(others)
     assert others[0].digests() == Active(default_config(), Heads(), HERE).digests()
