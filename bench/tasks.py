@@ -1,14 +1,14 @@
 """Trains and measures the heads for task, complexity and length: `python -m bench.tasks COMMAND`.
 
     train FOLDER OUT     new artefacts OUT/task, OUT/complexity and OUT/length
-    measure FOLDER       figures on rows that were kept apart, as one JSON object (`--artefacts OUT`:
-                         of other artefacts than those of the package): dolly15k, other
-                         sets, varied copies, long prompts, prompts of other people with labels by
-                         hand, complexity and length
+    measure FOLDER       figures on rows that were kept apart, as one JSON object (`--artefacts OUT`
+                         of other ones than those of the package): dolly15k, other sets, varied
+                         copies, long prompts, prompts of other people with labels by hand,
+                         complexity and length
     speed                processor time of the fast tier
 
-FOLDER holds the sets that docs/reference/tasks.md names. With `--models DIR` (where models.lock's
-files lie) there is a deep tier. All figures are of development data.
+FOLDER holds the sets that docs/reference/tasks.md names. With `--fast` there is no deep
+tier. All figures are of development data.
 """
 
 from __future__ import annotations
