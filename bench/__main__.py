@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,10 @@ SCRIPTS = ("decision", "analysis", "policy", "receipts", "index", "embeddings")
 ENDURANCE = ("workers", "reload", "crash", "soak")
 """Whole gateways under long load; each appends a row itself, and exits 1 when it is not sound."""
 
-OTHERS = ("gateway", *ENDURANCE, "report", "compare", "load", "peers", "size", "routes", "sensitivity")
+STUDIES = ("routes", "sensitivity")
+"""Beside other packages, on labelled rows; each appends rows itself."""
+
+OTHERS = ("gateway", *ENDURANCE, *STUDIES, "report", "compare", "load", "peers", "size")
 
 
 def purpose(name: str) -> str:
@@ -63,7 +67,10 @@ def main(arguments: list[str]) -> None:
             report.write()
         case [name, *rest] if name in OTHERS:
             command = [sys.executable, "-m", f"bench.{name}", *rest]
-            sys.exit(subprocess.run(command, cwd=processes.ROOT, check=False).returncode)
+            # As the command line of Situs has it: two threads only wait for each other.
+            alone = {"OPENBLAS_NUM_THREADS": "1", **os.environ}
+            done = subprocess.run(command, cwd=processes.ROOT, env=alone, check=False)
+            sys.exit(done.returncode)
         case _:
             sys.exit(f"no benchmark {arguments[0]}; python -m bench --list")
 
