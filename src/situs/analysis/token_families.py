@@ -46,26 +46,30 @@ are from its cookbook, Anthropic's are a guess."""
 _FAMILIES: tuple[tuple[str, str], ...] = tuple(
     (family, rf"(?<![a-z0-9])(?:{words})")
     for family, words in (
-        ("bert", r"bert|distilbert|all-minilm|minilm|bge(?!-m3)|gte-(?!qwen)|nomic-embed"),
+        (UNKNOWN, r"multilingual-e5|bge-m3|xlm-"),
+        ("bert", r"bert|distilbert|wordpiece|all-minilm|minilm|bge|gte-(?!qwen)|nomic-embed"),
+        ("bert", r"e5-(?:small|base|large)"),
         ("smollm2", r"smollm2?(?!3)(?![0-9])"),
         ("llama3", r"smollm3|(?:deepseek-r1-)?distill-llama"),
         ("qwen", r"distill-qwen"),
         ("o200k", r"o200k|gpt-?4o|gpt-?4\.[15]|gpt-?[5-9]|gpt-oss|chatgpt-4o|o[1-9](?![a-z0-9])"),
         ("o200k", r"phi-?4-mini"),
-        ("gpt2", r"gpt-?2|r50k|p50k|davinci|babbage|phi-?[12](?![0-9])"),
+        ("gpt2", r"gpt-?2|gpt-?3(?![.5])|r50k|p50k|davinci|babbage|phi-?[12](?![0-9])"),
         ("cl100k", r"cl100k|gpt-?4|gpt-?3\.5|gpt-35|text-embedding-(?:3|ada)|phi-?4"),
         ("llama2", r"phi-?3|llama-?2|codellama|code-llama|tinyllama|vicuna"),
         ("llama3", r"llama-?3|meta-llama-3|llama-v3"),
         (UNKNOWN, r"llama-?[4-9]"),
-        ("llama2", r"llama"),
+        ("llama2", r"llama-(?:7|13|30|33|65)b"),
+        ("llama3", r"llama"),
         ("tekken", r"tekken|mistral-nemo|mistral-(?:small|medium|large-3)|ministral|pixtral"),
         ("tekken", r"devstral|magistral|voxtral"),
         ("mistral", r"mistral|mixtral|codestral|mathstral|zephyr"),
-        ("gemma", r"gemma|gemini|codegemma|paligemma"),
+        ("gemma", r"gemma|gemini|codegemma|paligemma|embeddinggemma"),
         ("qwen35", r"qwen-?3[._][5-9]|qwen3[5-9]|qwen-?[4-9]"),
         ("qwen", r"qwen|qwq|qvq|codeqwen"),
         ("deepseek", r"deepseek"),
         ("claude", r"claude|anthropic"),
+        ("o200k", r"gpt(?![a-z0-9])|openai"),
     )
 )
 _PATTERNS = tuple((family, re.compile(words)) for family, words in _FAMILIES)
