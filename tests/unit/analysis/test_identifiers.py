@@ -11,6 +11,7 @@ import pytest
 
 from situs.analysis import DEFAULT_FLOORS
 from situs.analysis.sensitivity import scan
+from situs.analysis.sensitivity.money import luhn
 from situs.analysis.sensitivity.wallets import is_base58, is_bech32, is_ripple
 
 RANDOM = random.Random(11)
@@ -207,6 +208,23 @@ def test_a_country_that_is_named_judges_its_numbers():
     assert "national_id" in kinds(f"My Polish personal number is {number}")
     swiss = [valid("pl.pesel", "800101#####") for _ in range(5)]
     assert not any(kinds(f"My Swiss personal number is {one}") for one in swiss)
+
+
+ISSUERS = [
+    *(("5018", 12), ("6304", 12), ("6759", 12), ("4", 13), ("301", 14), ("36", 14), ("34", 15)),
+    *(("1800", 15), ("4", 16), ("51", 16), ("2720", 16), ("6011", 16), ("65", 16), ("35", 16)),
+    *(("5038", 17), ("62", 18), ("4", 19)),
+]
+
+
+@pytest.mark.parametrize(("prefix", "size"), ISSUERS)
+@pytest.mark.parametrize("around", ["My card {} is lost", "cc: {}", "I paid with {}, exp 12/28"])
+def test_cards_of_every_length_are_found_near_words_of_paying(prefix, size, around):
+    body = prefix + digits(size - len(prefix) - 1)
+    card = next(body + last for last in string.digits if luhn(body + last))
+    text = around.format(card)
+    found = [f for f in scan([text], DEFAULT_FLOORS).findings if f.kind == "card"]
+    assert [text[f.start : f.end] for f in found] == [card]
 
 
 def test_random_ids_are_hardly_ever_cards():
