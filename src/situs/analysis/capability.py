@@ -22,7 +22,7 @@ from situs.core.heads import Guess, Seen
 Numbers = NDArray[np.float32]
 
 _OPTION = re.compile(r"^\(?[A-J][.)] .*", re.MULTILINE)
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
 _NOT_NAME = re.compile(r"[^a-z0-9]+")
 _SHARP = 60
 _LEAST, _STEP = 0.01, 0.75
@@ -239,7 +239,7 @@ class Capability(Struct, frozen=True):
         """As for one model; several cost little more."""
         text = self.text(seen)
         novelties = [fit.shapes.novelty(fit.shapes.scaled(text.shape)) for fit in self.fits]
-        found = [fit.answers(text, far) for fit, far in zip(self.fits, novelties, strict=True)]
+        found: dict[int, Numbers] = {}
         said = []
         for model in models:
             name = plain(model)
@@ -248,6 +248,9 @@ class Capability(Struct, frozen=True):
             nearest = min(able, key=novelties.__getitem__)
             unsure = novelties[nearest] > 1
             speak = able if unsure else [nearest]
+            for at in speak:
+                if at not in found:
+                    found[at] = self.fits[at].answers(text, novelties[at])
             chances = [self._chance(self.fits[at], found[at], name) for at in speak]
             chance = sum(chances) / len(chances)
             said.append(Guess(model, min(max(chance, _LEAST), 1 - _LEAST), unsure))

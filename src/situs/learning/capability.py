@@ -38,6 +38,9 @@ _MIX, _MIX_WITH_SUBJECT = (0.6, 0.6, 0.0), (0.4, 0.4, 0.7)
 _OFTEN = 4
 """Prompts that a word must be in to tell a subject: that table is the largest."""
 
+_NEAR = 2.0
+"""Shapes less apart than this, in spreads, are alike however alike all others were."""
+
 _SEED = 7
 _TYPICAL, _ROUNDS = 48, 10
 _STEPS = 40
@@ -198,7 +201,7 @@ def _small(table: Numbers) -> tuple[NDArray[np.int8], Numbers]:
 
 
 def _typical(scaled: Numbers) -> tuple[NDArray[np.float16], float]:
-    """Centres of shapes (k-means), and a quarter more than the distance that 1 of 100 exceeds."""
+    """Centres of shapes (k-means), and the distance to them that 1 of 100 others exceeds."""
     held = np.arange(len(scaled)) % 5 == 0
     rest = scaled[~held]
     draw = np.random.default_rng(_SEED)
@@ -211,7 +214,7 @@ def _typical(scaled: Numbers) -> tuple[NDArray[np.float16], float]:
         centres = np.where(counts > 0, sums / np.maximum(counts, 1), centres)
     kept = centres.astype(np.float16)
     distances = np.sqrt(_apart(scaled[held], kept.astype(np.float32)).min(1))
-    return kept, 1.25 * float(np.quantile(distances, 0.99))
+    return kept, max(_NEAR, float(np.quantile(distances, 0.99)))
 
 
 def _apart(some: Numbers, others: Numbers) -> Numbers:
