@@ -213,7 +213,7 @@ def _heads(setting: Setting) -> Iterator[Finding]:
     if not settings.deep:
         yield Finding("deep tier", Condition.OFF, "analysis.deep is false")
     elif encoder() is None:
-        what = "its packages or weights are not here, so the fast tier answers alone"
+        what = "the extra local is not installed, so the fast tier answers alone"
         yield Finding("deep tier", Condition.OFF, what)
     else:
         what = f"where the fast tier is unsure, for {settings.deep_budget_ms:g} ms at most"
