@@ -58,6 +58,7 @@ def is_phone_shaped(text: str) -> bool | None:
 
 _EXTENSION = r"(?: ?(?:x|ext\.?) ?[0-9]{1,6})?"
 _SHAPED = rf"\+?\(?[0-9](?:[ .\-()/]{{0,2}}[0-9]){{5,14}}{_EXTENSION}"
+_CALLS = "call|ring|dial|sms|phone|text|reach|contact|tel|mob|mobile"
 _NAMES_OF_PHONES = "office|mobile|desk|direct|fax|cell|home|work|tel|phone"
 
 DETECTORS = (
@@ -93,11 +94,11 @@ DETECTORS = (
     Detector(
         "phone_called",
         "phone",
-        rf"(?i)\b(?:call|ring|dial|sms|phone|text)(?:ing|ed)?(?: (?:me|us|him|her|them|you|back|at|"
-        rf"on|the number|number)){{0,3}}:? ({_SHAPED})(?:$|[^0-9A-Za-z])",
+        rf"(?i)\b(?:{_CALLS})(?:ing|ed)?(?: (?:me|us|him|her|them|you|back|at|on|the|number)){{0,3}}"
+        rf"[:.]? {{0,2}}({_SHAPED})(?:$|[^0-9A-Za-z])",
         0.6,
         check=is_phone_shaped,
-        gate=r"(?i)\b(?:call|ring|dial|sms|phone|text)[a-z ]*:? [+(]*[0-9]",
+        gate=rf"(?i)\b(?:{_CALLS})[a-z ]*[:.]? *[+(]*[0-9]",
     ),
     Detector(
         "phone_named_behind",
