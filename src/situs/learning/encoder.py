@@ -161,7 +161,8 @@ def tune(
         places, labels = drawn(intents, plan.texts, draw)
         places += [general[one] for one in draw.integers(len(general), size=plan.general)]
         ids = [(wrong if draw.random() < plan.typos else plain)[place] for place in places]
-        found = embed(torch, weights, *padded(torch, ids), plan.dropout)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = embed(torch, weights, *padded(torch, ids), plan.dropout).float()
         before = torch.from_numpy(was[places])
         loss = _contrast(torch, found[: len(labels)], intents, labels, plan.temperature)
         loss = loss + plan.keep * _moved(torch, found, before, len(labels))
