@@ -94,8 +94,8 @@ DETECTORS = (
     Detector(
         "phone_called",
         "phone",
-        rf"(?i)\b(?:{_CALLS})(?:ing|ed)?(?: (?:me|us|him|her|them|you|back|at|on|the|number)){{0,3}}"
-        rf"[:.]? {{0,2}}({_SHAPED})(?:$|[^0-9A-Za-z])",
+        rf"(?i)\b(?:{_CALLS})(?:ing|ed)?(?: (?:me|us|him|her|them|you|back|at|on|the|number))"
+        rf"{{0,3}}[:.]? {{0,2}}({_SHAPED})(?:$|[^0-9A-Za-z])",
         0.6,
         check=is_phone_shaped,
         gate=rf"(?i)\b(?:{_CALLS})[a-z ]*[:.]? *[+(]*[0-9]",
