@@ -1,6 +1,6 @@
 """Trains and measures the heads for task, complexity and length: `python -m bench.tasks COMMAND`.
 
-    train FOLDER OUT     new artefacts OUT/task, OUT/complexity and OUT/length
+    train FOLDER OUT     new artefacts OUT/task/VERSION, OUT/complexity/VERSION, OUT/length/VERSION
     measure FOLDER       figures on rows that were kept apart, as one JSON object (`--artefacts OUT`
                          of other ones than those of the package): dolly15k, other sets, varied
                          copies, long prompts, prompts of other people with labels by hand,
@@ -86,7 +86,9 @@ def main() -> None:
 
 
 def _artefact(out: Path | None, head: str) -> Path:
-    return shipped(head) if out is None else out / head
+    return (
+        shipped(head) if out is None else max(one.parent for one in out.glob(f"{head}/*/card.json"))
+    )
 
 
 def _train(folder: Path, out: Path, version: str, encode: Encode | None) -> None:
@@ -94,7 +96,10 @@ def _train(folder: Path, out: Path, version: str, encode: Encode | None) -> None
         print(said, file=sys.stderr, flush=True)
 
     learned = train(folder, encode, say)
-    _save(out, "task", version, learned.arrays, learned.settings, cited(learned.rows))
+    settings = dict(learned.settings)
+    if encode is not None:
+        settings["encoder"] = load(shipped("encoder")).digest
+    _save(out, "task", version, learned.arrays, settings, cited(learned.rows))
     say("complexity and length")
     arrays, settings = effort.learn_complexity(effort.exams(folder))
     _save(out, "complexity", version, arrays, settings, _EXAMS)
@@ -141,7 +146,7 @@ def _save(
         files={},
         command=f"{COMMAND} train",
     )
-    save(out / head, card, arrays)
+    save(out / head / version, card, arrays)
 
 
 def _measure(folder: Path, artefacts: dict[str, Path], encode: Encode | None) -> dict[str, Any]:

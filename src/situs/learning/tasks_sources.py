@@ -24,6 +24,9 @@ from msgspec import Struct
 from situs.errors import OperatorError
 from situs.learning.artefacts import Source
 
+SCARCE = frozenset({"self-instruct seed tasks", "own, by hand"})
+"""Sets of few rows that are all unlike each other."""
+
 APART = 5
 """One instruction in so many is kept apart, and never learned from."""
 
@@ -233,14 +236,15 @@ def _sentences(folder: Path) -> Rows:
             yield (ask, one, label) if "{}" not in ask else (ask.replace("{}", one), "", label)
 
 
-def _other_tongues(folder: Path) -> Rows:
-    """Instructions in other languages than English, written for this project."""
+def _own(folder: Path) -> Rows:
+    """Instructions in English and other languages, written for this project."""
     given = [
         row["context"][:800]
         for row in islice(lines(folder / "dolly15k/train.jsonl.gz"), 2000)
         if row["context"] and digest(row["instruction"]) % APART
     ]
-    for label, many in ways()["tongues"].items():
+    own = (*ways()["english"].items(), *ways()["tongues"].items())
+    for label, many in own:
         for index, one in enumerate(many):
             text = given[(digest(one) + index) % len(given)] if one.endswith(":") else ""
             yield one, text, label
@@ -278,7 +282,7 @@ _SETS: dict[str, tuple[Callable[[Path], Rows], tuple[str, str]]] = {
     "MMLU": (_exams, ("MIT", f"{_GITHUB}lm-sys/RouteLLM")),
     "small talk": (_talk, ("BSD-3-Clause and MIT", f"{_GITHUB}gunthercox/chatterbot-corpus")),
     "own ways to ask": (_sentences, ("Apache-2.0; sentences as above", "")),
-    "own, other languages": (_other_tongues, ("Apache-2.0; texts as above", "")),
+    "own, by hand": (_own, ("Apache-2.0; texts as above", "")),
 }
 
 _TALK = ("greetings", "conversations", "emotion", "emociones", "psychology", "gossip", "botprofile")

@@ -28,11 +28,14 @@ from situs.learning.tasks import (
     text_of,
     varied,
 )
-from situs.learning.tasks_sources import Prompt, digest, prompts
+from situs.learning.tasks_sources import SCARCE, Prompt, digest, prompts
 
 FOLDS = 3
 VARIED_WEIGHT = 0.35
 """How much a varied copy of a prompt counts."""
+
+SCARCE_WEIGHT = 4
+"""How much a prompt of a small set counts in which each is unlike the others."""
 
 BALANCE = 0.35
 """A prompt of a class counts by the class's size to minus this power: small classes count more."""
@@ -69,6 +72,7 @@ def train(folder: Path, encode: Encode | None, say: Callable[[str], None]) -> Le
     labels = np.array([CLASSES.index(one.label) for one in rows])[own]
     sizes = np.bincount(labels, minlength=len(CLASSES))
     weights = (sizes[labels] / sizes.mean()) ** -BALANCE
+    weights *= np.array([SCARCE_WEIGHT if one.source in SCARCE else 1 for one in rows])[own]
     weights = np.where(np.arange(len(texts)) < len(rows), weights, weights * VARIED_WEIGHT)
     weights = weights.astype(np.float32)
     say(f"reading {len(texts)} texts")

@@ -97,7 +97,8 @@ def test_who_is_kept_apart_depends_on_the_instruction_alone():
     assert digest("Say it") == digest("say it ")
 
 
-def test_there_are_ways_to_ask_in_other_languages_for_all_tasks_but_talk():
+def test_there_are_ways_to_ask_for_all_tasks_in_english_and_all_but_talk_in_others():
+    assert set(ways()["english"]) == set(CLASSES)
     assert set(ways()["tongues"]) == set(CLASSES) - {"chat"}
 
 
