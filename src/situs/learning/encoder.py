@@ -139,9 +139,8 @@ def tune(
     torch = needed("torch")
     torch.manual_seed(plan.seed)
     draw = np.random.default_rng(plan.seed)
-    texts = [row.text for row in rows]
-    plain = tokens(texts)
-    wrong = tokens([typos(text, draw) for text in texts])
+    plain = tokens([row.text for row in rows])
+    wrong = tokens([typos(row.text, draw) for row in rows])
     was = vectors(start, plain)
     intents = arranged(rows, was)
     general = [place for place, row in enumerate(rows) if not row.intent]
