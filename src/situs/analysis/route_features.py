@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -106,30 +107,34 @@ def ground(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> Ground:
     return Ground(Gist(arrays["table"], settings["word_bits"], settings["bits"]), tuple(ordinary))
 
 
-WINDOW, WINDOWS = 240, 6
-"""Characters of a window of a long text (some 60 tokens), and how many are looked at."""
+WINDOW, WINDOWS = 240, 4
+"""Characters of a window of a long text (some 60 tokens), and how many there are at most."""
+
+_WORDS = 3
+"""A sentence of fewer words is a greeting or a heading, and no request."""
+
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|[\n\r]+")
 
 
 def windows(text: str) -> list[str]:
-    """The text, or windows of a long one: its head, its tail, and some spread between them.
+    """The text, or of a long one its first and last sentence, its head and its tail.
 
-    Each begins and ends between words, where there are any.
+    A request stands in one of them as a rule; with what surrounds it, it would be like no sample.
     """
     text = text.strip()
     if len(text) <= WINDOW + WINDOW // 2:
         return [text]
-    step = (len(text) - WINDOW) / (WINDOWS - 1)
-    count = WINDOWS if step >= WINDOW else max(2, -(-len(text) // WINDOW))
-    step = (len(text) - WINDOW) / (count - 1)
-    return [_between(text, round(place * step)) for place in range(count)]
+    head = text[:WINDOW].rpartition(" ")[0] or text[:WINDOW]
+    tail = text[-WINDOW:].partition(" ")[2] or text[-WINDOW:]
+    found = (
+        _sentence(_SENTENCE.split(text[: 2 * WINDOW])),
+        _sentence(_SENTENCE.split(text[-2 * WINDOW :])[::-1]),
+        head,
+        tail,
+    )
+    return list(dict.fromkeys(part.strip() for part in found if part.strip()))
 
 
-def _between(text: str, start: int) -> str:
-    """`WINDOW` characters from `start`, without the words that its borders cut."""
-    end = start + WINDOW
-    part = text[start:end]
-    if start and not text[start - 1].isspace():
-        part = part.partition(" ")[2] or part
-    if end < len(text) and not text[end].isspace():
-        part = part.rpartition(" ")[0] or part
-    return part.strip() or part
+def _sentence(sentences: Sequence[str]) -> str:
+    """The first of them that may be a request."""
+    return next((one[:WINDOW] for one in sentences if len(one.split()) >= _WORDS), "")

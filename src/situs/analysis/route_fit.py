@@ -17,11 +17,16 @@ Matrix = NDArray[np.float32]
 DIRECTIONS = 600
 """So many directions of the samples' space are kept; more change nothing but the time."""
 
-_DECAY, _STEPS, _KEPT = 1e-4, 25, 8
+_STEPS, _KEPT = 25, 8
 
 
-def softmax_weights(features: Matrix, classes: Any, count: int) -> tuple[Matrix, Matrix]:
-    """Weights (features x classes) and biases that give each row its class."""
+def softmax_weights(
+    features: Matrix, classes: Any, count: int, decay: float
+) -> tuple[Matrix, Matrix]:
+    """Weights (features x classes) and biases that give each row its class.
+
+    `decay` is how much half the sum of squared weights counts beside the mean loss of a row.
+    """
     rows, columns = features.shape
     if count < 2:
         return np.zeros((columns, count), np.float32), np.zeros(count, np.float32)
@@ -33,11 +38,11 @@ def softmax_weights(features: Matrix, classes: Any, count: int) -> tuple[Matrix,
     vectors = vectors[:, kept]
     basis = features.T @ (vectors / np.sqrt(values[kept])) if few else vectors
     basis = basis.astype(np.float32)
-    weights, biases = _solve(features @ basis, np.eye(count, dtype=np.float32)[classes])
+    weights, biases = _solve(features @ basis, np.eye(count, dtype=np.float32)[classes], decay)
     return basis @ weights, biases
 
 
-def _solve(features: Matrix, wanted: Matrix) -> tuple[Matrix, Matrix]:
+def _solve(features: Matrix, wanted: Matrix, decay: float) -> tuple[Matrix, Matrix]:
     rows, columns = features.shape
     shape = (columns + 1, wanted.shape[1])
 
@@ -50,9 +55,9 @@ def _solve(features: Matrix, wanted: Matrix) -> tuple[Matrix, Matrix]:
         sums = said.sum(1, keepdims=True)
         loss = float((np.log(sums[:, 0]) - (logits * wanted).sum(1)).mean())
         wrong = (said / sums - wanted) / np.float32(rows)
-        slope = np.vstack([features.T @ wrong + _DECAY * weights, wrong.sum(0)])
-        decay = _DECAY / 2 * float((weights * weights).sum())
-        return loss + decay, slope.astype(np.float64).ravel()
+        slope = np.vstack([features.T @ wrong + decay * weights, wrong.sum(0)])
+        loss += decay / 2 * float((weights * weights).sum())
+        return loss, slope.astype(np.float64).ravel()
 
     both = minimise(cost, np.zeros(shape).ravel()).astype(np.float32).reshape(shape)
     return both[:-1], both[-1]

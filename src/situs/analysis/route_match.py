@@ -1,8 +1,7 @@
 """Matches a text, short or long, with the samples of routes: first fast, then closer if unsure.
 
-Of a long text windows are compared, each by itself, and the best counts: what is asked often stands
-at the head or the tail, and a mean over everything would be like no sample. The deep tier reads the
-head, the tail and the window that the fast tier liked best.
+Of a long text its first and last sentence, its head and its tail are compared, each by itself, and
+the best counts. The deep tier reads both sentences and what the fast tier liked best.
 """
 
 from __future__ import annotations
@@ -17,11 +16,15 @@ from situs.analysis.route_features import windows
 from situs.analysis.route_samples import Index, Say
 from situs.core.heads import Seen
 
+LONG = 0.7
+"""What a part of a long text must reach: there are several, and any could be like a sample."""
+
 
 class Match(Struct, frozen=True):
     """`name` is the route, None if the text is of none; `nearest` is the best one in any case.
 
-    `score` is a probability on the scale of the nearest route's limit: from 0.5 on it is found.
+    `score` is a probability on the scale of the nearest route's limit: from 0.5 on it is found, in
+    a part of a long text from `LONG` on.
     """
 
     name: str | None
@@ -50,23 +53,25 @@ def first(index: Index, text: str, seen: Seen | None = None, always: bool = Fals
     say, sure = said[best]
     if not len(looks[best].words):
         return First(Match(None, index.routes[say.route], 0.0))
-    match = _match(index, say)
-    settled = sure if say.found else all(one for _, one in said)
+    match = _match(index, say, "fast", len(parts) > 1)
+    settled = sure if match.name is not None else all(one for _, one in said)
     if index.deep is None or (settled and not always):
         return First(match)
-    return First(match, tuple(dict.fromkeys((parts[best], parts[0], parts[-1]))))
+    return First(match, tuple(dict.fromkeys((parts[best], *parts[:2]))))
 
 
 def closer(index: Index, texts: Sequence[str], vectors: Sequence[Any]) -> Match:
     """The deep tier, for the texts that `first` was unsure of and their vectors."""
     said = [index.closer(see(text), vector) for text, vector in zip(texts, vectors, strict=True)]
-    return _match(index, max(said, key=_rank), "fast" if index.deep is None else "deep")
+    tier = "fast" if index.deep is None else "deep"
+    return _match(index, max(said, key=_rank), tier, len(texts) > 1)
 
 
 def _rank(say: Say) -> tuple[bool, float]:
     return say.found, say.probability
 
 
-def _match(index: Index, say: Say, tier: str = "fast") -> Match:
-    name = index.routes[say.route]
-    return Match(name if say.found else None, name, round(say.probability, 6), tier)
+def _match(index: Index, say: Say, tier: str, long: bool) -> Match:
+    nearest = index.routes[say.route]
+    found = say.found and (not long or say.probability >= LONG)
+    return Match(nearest if found else None, nearest, round(say.probability, 6), tier)

@@ -32,6 +32,9 @@ _KEPT = 64
 _DEEP_SPELT, _DEEP_GIST = 0.7, 0.5
 """What spelling and gist weigh against the encoder's vector."""
 
+_FAST_DECAY, _DEEP_DECAY, _USUAL = 1e-4, 2e-4, 1500
+"""Weight decay of the regressions; with more than `_USUAL` samples it is less."""
+
 _ORDINARY = 0.2
 """The share of requests that is taken to be of no route."""
 
@@ -152,7 +155,7 @@ def index(
         np.stack([_fast(text, weights, ground) for text in seen]),
         routes,
         [_fast(text, weights, ground) for text in ordinary],
-        0 if ground.gist is None else len(ground.gist(seen[0])),
+        _Kind(0 if ground.gist is None else len(ground.gist(seen[0])), _FAST_DECAY),
     )
     deep = None
     if vectors is not None:
@@ -161,7 +164,7 @@ def index(
             _deep(s, vectors[t], weights, ground)
             for s, t in zip(ordinary, ground.ordinary, strict=True)
         ]
-        deep = _tier(np.stack(rows), routes, of_none, len(vectors[texts[0]]))
+        deep = _tier(np.stack(rows), routes, of_none, _Kind(len(vectors[texts[0]]), _DEEP_DECAY))
     return Index(tuple(kept), weights, ground, fast, deep)
 
 
@@ -177,13 +180,14 @@ def _deep(text: Seen, vector: Any, weights: Vector, ground: Ground) -> Vector:
     )
 
 
-def _sides(features: Vector, routes: Any, count: int, meant: int) -> Sides:
-    weights, biases = softmax_weights(features, routes, count)
-    meaning = unit(features[:, :meant] if meant else features)
+def _sides(features: Vector, routes: Any, count: int, kind: _Kind) -> Sides:
+    decay = kind.decay * min(1.0, _USUAL / len(features))
+    weights, biases = softmax_weights(features, routes, count, decay)
+    meaning = unit(features[:, : kind.meant] if kind.meant else features)
     of_route = [meaning[routes == route] for route in range(count)]
     middles = unit(np.stack([mine.sum(0) for mine in of_route]))
     kept = tuple(mine[:: -(-len(mine) // _KEPT)] for mine in of_route)
-    return Sides(weights, biases, middles, kept, meant)
+    return Sides(weights, biases, middles, kept, kind.meant)
 
 
 def _signals(sides: Sides, features: Vector) -> tuple[Any, Any]:
@@ -202,6 +206,13 @@ def _signals(sides: Sides, features: Vector) -> tuple[Any, Any]:
     return picked, found
 
 
+class _Kind(Struct, frozen=True):
+    """Of rows of features: how many of them say what a text means, and the weight decay."""
+
+    meant: int
+    decay: float
+
+
 class _Tried(Struct, frozen=True):
     """What was said of texts left out: the route of each (-1: none), the pick, the signals."""
 
@@ -210,11 +221,11 @@ class _Tried(Struct, frozen=True):
     signals: Any
 
 
-def _tier(features: Vector, routes: Any, ordinary: Sequence[Vector], meant: int) -> Tier:
+def _tier(features: Vector, routes: Any, ordinary: Sequence[Vector], kind: _Kind) -> Tier:
     count = int(routes[-1]) + 1
     none = np.stack(ordinary) if ordinary else features[:0]
-    tried = _try(features, routes, none, meant)
-    sides = _sides(features, routes, count, meant)
+    tried = _try(features, routes, none, kind)
+    sides = _sides(features, routes, count, kind)
     right = (tried.picked == tried.routes) & (tried.routes >= 0)
     wrong = tried.routes < 0
     if not right.any() or not wrong.any():
@@ -238,7 +249,7 @@ def _untried(sides: Sides) -> Tier:
     return Tier(sides, half, half, 4.0, 0.0, limits, -np.inf, np.inf)
 
 
-def _try(features: Vector, routes: Any, none: Vector, meant: int) -> _Tried:
+def _try(features: Vector, routes: Any, none: Vector, kind: _Kind) -> _Tried:
     """Leaves out in turn a part of each route's samples, and whole routes, which then are none."""
     count = int(routes[-1]) + 1
     starts = np.searchsorted(routes, np.arange(count))
@@ -253,7 +264,7 @@ def _try(features: Vector, routes: Any, none: Vector, meant: int) -> _Tried:
         known = np.unique(routes[rest])
         if not len(known):
             continue
-        sides = _sides(features[rest], np.searchsorted(known, routes[rest]), len(known), meant)
+        sides = _sides(features[rest], np.searchsorted(known, routes[rest]), len(known), kind)
         given = np.vstack([features[held], features[away], none[fold::turns]])
         picked, found = _signals(sides, given)
         of.append(np.full(len(given), -1))

@@ -121,29 +121,30 @@ def test_what_is_given_as_features_is_not_computed_otherwise():
     assert first(INDEX, text, see(text)) == first(INDEX, text)
 
 
-@pytest.mark.parametrize("place", [0.0, 0.5, 1.0])
-def test_a_question_is_found_wherever_it_stands_at_the_head_or_the_tail_of_a_long_text(place):
+@pytest.mark.parametrize("head", [True, False])
+def test_a_question_is_found_at_the_head_and_at_the_tail_of_a_long_text(head):
     filler = "The meadow was quiet and the river ran slowly under old stone bridges. " * 20
-    question = "My parcel arrived damaged, where is my refund for the package and the shipment? "
-    text = question + filler if place < 0.5 else filler + question
-    assert first(INDEX, text).match.name in SAMPLES
+    question = "Where is my parcel? "
+    text = question + filler if head else filler + question
+    assert first(INDEX, text).match.name == "shipping"
     assert first(INDEX, filler).match.name is None
 
 
 @given(st.text(max_size=9 * WINDOW))
-def test_windows_of_any_text_are_few_and_short(text):
+def test_windows_of_any_text_are_few_and_short_and_of_the_text(text):
     found = windows(text)
     assert 1 <= len(found) <= WINDOWS
     assert all(len(window) <= WINDOW + WINDOW // 2 for window in found)
-    stripped = text.strip()
-    if len(found) > 1:
-        assert stripped.startswith(found[0])
-        assert stripped.endswith(found[-1])
+    assert all(window in text for window in found)
 
 
-def test_windows_begin_and_end_between_words():
-    text = " ".join(f"word{number}" for number in range(400))
-    assert all(set(window.split()) <= set(text.split()) for window in windows(text))
+def test_windows_are_the_first_and_last_sentence_the_head_and_the_tail():
+    filler = " ".join(f"word{number}" for number in range(200))
+    text = f"Hello!\nWhat does this say? {filler}.\nPlease be quick with it."
+    found = windows(text)
+    assert found[:2] == ["What does this say?", "Please be quick with it."]
+    assert text.startswith(found[2])
+    assert text.endswith(found[3])
 
 
 @settings(deadline=None)
