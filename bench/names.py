@@ -35,7 +35,8 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from situs.analysis.sensitivity import scan
+from situs.analysis.labels import DEFAULT_FLOORS
+from situs.analysis.sensitivity import merged, plain, scan
 from situs.analysis.sensitivity.names import tagger
 from situs.analysis.sensitivity.names_tokens import Reader
 from situs.core.label import Finding
@@ -67,11 +68,11 @@ FOLDS = 5
 SETTINGS: dict[str, Any] = {
     "kinds": list(KINDS),
     "thresholds": {
-        "person": 0.4,
+        "person": 0.5,
         "address": 0.25,
         "location": 0.25,
-        "organisation": 0.45,
-        "date": 0.4,
+        "organisation": 0.6,
+        "date": 0.5,
     },
     "low": 0.2,
     "sign": 0.5,
@@ -227,12 +228,12 @@ def _fold(folder: Path, number: int) -> Path:
 
 
 def finder(arrays: dict[str, Any], settings: dict[str, Any]) -> Callable[[str], list[Finding]]:
-    """Structured identifiers, and names that do not overlap one."""
+    """What `situs eval sensitivity` finds: identifiers, URLs and dates, and names beside them."""
     names = tagger(arrays, settings)
 
     def find(text: str) -> list[Finding]:
-        first = scan([text], {}).findings
-        return [*first, *(one for one in names([text]) if not any(_meet(one, it) for it in first))]
+        first, _ = merged(scan([text], DEFAULT_FLOORS).findings, plain(text))
+        return list(merged(first, names([text]))[0])
 
     return find
 
@@ -310,10 +311,6 @@ def progress(line: str) -> None:
 
 def _meets(one: tuple[int, int, str], other: tuple[int, int, str]) -> bool:
     return one[0] < other[1] and other[0] < one[1] and one[2] == other[2]
-
-
-def _meet(one: Finding, other: Finding) -> bool:
-    return one.start < other.end and other.start < one.end
 
 
 def _text(path: Path) -> str:
