@@ -35,6 +35,9 @@ _OF_SHAPE, _OF_SUBJECT = 5.0, 20.0
 """Penalties."""
 
 _MIX, _MIX_WITH_SUBJECT = (0.6, 0.6, 0.0), (0.4, 0.4, 0.7)
+_SUBJECTS = 8
+"""With fewer subjects (the inverse of the sum of squared shares) they say nothing of a prompt."""
+
 _OFTEN = 4
 """Prompts that a word must be in to tell a subject: that table is the largest."""
 
@@ -156,7 +159,8 @@ def _learn(
     by_subject, mix = np.zeros((0, values.shape[1]), np.float32), _MIX
     if told is not None:
         shares = np.array([told.shares(*_counted(one)) for one in seen])
-        by_subject, mix = _dense(shares, values, known, _OF_SUBJECT), _MIX_WITH_SUBJECT
+        if 1 / np.square(shares.mean(0)).sum() >= _SUBJECTS:
+            by_subject, mix = _dense(shares, values, known, _OF_SUBJECT), _MIX_WITH_SUBJECT
     typical, far = _typical(scaled)
     return {
         "known": words.known,
