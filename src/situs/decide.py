@@ -64,7 +64,10 @@ def deciding(
     Names are looked for only where they could change what the policy says.
     """
     heads = snapshot.heads
-    found: Look = yield Work(partial(look, request, snapshot.labels, snapshot.routes, heads))
+    families = {deployment.model.family for deployment in snapshot.fleet.deployments}
+    found: Look = yield Work(
+        partial(look, request, snapshot.labels, snapshot.routes, heads, sorted(families))
+    )
     if found.unsure and heads.encode is not None:
         vectors = yield Work(partial(heads.encode, found.unsure), deep=True)
         found = deepen(request, found, vectors, snapshot.routes, heads)

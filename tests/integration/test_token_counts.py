@@ -9,8 +9,8 @@ import aiohttp
 import msgspec
 import pytest
 
-from situs.analysis.token_counts import counter
-from situs.analysis.tokens import prompt_tokens
+from situs.analysis.token_counts import counters
+from situs.analysis.tokens import tokens_by
 from situs.config.paths import data_dir
 from situs.core.request import Ask, Principal
 from situs.http import openai_chat
@@ -111,8 +111,9 @@ def test_counts_are_those_of_llama_cpp(tmp_path, weights):
     assert [ours.count(one) for one in texts()] == counts
     assert [ours.chat(chat) for chat in CHATS] == chats
     artefact = load(shipped("tokens"))
-    count = counter(artefact.arrays, artefact.card.settings)
+    count = counters(artefact.arrays, artefact.card.settings)
     for chat, real in zip(CHATS, chats, strict=True):
         body = msgspec.json.encode({"model": "auto", "messages": chat})
         asked = openai_chat.parse(body, "r", Ask(), Principal())
-        assert prompt_tokens(asked, b"", count, NAME) == pytest.approx(real, rel=0.1, abs=2)
+        [counted] = tokens_by(asked, count, [NAME]).values()
+        assert counted == pytest.approx(real, rel=0.1, abs=2)

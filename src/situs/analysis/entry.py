@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 from situs.analysis import task, task_head, tokens
 from situs.analysis.features import see
 from situs.analysis.labels import label
+from situs.analysis.language import language
 from situs.analysis.sensitivity import joined, merged, scan, warm
 from situs.core.capability import CapabilityClass
 from situs.core.decision import Analysis
@@ -37,14 +39,18 @@ class Look(Struct, frozen=True):
 
 
 def analyse(
-    request: Request, labels: Labels, routes: Routes = NO_ROUTES, heads: Heads = NO_HEADS
+    request: Request,
+    labels: Labels,
+    routes: Routes = NO_ROUTES,
+    heads: Heads = NO_HEADS,
+    families: Sequence[str] = (),
 ) -> Analysis:
     """Everything that can be found out, without regard to time.
 
     The same request, labels, routes and heads give the same analysis. Call `warm()` once at
     start-up; otherwise the first call compiles the detectors (tens of milliseconds).
     """
-    found = look(request, labels, routes, heads)
+    found = look(request, labels, routes, heads, families)
     if found.unsure and heads.encode is not None:
         found = deepen(request, found, heads.encode(found.unsure), routes, heads)
     if heads.finds_names is not FindsNames.NEVER:
@@ -52,16 +58,20 @@ def analyse(
     return found.analysis
 
 
-def look(request: Request, labels: Labels, routes: Routes, heads: Heads) -> Look:
+def look(
+    request: Request, labels: Labels, routes: Routes, heads: Heads, families: Sequence[str] = ()
+) -> Look:
     """The first look: structured findings, the fast tier of every head, rules where there is none.
 
-    Tens to hundreds of microseconds; grows with the request's size.
+    `families` are those of the fleet's models, whose tokens are counted. Takes tens to hundreds of
+    microseconds; grows with the request's size.
     """
     texts = [text.text for text in request.texts]
     data = joined(texts)
     found = scan(texts, labels.floors, data, _neighbours(request.texts))
     level, reasons = label(request, labels, found.counts)
-    prompt_tokens = tokens.prompt_tokens(request, data)
+    tokens_by = tokens.tokens_by(request, heads.tokens, families)
+    prompt_tokens = max(tokens_by.values(), default=0) or tokens.prompt_tokens(request, data)
     seen, guess = _task(request, heads)
     routed, unsure = routes.look(request, seen)
     kind = task.classify(request) if guess is None else guess.name
@@ -76,6 +86,8 @@ def look(request: Request, labels: Labels, routes: Routes, heads: Heads) -> Look
         tiers=_tiers(guess, routed),
         routed=routed,
         longest_tokens=tokens.longest_tokens(request, prompt_tokens),
+        language=language(task.last_asked(request)),
+        tokens_by=tokens_by if len(tokens_by) > 1 else {},
     )
     first = Look(analysis, found.counts, seen, unsure)
     if guess is None or seen is None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from situs.analysis.token_families import TEMPLATES, UNKNOWN, family_of
+from situs.analysis.token_families import TEMPLATES, Template, family_of
 from situs.core.request import Modality, Request, Wire
 
-Count = Callable[[bytes, str], float]
-"""Tokens of a text in UTF-8 for a family, or a model's name."""
+Counts = Callable[[bytes, Sequence[str]], list[float]]
+"""Tokens of a text in UTF-8 for families, or models' names."""
 
 LETTER, SPACE, DIGIT, SYMBOL = 0.164, 0.406, 1.374, 0.632
 """Tokens per ASCII character of each class, fitted to the tokenizer of SmolLM2 (49k entries).
@@ -83,21 +83,13 @@ def of_bytes(data: bytes) -> float:
     return tokens
 
 
-def prompt_tokens(
-    request: Request, data: bytes, count: Count | None = None, family: str = UNKNOWN
-) -> int:
-    """All texts that a model reads, and what the template puts around the messages.
+def prompt_tokens(request: Request, data: bytes) -> int:
+    """All texts that a model reads, and what a template puts around the messages, by a rule.
 
-    `count` is the head, told the `family` (or name) of the model; without one a rule answers, from
-    `data`: all texts in UTF-8, a line each. The bytes of data URLs are not read as text. Token ids
-    are counted, not read.
+    `data` is all texts in UTF-8, a line each. The bytes of data URLs are not read as text. Token
+    ids are counted, not read.
     """
-    ids, name = 0, ""
-    if Modality.TOKENS in request.modalities:
-        ids, name = sum(_sizes(request)), _INPUTS.get(request.wire, "")
-    unread = len(request.modalities - _COUNTED) * UNREAD_TOKENS
-    if count is not None:
-        return round(_counted(request, count, family, name)) + ids + unread
+    ids, name = _ids(request)
     messages = request.document.get("messages")
     around = MESSAGE_TOKENS * (len(messages) if isinstance(messages, list) else 1)
     if request.modalities == _TEXT:
@@ -107,15 +99,19 @@ def prompt_tokens(
         for text in request.texts
         if not (text.text.startswith("data:") or (ids and text.path.partition("[")[0] == name))
     ]
-    return round(of_bytes("\n".join(read).encode("utf-8", "replace"))) + ids + around + unread
+    tokens = round(of_bytes("\n".join(read).encode("utf-8", "replace")))
+    return tokens + ids + around + _unread(request)
 
 
-def _counted(request: Request, count: Count, family: str, without: str) -> float:
-    """Contents, definitions of tools as JSON, and what the template adds; not settings.
+def tokens_by(request: Request, count: Counts | None, families: Sequence[str]) -> dict[str, int]:
+    """Prompt tokens for each family of models, by the head; nothing without one.
 
-    The lines between texts that are counted together are taken off again. `without` is the input
-    that holds token ids.
+    Contents, definitions of tools as JSON, and what the template adds; settings are not read by a
+    model. The lines between texts that are counted together are taken off again.
     """
+    if count is None or not families:
+        return {}
+    ids, without = _ids(request)
     document = request.document
     read = [
         text.text
@@ -125,18 +121,39 @@ def _counted(request: Request, count: Count, family: str, without: str) -> float
         and not (without and text.path.startswith(without))
     ]
     lines = max(0, len(read) - 1)
-    tools = [document[name] for name in ("tools", "functions") if document.get(name)]
+    totals = [float(ids + _unread(request))] * len(families)
     text = "\n".join(read).encode("utf-8", "replace")
-    tokens = max(0.0, count(text, family) - lines) if text else 0.0
-    if tools:
-        tokens += count(json.dumps(tools, ensure_ascii=False).encode("utf-8", "replace"), family)
-    template = TEMPLATES[family_of(family)]
-    messages = document.get("messages")
+    if text:
+        counted = count(text, families)
+        totals = [total + max(0.0, one - lines) for total, one in zip(totals, counted, strict=True)]
+    if tools := [document[name] for name in ("tools", "functions") if document.get(name)]:
+        counted = count(json.dumps(tools, ensure_ascii=False).encode("utf-8", "replace"), families)
+        totals = [total + one for total, one in zip(totals, counted, strict=True)]
+    return {
+        family: round(total + _around(request, TEMPLATES[family_of(family)]))
+        for family, total in zip(families, totals, strict=True)
+    }
+
+
+def _around(request: Request, template: Template) -> int:
+    """What the template of a family adds."""
+    messages = request.document.get("messages")
     if not isinstance(messages, list):
-        return tokens + template.text * max(1, len(_sizes(request)))
+        return template.text * max(1, len(_sizes(request)))
     roles = {message.get("role") for message in messages if isinstance(message, dict)}
     own = roles.isdisjoint(("system", "developer"))
-    return tokens + template.message * len(messages) + template.once + own * template.system
+    return template.message * len(messages) + template.once + own * template.system
+
+
+def _ids(request: Request) -> tuple[int, str]:
+    """How many token ids there are, and the input that holds them."""
+    if Modality.TOKENS not in request.modalities:
+        return 0, ""
+    return sum(_sizes(request)), _INPUTS.get(request.wire, "")
+
+
+def _unread(request: Request) -> int:
+    return len(request.modalities - _COUNTED) * UNREAD_TOKENS
 
 
 _READ = ("messages", "prompt", "input", "suffix")

@@ -40,6 +40,11 @@ class Active(Struct, frozen=True):
         digest = hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()
         return {"digest": digest, **said}
 
+    def count_tokens(self) -> Callable[[bytes, str], float] | None:
+        """The estimate for one family."""
+        tokens = self.heads.tokens
+        return None if tokens is None else lambda data, family: tokens(data, (family,))[0]
+
     def counts(self) -> dict[str, Callable[[str], int]]:
         """Exact counts of tokens, for the families whose tokenizer is here."""
         return at_hand(self.models) if importlib.util.find_spec("tokenizers") else {}

@@ -11,7 +11,7 @@ from situs.analysis.effort import complexity_head, length_head
 from situs.analysis.route_features import ground
 from situs.analysis.sensitivity.names import tagger
 from situs.analysis.task_head import task_head
-from situs.analysis.token_counts import counter
+from situs.analysis.token_counts import counters
 from situs.config.analysis import Analysis
 from situs.core.heads import Encode, Heads
 from situs.learning.artefacts import Artefact, shipped
@@ -49,7 +49,7 @@ _MAKERS: dict[str, Callable[[Artefact], Any]] = {
     "complexity": lambda one: complexity_head(one.arrays, one.card.settings),
     "length": lambda one: length_head(one.arrays, one.card.settings),
     "names": lambda one: tagger(one.arrays, one.card.settings),
-    "tokens": lambda one: counter(one.arrays, one.card.settings),
+    "tokens": lambda one: counters(one.arrays, one.card.settings),
     "routes": lambda one: ground(one.arrays, one.card.settings),
 }
 """By head: from its artefact to its function."""

@@ -168,7 +168,7 @@ def tokens(file: Path, config: Path | None, as_json: bool) -> None:
 
     labelled = rows(file, ("text", "family", "tokens"), ("kind",))
     with _active(config, deep=False) as found:
-        figures = study(labelled, found.heads.tokens, found.counts())
+        figures = study(labelled, found.count_tokens(), found.counts())
     _show({"rows": len(labelled), **figures}, found, as_json)
 
 

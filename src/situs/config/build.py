@@ -11,6 +11,7 @@ import msgspec
 
 from situs.analysis.sensitivity.lists import rows
 from situs.analysis.sensitivity.table import Table, extended
+from situs.analysis.token_families import UNKNOWN, family_of
 from situs.config.tree import Config, Endpoint, LlamaCpp, Onnx
 from situs.config.tree import Deployment as Entry
 from situs.config.tree import Model as ModelEntry
@@ -163,6 +164,7 @@ def _model(config: Config, entry: Entry, weights: Mapping[str, str]) -> Model:
         weights=digest,
         licence=model.licence,
         origin=model.origin,
+        family=model.family or _family(model.file, upstream_model(entry), entry.model),
     )
 
 
@@ -172,3 +174,9 @@ def _locus(config: Config, name: str) -> Locus:
 
 def _node(entry: Entry) -> str:
     return LOCAL_NODE if entry.endpoint is None else urlsplit(entry.endpoint.url).netloc
+
+
+def _family(*names: str | None) -> str:
+    """What the first of a model's names says that says anything."""
+    found = (family_of(name) for name in names if name is not None)
+    return next((one for one in found if one != UNKNOWN), UNKNOWN)

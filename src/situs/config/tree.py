@@ -88,6 +88,22 @@ Kind = Annotated[
     ),
 ]
 Count = Annotated[int, Meta(ge=1)]
+Family = Literal[
+    "bert",
+    "cl100k",
+    "claude",
+    "deepseek",
+    "gemma",
+    "gpt2",
+    "llama2",
+    "llama3",
+    "mistral",
+    "o200k",
+    "qwen",
+    "qwen35",
+    "smollm2",
+    "tekken",
+]
 Money = Annotated[float, Meta(ge=0)]
 Words = Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -227,6 +243,10 @@ class Model(_Section, frozen=True, kw_only=True):
     dimensions: Annotated[
         Count | None,
         Meta(description="The length of its embeddings; for an `onnx` runtime."),
+    ] = None
+    family: Annotated[
+        Family | None,
+        Meta(description="Whose tokenizer it has, to estimate tokens; else what its name says."),
     ] = None
     tools: Annotated[bool, Meta(description="It can call tools.")] = False
     structured_output: Annotated[bool, Meta(description="It can answer to a JSON schema.")] = False

@@ -16,8 +16,9 @@ class Analysis(Struct, frozen=True):
     `longest_tokens` are those of the longest prompt of a batch; None where there is only one.
     `tiers` says by what each part was found: `rule`, `fast`, `deep`, `shed` (the deep tier had no
     time for it) or `skipped` (it could not have changed the decision). Probabilities are
-    calibrated; None where a rule spoke. Four answers out of five have so many tokens as
-    `completion_range` says.
+    calibrated; None where a rule spoke. `prompt_tokens` is the most that any model of the fleet
+    needs, `tokens_by` what each family of tokenizers needs where there are several. Four answers
+    out of five have so many tokens as `completion_range` says.
     """
 
     label: Label
@@ -35,6 +36,7 @@ class Analysis(Struct, frozen=True):
     task_probability: float | None = None
     needs_probability: float | None = None
     completion_range: tuple[int, int] | None = None
+    tokens_by: dict[str, int] = {}
 
 
 class Exclusion(Struct, frozen=True):

@@ -52,7 +52,10 @@ class Locus(Struct, frozen=True, omit_defaults=False):
 
 
 class Model(Struct, frozen=True):
-    """Weights + tokenizer + quantisation, by exact name and (where owned) digest."""
+    """Weights + tokenizer + quantisation, by exact name and (where owned) digest.
+
+    Models of one `family` share a tokenizer; see `analysis.token_families`.
+    """
 
     name: str
     capability: CapabilityClass
@@ -64,6 +67,7 @@ class Model(Struct, frozen=True):
     weights: str | None = None
     licence: str = "unknown"
     origin: str = "unknown"
+    family: str = "default"
 
 
 class Price(Struct, frozen=True):

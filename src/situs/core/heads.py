@@ -73,16 +73,16 @@ class Heads(Struct, frozen=True):
     `task` says a text's task, better with the text's vector. For a text and its task, `complexity`
     says the capability class that will do and `length` the tokens of the answer. `names` finds
     persons, addresses and organisations (`name_kinds`) in the texts of a request. `tokens` counts
-    those of UTF-8 text for a model's family, `capable` says how probable an acceptable answer of a
-    model is. `encode` is the deep tier, `routes` what those stand on. `digests` names
-    the artefacts.
+    those of UTF-8 text for families of models, `capable` says how probable an acceptable answer of
+    a model is. `encode` is the deep tier, `routes` what those stand on. `digests` names the
+    artefacts.
     """
 
     task: Callable[[Seen, Any | None], Guess] | None = None
     complexity: Callable[[Seen, str], Guess] | None = None
     length: Callable[[Seen, str], Span] | None = None
     names: Callable[[Sequence[str]], list[Finding]] | None = None
-    tokens: Callable[[bytes, str], float] | None = None
+    tokens: Callable[[bytes, Sequence[str]], list[float]] | None = None
     capable: Callable[[Seen, str], Guess] | None = None
     encode: Encode | None = None
     routes: Ground = NO_GROUND

@@ -30,12 +30,13 @@ def estimate(
     E2E adds completion tokens / decode speed under the same load.
     """
     speed = deployment.speed
+    prompt_tokens = analysis.tokens_by.get(deployment.model.family, analysis.prompt_tokens)
     load = 1.0 + state.in_flight / deployment.max_in_flight
-    prefill_s = speed.ttft_s + analysis.prompt_tokens / speed.prompt_tokens_per_s
+    prefill_s = speed.ttft_s + prompt_tokens / speed.prompt_tokens_per_s
     ttft_s = prefill_s * state.slowness * load
     completion_tokens = analysis.completion_tokens * request.choices
     decode_s = completion_tokens / speed.completion_tokens_per_s
-    usage = Usage(analysis.prompt_tokens, completion_tokens)
+    usage = Usage(prompt_tokens, completion_tokens)
     return Estimate(cost_of(deployment, usage, request.size), ttft_s, ttft_s + decode_s * load)
 
 

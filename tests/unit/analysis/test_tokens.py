@@ -11,7 +11,7 @@ from tests.make import request
 from situs.analysis.token_counts import counter, counters, pieces
 from situs.analysis.token_families import TEMPLATES, UNKNOWN, family_of
 from situs.analysis.token_units import MOST, kinds, units
-from situs.analysis.tokens import prompt_tokens
+from situs.analysis.tokens import prompt_tokens, tokens_by
 from situs.core.request import Ask, Modality, Principal, Wire
 from situs.http import openai_chat, openai_completions, openai_embeddings
 from situs.learning.artefacts import load, shipped
@@ -144,9 +144,15 @@ def test_every_family_of_the_artefact_has_a_template_and_is_its_own():
     assert all(family_of(family) == family for family in families)
 
 
-def by_letters(data, family):
+def by_letters(data, families):
     """A head that counts bytes: what it was given can be read off."""
-    return float(len(data))
+    return [float(len(data))] * len(families)
+
+
+def tokens_of(request, family):
+    counted = tokens_by(request, by_letters, ("llama3", family))
+    assert list(counted) == ["llama3", family]
+    return counted[family]
 
 
 def chat(**document):
@@ -160,21 +166,21 @@ def test_a_chat_is_its_contents_and_what_the_template_adds():
         user="somebody",
         stop=["never"],
     )
-    assert prompt_tokens(asked, b"", by_letters, "cl100k") == 8 + 2 * 4 + 3
+    assert tokens_of(asked, "cl100k") == 8 + 2 * 4 + 3
 
 
 def test_a_default_system_message_counts_where_there_is_none():
     own = chat(messages=[{"role": "system", "content": "a"}, {"role": "user", "content": "b"}])
     none = chat(messages=[{"role": "user", "content": "ab"}])
-    with_own, without = (prompt_tokens(r, b"", by_letters, "smollm2") for r in (own, none))
+    with_own, without = (tokens_of(r, "smollm2") for r in (own, none))
     assert without - with_own == TEMPLATES["smollm2"].system - TEMPLATES["smollm2"].message
 
 
 def test_tools_are_counted_as_the_json_that_a_model_reads():
     messages = [{"role": "user", "content": "x"}]
     tool = {"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}
-    more = prompt_tokens(chat(messages=messages, tools=[tool]), b"", by_letters, "qwen")
-    less = prompt_tokens(chat(messages=messages), b"", by_letters, "qwen")
+    more = tokens_of(chat(messages=messages, tools=[tool]), "qwen")
+    less = tokens_of(chat(messages=messages), "qwen")
     assert more - less == len(
         '[[{"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}]]'
     )
@@ -184,17 +190,17 @@ def test_completions_and_embeddings_have_no_messages():
     body = msgspec.json.encode({"model": "auto", "prompt": ["abc", "de"]})
     asked = openai_completions.parse(body, "r", Ask(), Principal())
     assert asked.wire is Wire.OPENAI_COMPLETIONS
-    assert prompt_tokens(asked, b"", by_letters, "qwen") == 5
+    assert tokens_of(asked, "qwen") == 5
     body = msgspec.json.encode({"model": "auto", "input": ["abc", "de"]})
     asked = openai_embeddings.parse(body, "r", Ask(), Principal())
-    assert prompt_tokens(asked, b"", by_letters, "bert") == 5 + 2 * 2
+    assert tokens_of(asked, "bert") == 5 + 2 * 2
 
 
 def test_token_ids_are_counted_and_not_read():
     body = msgspec.json.encode({"model": "auto", "prompt": [11, 22, 33]})
     asked = openai_completions.parse(body, "r", Ask(), Principal())
     assert Modality.TOKENS in asked.modalities
-    assert prompt_tokens(asked, b"", by_letters, "qwen") == 3
+    assert tokens_of(asked, "qwen") == 3
 
 
 def test_without_a_head_a_rule_answers():
