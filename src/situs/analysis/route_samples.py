@@ -35,8 +35,9 @@ _DEEP_SPELT, _DEEP_GIST = 0.7, 0.5
 _FAST_DECAY, _DEEP_DECAY, _USUAL = 1e-4, 2e-4, 1500
 """Weight decay of the regressions; with more than `_USUAL` samples it is less."""
 
-_ORDINARY = 0.2
-"""The share of requests that is taken to be of no route."""
+_FAST_NONE, _DEEP_NONE = 0.2, 0.1
+"""What texts of no route count for when limits are fitted. The deep tier tells them apart better,
+so its limits are low enough at half of it."""
 
 _TRUST, _OWN = 12, 0.5
 """A route's own limit counts like so many samples, and moves by so much of what its samples say."""
@@ -155,7 +156,7 @@ def index(
         np.stack([_fast(text, weights, ground) for text in seen]),
         routes,
         [_fast(text, weights, ground) for text in ordinary],
-        _Kind(0 if ground.gist is None else len(ground.gist(seen[0])), _FAST_DECAY),
+        _Kind(0 if ground.gist is None else len(ground.gist(seen[0])), _FAST_DECAY, _FAST_NONE),
     )
     deep = None
     if vectors is not None:
@@ -164,7 +165,9 @@ def index(
             _deep(s, vectors[t], weights, ground)
             for s, t in zip(ordinary, ground.ordinary, strict=True)
         ]
-        deep = _tier(np.stack(rows), routes, of_none, _Kind(len(vectors[texts[0]]), _DEEP_DECAY))
+        deep = _tier(
+            np.stack(rows), routes, of_none, _Kind(len(vectors[texts[0]]), _DEEP_DECAY, _DEEP_NONE)
+        )
     return Index(tuple(kept), weights, ground, fast, deep)
 
 
@@ -207,10 +210,11 @@ def _signals(sides: Sides, features: Vector) -> tuple[Any, Any]:
 
 
 class _Kind(Struct, frozen=True):
-    """Of rows of features: how many of them say what a text means, and the weight decay."""
+    """Of rows of features: how many say what a text means, the weight decay, what none counts."""
 
     meant: int
     decay: float
+    none: float
 
 
 class _Tried(Struct, frozen=True):
@@ -233,12 +237,12 @@ def _tier(features: Vector, routes: Any, ordinary: Sequence[Vector], kind: _Kind
     center, spread = tried.signals.mean(0), tried.signals.std(0) + np.float32(1e-3)
     scores = ((tried.signals - center) / spread).mean(1)
     use = right | wrong
-    inside = right / right.sum() * (1 - _ORDINARY)
-    share = inside + wrong / wrong.sum() * _ORDINARY
+    inside = right / right.sum() * (1 - kind.none)
+    share = inside + wrong / wrong.sum() * kind.none
     slope, offset = sigmoid_fit(scores[use], right[use].astype(float), share[use])
     logits = scores * slope + offset
     limits = _limits(logits, tried.routes, right, count)
-    low, high = _bounds(logits - limits[tried.picked], right, wrong)
+    low, high = _bounds(logits - limits[tried.picked], right, wrong, kind.none)
     return Tier(sides, center, spread, slope, offset, limits, low, high)
 
 
@@ -285,11 +289,11 @@ def _limits(logits: Any, routes: Any, right: Any, count: int) -> Vector:
     return found
 
 
-def _bounds(logits: Any, right: Any, of_none: Any) -> tuple[float, float]:
+def _bounds(logits: Any, right: Any, of_none: Any, none: float) -> tuple[float, float]:
     """Where the tier is sure: what is above is right `_SURE` of the time, what is below is none."""
     inside = ~of_none
-    weights = inside / max(1, inside.sum()) * (1 - _ORDINARY)
-    weights = weights + of_none / max(1, of_none.sum()) * _ORDINARY
+    weights = inside / max(1, inside.sum()) * (1 - none)
+    weights = weights + of_none / max(1, of_none.sum()) * none
     order = np.argsort(-logits)
     shares = np.cumsum((weights * right)[order]) / np.cumsum(weights[order])
     sure = np.flatnonzero(shares >= _SURE)
