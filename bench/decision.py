@@ -2,7 +2,8 @@
 
     python -m bench decision [COUNT]
 
-Eight deployments, distinct prompts of about 512 tokens. Prints one JSON line for each part and for
+Eight deployments, distinct prompts of about 512 tokens, the heads of the package without the deep
+tier. Prints one JSON line for each part and for
 the whole: microseconds of wall time (p50, p99) and of CPU (mean).
 """
 
@@ -13,12 +14,16 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from bench.analysis import words
-from situs.analysis import DEFAULT_FLOORS, analyse, warm
+from situs.analysis import DEFAULT_FLOORS, analyse, look, warm
+from situs.app.heads import load_heads
+from situs.config.analysis import Analysis as Settings
 from situs.core.capability import CapabilityClass
 from situs.core.fleet import (
     Deployment,
@@ -31,8 +36,9 @@ from situs.core.fleet import (
     Price,
     TrainingUse,
 )
+from situs.core.heads import FindsNames
 from situs.core.request import Request, Wire
-from situs.core.snapshot import Labels, Snapshot
+from situs.core.snapshot import NO_ROUTES, Labels, Snapshot
 from situs.decide import decide
 from situs.http.document import texts_of
 from situs.placement import place
@@ -110,17 +116,24 @@ def timed(name: str, run: Callable[[Request], Any], work: list[Request]) -> dict
 def main(count: int) -> None:
     warm()
     view = fleet()
-    snapshot = Snapshot(view, load((shipped(),)), Labels(DEFAULT_FLOORS), home="AU")
+    heads = replace(load_heads(Settings(deep=False), Path()), finds_names=FindsNames.AUTO)
+    snapshot = Snapshot(view, load((shipped(),)), Labels(DEFAULT_FLOORS), home="AU", heads=heads)
+    always = replace(snapshot, heads=replace(heads, finds_names=FindsNames.ALWAYS))
+    families = sorted({one.model.family for one in view.deployments})
     work = requests(count)
     for request in work[:200]:
         decide(request, snapshot, 1.7e9)
-    analysis = analyse(work[0], snapshot.labels)
+    analysis = analyse(work[0], snapshot.labels, NO_ROUTES, heads, families)
     verdict = judge(work[0], analysis, snapshot, 1.7e9)
     parts: dict[str, Callable[[Request], Any]] = {
-        "analysis": lambda request: analyse(request, snapshot.labels),
+        "analysis without names": lambda request: look(
+            request, snapshot.labels, NO_ROUTES, heads, families
+        ),
+        "analysis": lambda request: analyse(request, snapshot.labels, NO_ROUTES, heads, families),
         "policy": lambda request: judge(request, analysis, snapshot, 1.7e9),
         "placement": lambda request: place(request, analysis, verdict, snapshot),
         "decision": lambda request: decide(request, snapshot, 1.7e9),
+        "decision, names always": lambda request: decide(request, always, 1.7e9),
     }
     for name, run in parts.items():
         print(json.dumps(timed(name, run, work)))

@@ -68,7 +68,9 @@ def look(
     """
     texts = [text.text for text in request.texts]
     data = joined(texts)
-    found = scan(texts, labels.floors, data, _neighbours(request.texts))
+    tables = labels.tables
+    table = tables.get(request.principal.tenant, tables.get("")) if tables else None
+    found = scan(texts, labels.floors, data, _neighbours(request.texts), table)
     level, reasons = label(request, labels, found.counts)
     tokens_by = tokens.tokens_by(request, heads.tokens, families)
     prompt_tokens = max(tokens_by.values(), default=0) or tokens.prompt_tokens(request, data)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from situs.analysis import DEFAULT_FLOORS
 from situs.analysis.routes import compile_routes
@@ -16,10 +17,11 @@ from situs.config.analysis import Analysis
 from situs.config.artefacts import check_artefacts
 from situs.config.secrets import resolve
 from situs.config.tree import Config
+from situs.config.tree import Labels as LabelSettings
 from situs.core.fleet import DeploymentState, FleetView
 from situs.core.heads import Heads
 from situs.core.route import Route
-from situs.core.snapshot import Routes, Snapshot
+from situs.core.snapshot import Labels, Routes, Snapshot
 from situs.errors import ConfigError
 from situs.fleet.board import MOST_DEPLOYMENTS
 from situs.rego.embedded import Checked, load_checked, make_ready
@@ -69,22 +71,30 @@ def load_plan(
 
 
 class Insight(Struct, frozen=True):
-    """What requests are understood by: heads, and routes fitted to them."""
+    """What requests are understood by: heads, routes fitted to them, and lists of own words."""
 
     analysis: Analysis
     routes: dict[str, Route]
+    lists: LabelSettings
     heads: Heads
     fitted: Routes
+    labels: Labels
 
 
 def insight_of(plan: Plan, known: Insight | None = None) -> Insight:
     """May take seconds: routes are fitted to their samples. What `known` has is not made again."""
-    analysis, routes = plan.config.analysis, build.routes_of(plan.config)
-    heads = None if known is None or known.analysis != analysis else known.heads
-    if known is not None and heads is not None and known.routes == routes:
-        return known
-    heads = heads or load_heads(analysis, Path(plan.data))
-    return Insight(analysis, routes, heads, compile_routes(routes, heads))
+    config = plan.config
+    analysis, routes, lists = config.analysis, build.routes_of(config), config.labels
+    same = known is not None and known.analysis == analysis
+    heads = known.heads if known and same else load_heads(analysis, Path(plan.data))
+    fitted = known.fitted if known and same and known.routes == routes else None
+    if known is not None and known.lists == lists:
+        tables = known.labels.tables
+    else:
+        tables = build.tables_of(config)
+    labels = replace(build.labels_of(config, DEFAULT_FLOORS), tables=tables)
+    fitted = fitted or compile_routes(routes, heads)
+    return Insight(analysis, routes, lists, heads, fitted, labels)
 
 
 def snapshot_of(plan: Plan, insight: Insight) -> Snapshot:
@@ -93,7 +103,7 @@ def snapshot_of(plan: Plan, insight: Insight) -> Snapshot:
     return Snapshot(
         fleet=fleet_view(plan),
         policy=make_ready(plan.policy),
-        labels=build.labels_of(config, DEFAULT_FLOORS),
+        labels=insight.labels,
         objective=config.defaults.objective,
         home=config.home or "",
         routes=insight.fitted,

@@ -38,11 +38,16 @@ class Policy(Struct, frozen=True):
 
 
 class Labels(Struct, frozen=True):
-    """The table from finding kinds to the label they set as a floor, and the defaults."""
+    """The table from finding kinds to the label they set as a floor, and the defaults.
+
+    `tables` are the detectors (`analysis.sensitivity.table`) of tenants with lists of their own,
+    and under "" those of all others, where there are lists for all.
+    """
 
     floors: dict[str, Label]
     default: Label = Label.PUBLIC
     unread: Label = Label.INTERNAL
+    tables: dict[str, Any] = {}
 
 
 def _no_route(
