@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from situs.analysis.capability import capability_head
 from situs.analysis.effort import complexity_head, length_head
 from situs.analysis.route_features import ground
 from situs.analysis.sensitivity.names import tagger
@@ -32,6 +33,8 @@ def load_heads(settings: Analysis, data: Path) -> Heads:
     made = {head: make(found[head]) for head, make in _MAKERS.items() if head in found}
     if "names" in found:
         made["name_kinds"] = tuple(found["names"].card.settings["kinds"])
+    if one := found.get("capability"):
+        made["capable"] = capability_head(one.arrays, one.card.settings)
     deep = found.pop("encoder")
     encode = encoder(deep) if settings.deep else None
     if encode is not None:
