@@ -165,3 +165,27 @@ def test_capability_learns_from_the_train_file_alone(tmp_path):
     assert said["apgr"] > 0.7
     assert said["reference"]["random"] == 0.5
     assert said["reference"]["knn"] is not None
+
+
+def test_the_heads_of_the_package_answer(tmp_path):
+    """With the fast tier alone: whether the encoder can be loaded is tested elsewhere."""
+    (tmp_path / "situs.yaml").write_text(CONFIG)
+
+    def said(subject, *rows):
+        file = written(tmp_path, subject, *rows)
+        done = situs(tmp_path, "eval", subject, "--json", "--data", file)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    tasks = said(
+        "tasks",
+        {"text": "Translate this sentence into German: the sky is blue.", "label": "translation"},
+        {"text": "Write a Python function that sorts a list of numbers.", "label": "code"},
+    )
+    assert (tasks["accuracy"], tasks["deep_share"]) == (1, 0)
+    results = {"prompt": "How many apples are left?", "strong_correct": 1, "weak_correct": 0.5}
+    capability = said("capability", results)
+    assert (capability["apgr"], capability["reference"]["knn"]) == (0.5, None)
+    tokens = said("tokens", {"text": "several words of text", "family": "gpt2", "tokens": 4})
+    assert tokens["mean_abs_pct_error"] < 0.5
+    assert set(tokens["artefacts"]) >= {"capability", "task", "tokens"}
