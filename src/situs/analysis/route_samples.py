@@ -32,12 +32,12 @@ _KEPT = 64
 _DEEP_SPELT, _DEEP_GIST = 0.7, 0.5
 """What spelling and gist weigh against the encoder's vector."""
 
-_FAST_DECAY, _DEEP_DECAY, _USUAL = 1e-4, 2e-4, 1500
+_FAST_DECAY, _DEEP_DECAY, _USUAL = 1e-4, 3e-4, 1500
 """Weight decay of the regressions; with more than `_USUAL` samples it is less."""
 
-_FAST_NONE, _DEEP_NONE = 0.2, 0.1
-"""What texts of no route count for when limits are fitted. The deep tier tells them apart better,
-so its limits are low enough at half of it."""
+_NONE, _LEAST_NONE, _MANY_NONE = 0.2, 0.1, 20
+"""The share of requests taken to be of no route when limits are fitted: from `_MANY_NONE` samples a
+route on the least, as what is near them is then of the route."""
 
 _TRUST, _OWN = 12, 0.5
 """A route's own limit counts like so many samples, and moves by so much of what its samples say."""
@@ -156,7 +156,7 @@ def index(
         np.stack([_fast(text, weights, ground) for text in seen]),
         routes,
         [_fast(text, weights, ground) for text in ordinary],
-        _Kind(0 if ground.gist is None else len(ground.gist(seen[0])), _FAST_DECAY, _FAST_NONE),
+        _Kind(0 if ground.gist is None else len(ground.gist(seen[0])), _FAST_DECAY),
     )
     deep = None
     if vectors is not None:
@@ -165,9 +165,7 @@ def index(
             _deep(s, vectors[t], weights, ground)
             for s, t in zip(ordinary, ground.ordinary, strict=True)
         ]
-        deep = _tier(
-            np.stack(rows), routes, of_none, _Kind(len(vectors[texts[0]]), _DEEP_DECAY, _DEEP_NONE)
-        )
+        deep = _tier(np.stack(rows), routes, of_none, _Kind(len(vectors[texts[0]]), _DEEP_DECAY))
     return Index(tuple(kept), weights, ground, fast, deep)
 
 
@@ -210,11 +208,10 @@ def _signals(sides: Sides, features: Vector) -> tuple[Any, Any]:
 
 
 class _Kind(Struct, frozen=True):
-    """Of rows of features: how many say what a text means, the weight decay, what none counts."""
+    """Of rows of features: how many of them say what a text means, and the weight decay."""
 
     meant: int
     decay: float
-    none: float
 
 
 class _Tried(Struct, frozen=True):
@@ -227,8 +224,8 @@ class _Tried(Struct, frozen=True):
 
 def _tier(features: Vector, routes: Any, ordinary: Sequence[Vector], kind: _Kind) -> Tier:
     count = int(routes[-1]) + 1
-    none = np.stack(ordinary) if ordinary else features[:0]
-    tried = _try(features, routes, none, kind)
+    others = np.stack(ordinary) if ordinary else features[:0]
+    tried = _try(features, routes, others, kind)
     sides = _sides(features, routes, count, kind)
     right = (tried.picked == tried.routes) & (tried.routes >= 0)
     wrong = tried.routes < 0
@@ -237,12 +234,13 @@ def _tier(features: Vector, routes: Any, ordinary: Sequence[Vector], kind: _Kind
     center, spread = tried.signals.mean(0), tried.signals.std(0) + np.float32(1e-3)
     scores = ((tried.signals - center) / spread).mean(1)
     use = right | wrong
-    inside = right / right.sum() * (1 - kind.none)
-    share = inside + wrong / wrong.sum() * kind.none
+    none = _NONE if len(features) < _MANY_NONE * count else _LEAST_NONE
+    inside = right / right.sum() * (1 - none)
+    share = inside + wrong / wrong.sum() * none
     slope, offset = sigmoid_fit(scores[use], right[use].astype(float), share[use])
     logits = scores * slope + offset
     limits = _limits(logits, tried.routes, right, count)
-    low, high = _bounds(logits - limits[tried.picked], right, wrong, kind.none)
+    low, high = _bounds(logits - limits[tried.picked], right, wrong, none)
     return Tier(sides, center, spread, slope, offset, limits, low, high)
 
 
