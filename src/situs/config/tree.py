@@ -1,7 +1,6 @@
 """The configuration as values: every setting, its meaning, its default.
 
-The published JSON schema and docs/reference/configuration.md are made from this file. Each text
-setting that is more than a name carries `expected`, the words an error uses for it.
+The published JSON schema and docs/reference/configuration.md are made from this file.
 """
 
 from __future__ import annotations
@@ -13,99 +12,25 @@ from msgspec import Meta, Struct
 from situs.config.analysis import Analysis
 from situs.config.lists import WordList
 from situs.config.routing import Route
+from situs.config.terms import (
+    Count,
+    Country,
+    Currency,
+    Family,
+    Host,
+    Kind,
+    Money,
+    Name,
+    Origin,
+    Retention,
+    SecretReference,
+    Url,
+    Words,
+)
 from situs.core.capability import CapabilityClass
 from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
 from situs.core.label import Label
 from situs.core.request import Modality, Objective, Service
-
-Country = Annotated[
-    str,
-    Meta(
-        pattern=r"^[A-Z]{2}$",
-        extra={"expected": "a country code of ISO 3166-1: two capital letters, such as AU"},
-    ),
-]
-Retention = Annotated[
-    str,
-    Meta(
-        pattern=r"^(none|unknown|[1-9][0-9]{0,4}[hd])$",
-        extra={"expected": "none, unknown, or a duration in hours or days, such as 24h or 30d"},
-    ),
-]
-SecretReference = Annotated[
-    str,
-    Meta(
-        pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:[^\s].*)$",
-        extra={
-            "expected": "a reference, env:NAME or file:PATH; "
-            "the secret itself never stands in the configuration"
-        },
-    ),
-]
-Currency = Annotated[
-    str,
-    Meta(
-        pattern=r"^[A-Z]{3}$",
-        extra={"expected": "a currency code of ISO 4217: three capital letters, such as USD"},
-    ),
-]
-Url = Annotated[
-    str,
-    Meta(
-        pattern=r"^https?://[^\s/?#]+[^\s?#]*$",
-        extra={"expected": "an http or https URL without query or fragment"},
-    ),
-]
-Host = Annotated[
-    str,
-    Meta(
-        pattern=r"^[A-Za-z0-9.:\[\]_-]+$",
-        extra={"expected": "a host name or an IP address, without scheme or path"},
-    ),
-]
-Origin = Annotated[
-    str,
-    Meta(
-        pattern=r"^https?://[^\s/?#*@]+$",
-        extra={"expected": "an origin such as https://app.example.org, without path or *"},
-    ),
-]
-Name = Annotated[
-    str,
-    Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$",
-        extra={
-            "expected": "a name of at most 64 letters, digits and . _ : / -, "
-            "beginning with a letter or digit"
-        },
-    ),
-]
-Kind = Annotated[
-    str,
-    Meta(
-        pattern=r"^[a-z][a-z0-9_]*$",
-        extra={"expected": "a kind of finding in lower case, such as card"},
-    ),
-]
-Count = Annotated[int, Meta(ge=1)]
-Family = Literal[
-    "bert",
-    "cl100k",
-    "claude",
-    "deepseek",
-    "gemma",
-    "gpt2",
-    "llama2",
-    "llama3",
-    "mistral",
-    "o200k",
-    "qwen",
-    "qwen35",
-    "smollm2",
-    "tekken",
-]
-Money = Annotated[float, Meta(ge=0)]
-Words = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class _Section(Struct, frozen=True, forbid_unknown_fields=True):
