@@ -5,6 +5,11 @@ from __future__ import annotations
 import gc
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long a case takes says something of the machine, not of the code.
+settings.register_profile("situs", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("situs")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from situs.analysis.features import rows
 from situs.analysis.task import NEEDS
-from situs.analysis.task_head import asked, marked
+from situs.analysis.task_head import asking, marked
 from situs.core.capability import CapabilityClass
 from situs.core.heads import Guess, Seen, Span
 
@@ -83,7 +83,7 @@ def length_head(
 
 def sizes(seen: Seen) -> NDArray[np.float32]:
     """1, and the logarithms of how much is asked and how much is given, in characters."""
-    part = len(asked(seen.text))
+    part = len(asking(seen))
     return np.array([1, math.log1p(part), math.log1p(max(len(seen.text) - part, 0))], np.float32)
 
 

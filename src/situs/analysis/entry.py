@@ -94,7 +94,7 @@ def look(
     first = Look(analysis, found.counts, seen, unsure)
     if guess is None or seen is None:
         return first
-    asked = task_head.asked(seen.text) if guess.unsure else None
+    asked = task_head.asking(seen) if guess.unsure else None
     if asked is not None:
         first = replace(first, unsure=(*unsure, asked), asked=asked)
     return _of_task(request, first, guess, heads)
@@ -154,12 +154,14 @@ def find_names(request: Request, found: Look, labels: Labels, heads: Heads) -> L
 def _of_task(request: Request, found: Look, guess: Guess, heads: Heads) -> Look:
     """What follows from a task: how demanding the request is, and how long its answer will be."""
     analysis, seen = found.analysis, found.seen
-    needs, needs_probability = task.needs(guess.name, analysis.prompt_tokens), None
+    needs, sure = task.needs(guess.name, analysis.prompt_tokens), None
     expected = tokens.completion_tokens(guess.name, request.max_completion_tokens)
     bounds = None
     if seen is not None and heads.complexity is not None:
         effort = heads.complexity(seen, guess.name)
-        needs, needs_probability = CapabilityClass(effort.name), effort.probability
+        if not effort.unsure:
+            least, sure = CapabilityClass(effort.name), round(effort.probability, 4)
+            needs = task.stepped(least, analysis.prompt_tokens)
     if seen is not None and heads.length is not None:
         span = heads.length(seen, guess.name)
         most = request.max_completion_tokens
@@ -173,7 +175,7 @@ def _of_task(request: Request, found: Look, guess: Guess, heads: Heads) -> Look:
         task=guess.name,
         task_probability=round(guess.probability, 4),
         needs=needs,
-        needs_probability=None if needs_probability is None else round(needs_probability, 4),
+        needs_probability=sure,
         completion_tokens=expected,
         completion_range=bounds,
     )

@@ -46,11 +46,15 @@ _INVERSES = _powers(pow(_BASE, -1, 2**32), 4 * _MOST + 2)
 def see(text: str) -> Seen:
     """The features of a text, of a long one those of `excerpt`."""
     whole = len(text) <= _MOST
-    read = text if whole else "\n".join(excerpt(text))
-    data = b" " + read.casefold()[: 2 * _MOST].encode("utf-8", "replace")[: 4 * _MOST] + b" "
+    return Seen(text if whole else "\n".join(excerpt(text)), whole, _hashed)
+
+
+def _hashed(text: str) -> tuple[Hashes, Hashes, tuple[Hashes, Hashes, Hashes]]:
+    """Words, pairs of them, and runs of bytes."""
+    data = b" " + text.casefold()[: 2 * _MOST].encode("utf-8", "replace")[: 4 * _MOST] + b" "
     words = _words(data)
     pairs = (words[:-1] * _PAIR) ^ words[1:] if len(words) > 1 else _NONE
-    return Seen(read, whole, words * _SPREAD, pairs * _SPREAD, _pieces(data))
+    return words * _SPREAD, pairs * _SPREAD, _pieces(data)
 
 
 def excerpt(text: str) -> Iterator[str]:

@@ -172,8 +172,11 @@ def _by_words(asked: str) -> str:
 def needs(task: str, prompt_tokens: int) -> CapabilityClass:
     """The smallest capability class for a task; one more for a long prompt."""
     least = NEEDS.get(task, CapabilityClass.MEDIUM)
-    if task in _ANY_LENGTH:
-        return least
+    return least if task in _ANY_LENGTH else stepped(least, prompt_tokens)
+
+
+def stepped(least: CapabilityClass, prompt_tokens: int) -> CapabilityClass:
+    """The class itself, or for a long prompt the next higher one."""
     if prompt_tokens >= LONG_PROMPT and least < CapabilityClass.FRONTIER:
         return list(CapabilityClass)[least.rank + 1]
     return least

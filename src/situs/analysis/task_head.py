@@ -61,7 +61,21 @@ def asked(text: str) -> str:
 
 def marked(seen: Seen) -> tuple[Hashes, Hashes]:
     """The features: n-grams of what is asked, and marks. The high bits say the row of a table."""
-    part = asked(seen.text)
+    found: tuple[Hashes, Hashes] | None = seen.kept.get("marked")
+    if found is None:
+        found = seen.kept["marked"] = _marked(seen, asking(seen))
+    return found
+
+
+def asking(seen: Seen) -> str:
+    """`asked` of its text."""
+    part: str | None = seen.kept.get("asked")
+    if part is None:
+        part = seen.kept["asked"] = asked(seen.text)
+    return part
+
+
+def _marked(seen: Seen, part: str) -> tuple[Hashes, Hashes]:
     own = see(part)
     words, pairs = own.words, own.pairs
     triples = (pairs[:-1] ^ (words[2:] * _TRIPLE)) * _SPREAD if len(words) > 2 else words[:0]

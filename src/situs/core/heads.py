@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
@@ -38,19 +39,39 @@ class Span(Struct, frozen=True):
     high: float
 
 
-class Seen(Struct, frozen=True):
+class Seen:
     """A text as heads see it; `analysis.features.see` makes it.
 
     `text` is what was read of it: all, or head, windows and tail of a long one (`whole` says
-    which). The others are arrays of 32-bit hashes: `words` in order, `pairs` of neighbours,
-    `pieces` all runs of 3, 4 and 5 bytes.
+    which). The others are arrays of 32-bit hashes, computed when first asked for: `words` in
+    order, `pairs` of neighbours, `pieces` all runs of 3, 4 and 5 bytes. `kept` is for what several
+    heads compute from it.
     """
 
-    text: str
-    whole: bool
-    words: Any
-    pairs: Any
-    pieces: tuple[Any, Any, Any]
+    def __init__(
+        self, text: str, whole: bool, hashed: Callable[[str], tuple[Any, Any, Any]]
+    ) -> None:
+        self.text = text
+        self.whole = whole
+        self.kept: dict[str, Any] = {}
+        self._hashed = hashed
+
+    @cached_property
+    def _hashes(self) -> tuple[Any, Any, Any]:
+        return self._hashed(self.text)
+
+    @property
+    def words(self) -> Any:
+        return self._hashes[0]
+
+    @property
+    def pairs(self) -> Any:
+        return self._hashes[1]
+
+    @property
+    def pieces(self) -> tuple[Any, Any, Any]:
+        found: tuple[Any, Any, Any] = self._hashes[2]
+        return found
 
 
 class Ground(Struct, frozen=True):

@@ -43,7 +43,9 @@ _LONG_NUMBER = 10**9
 _VAST = 1e22
 _TELLING = re.compile(
     "(?i)pass|pwd|secret|token|key|pin|cv[vc]|auth|credential|ssn|social|tax|birth|dob|account"
-    "|licen[cs]e|medicare|nhs|mrn|phone|mobile|fax"
+    "|licen[cs]e|medicare|nhs|mrn|phone|mobile|fax|aadhaa?r|nric|pesel|iban|card|national|citizen"
+    "|identity|personal|resident|(?<![a-z])(?:pan|cpf|cnpj|tfn|abn|ird|nino?|bsn|dni|nif|sin|vat)"
+    "(?![a-z])"
 )
 _SHORT = 256
 _DEEPEST = 128
