@@ -95,3 +95,12 @@ def test_the_page_of_the_library_does_what_it_says():
         lines.append(f"said.append({line})" if call else line)
     exec("said = []\n" + "\n".join(lines), found)  # noqa: S102
     assert found["said"] == ["shipping", None, "Let me look that up."]
+
+
+def test_what_the_fast_tier_is_unsure_of_the_encoder_of_the_package_knows():
+    pytest.importorskip("onnxruntime")
+    made = Router()
+    for name in ("billing", "shipping"):
+        made.add_route(name, SAMPLES[name])
+    match = made.route("when will the courier come by")
+    assert (match.name, match.tier) == ("shipping", "deep")
