@@ -61,8 +61,8 @@ def test_samples_are_encoded_once():
         return found / np.linalg.norm(found, axis=1, keepdims=True)
 
     made = Router(encoder=encode)
-    for name, samples in SAMPLES.items():
-        made.add_route(name, samples)
+    for name, own in SAMPLES.items():
+        made.add_route(name, own)
     made.route("where is my parcel")
     made.add_samples("billing", ["another sample"])
     made.route("where is my parcel")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from tests.unit.analysis.test_route_samples import GROUND, OTHERS, SAMPLES, encode
@@ -11,12 +12,14 @@ from situs.core.heads import Heads
 from situs.errors import OperatorError
 from situs.studies.eval_routes import evaluate
 
-TRAIN = [{"text": text, "label": name} for name, texts in SAMPLES.items() for text in texts]
-INSIDE = [
+TRAIN: list[dict[str, Any]] = [
+    {"text": text, "label": name} for name, texts in SAMPLES.items() for text in texts
+]
+INSIDE: list[dict[str, Any]] = [
     {"text": "has my parcel arrived?", "label": "shipping"},
     {"text": "refund the charge on my invoice please", "label": "billing"},
 ]
-OUTSIDE = [
+OUTSIDE: list[dict[str, Any]] = [
     {"text": text, "label": label} for text, label in zip(OTHERS, [None, "oos"] * 4, strict=True)
 ]
 HEADS = Heads(routes=GROUND)
