@@ -184,15 +184,16 @@ class Fit(Struct, frozen=True):
     scale: Numbers
     by_shape: Numbers
     by_subject: Numbers
+    alone: Numbers
     offset: Numbers
     mix: Numbers
 
     def answers(self, text: Text, novelty: float) -> Numbers:
-        """P(right) for each model; of a text unlike those learned from, by its shape alone."""
-        ways = waves(self.shapes.scaled(text.shape), self.directions, self.phases)
-        by_shape = ways @ self.by_shape
+        """P(right) for each model; of a text unlike those learned from, linear in its shape."""
+        scaled = self.shapes.scaled(text.shape)
         if novelty > 1:
-            return self.offset + by_shape
+            return self.offset + scaled @ self.alone
+        by_shape = waves(scaled, self.directions, self.phases) @ self.by_shape
         by_words = self.words.weigh(text.hashes, text.counts).times(self.table) * self.scale
         words, shaped, subject = self.mix
         found: Numbers = self.offset + words * by_words + shaped * by_shape
@@ -325,12 +326,13 @@ def _fit(arrays: Mapping[str, Any], at: int, models: Sequence[str]) -> Fit:
         models=tuple(models),
         words=Words(part("known"), _floats(part("rarity"))),
         shapes=Shapes(part("mean"), part("spread"), typical, float(part("far"))),
-        directions=part("directions"),
+        directions=_floats(part("directions")),
         phases=part("phases"),
         table=part("table"),
         scale=part("scale"),
         by_shape=part("by_shape"),
         by_subject=part("by_subject"),
+        alone=part("alone"),
         offset=part("offset"),
         mix=part("mix"),
     )

@@ -30,16 +30,13 @@ from situs.errors import OperatorError
 LEAST = 50
 """Prompts without which nothing is learned."""
 
-_WAVES, _WIDTH = 512, 2.0
-_OF_SHAPE, _OF_SUBJECT = 5.0, 20.0
+_WAVES, _WIDTH = 1024, 2.0
+_OF_SHAPE, _OF_SUBJECT, _ALONE = 5.0, 20.0, 1000.0
 """Penalties."""
 
 _MIX, _MIX_WITH_SUBJECT = (0.6, 0.6, 0.0), (0.4, 0.4, 0.7)
 _SUBJECTS = 8
 """With fewer subjects (the inverse of the sum of squared shares) they say nothing of a prompt."""
-
-_OFTEN = 4
-"""Prompts that a word must be in to tell a subject: that table is the largest."""
 
 _NEAR = 2.0
 """Shapes less apart than this, in spreads, are alike however alike all others were."""
@@ -101,7 +98,7 @@ def join(parts: Sequence[Learned]) -> Learned:
 def learn_subjects(prompts: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
     """Arrays that tell the subject of a question, from questions with the names of theirs."""
     seen = [see(prompt) for prompt in prompts]
-    words = _words(seen, _OFTEN)
+    words = _words(seen)
     matrix = _design([_weighed(one, words) for one in seen], words, np.zeros((len(seen), 0)))
     names = sorted(set(labels))
     targets = np.array([[label == name for name in names] for label in labels], np.float32)
@@ -150,8 +147,9 @@ def _learn(
     draw = np.random.default_rng(_SEED)
     size = scaled.shape[1]
     directions = draw.standard_normal((size, _WAVES)) / np.sqrt(size * _WIDTH)
-    directions, phases = directions.astype(np.float32), draw.uniform(0, 2 * np.pi, _WAVES)
-    ways = waves(scaled, directions, phases.astype(np.float32))
+    directions = directions.astype(np.float16).astype(np.float32)
+    phases = draw.uniform(0, 2 * np.pi, _WAVES).astype(np.float32)
+    ways = waves(scaled, directions, phases)
     count = known.sum(0)
     matrix = _design([_weighed(one, words) for one in seen], words, ways[:, :0])
     by_words, _, offset = _ridge(matrix, values, known, np.clip(count / 1500, 1, 3))
@@ -169,12 +167,13 @@ def _learn(
         "spread": spread,
         "typical": typical,
         "far": np.float32(far),
-        "directions": directions,
-        "phases": phases.astype(np.float32),
+        "directions": directions.astype(np.float16),
+        "phases": phases,
         "table": table,
         "scale": scale,
         "by_shape": _dense(ways, values, known, _OF_SHAPE),
         "by_subject": by_subject,
+        "alone": _dense(scaled, values, known, _ALONE),
         "mix": np.array(mix, np.float32),
         "offset": offset,
     }
@@ -188,11 +187,11 @@ def _weighed(seen: Seen, words: Words) -> Weighed:
     return words.weigh(*_counted(seen))
 
 
-def _words(seen: Sequence[Seen], least: int = 2) -> Words:
-    """Those in at least so many prompts; rarity is the smoothed inverse document frequency."""
+def _words(seen: Sequence[Seen]) -> Words:
+    """Those in at least two prompts; rarity is the smoothed inverse document frequency."""
     every = np.concatenate([_counted(one)[0] for one in seen])
     known, counts = np.unique(every, return_counts=True)
-    often = counts >= least
+    often = counts >= 2
     rarity = np.log((1 + len(seen)) / (1 + counts[often])) + 1
     # Through half precision, as it will be kept.
     return Words(known[often], rarity.astype(np.float16).astype(np.float32))
