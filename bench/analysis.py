@@ -1,8 +1,10 @@
 """How long the analysis of one request takes: `python -m bench analysis [COUNT]`.
 
-One JSON line for each workload, in microseconds for each call, over COUNT distinct texts (10,000
-unless given): the mean of processor time, and the median and p99 of wall time. `first` is the first
-pass over the texts in this process, when the states of the automata are still being built.
+One JSON line for each workload and tier, in microseconds for each call, over COUNT distinct texts
+(3,000 unless given): the mean of processor time, and the median and p99 of wall time. Tiers, with
+the heads of the package: `look` is the first look, without names; `names` adds them; `deep` has the
+encoder asked for every text. `first` is the first pass over the texts in this process, when the
+states of the automata are still being built.
 """
 
 from __future__ import annotations
@@ -13,10 +15,16 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from situs.analysis import DEFAULT_FLOORS, analyse, warm
+from msgspec.structs import replace
+
+from situs.analysis import DEFAULT_FLOORS, analyse, look, warm
+from situs.app.heads import load_heads
+from situs.config.analysis import Analysis
 from situs.core.request import Request, Text, Wire
-from situs.core.snapshot import Labels
+from situs.core.snapshot import NO_ROUTES, Labels
 
 SYLLABLES = (
     *("ba", "ce", "di", "fo", "gu", "la", "me", "ni", "or", "pu", "ra", "se", "ti", "un", "va"),
@@ -24,8 +32,152 @@ SYLLABLES = (
 )
 
 
+ORDINARY = [
+    "the",
+    "of",
+    "and",
+    "to",
+    "in",
+    "is",
+    "that",
+    "for",
+    "it",
+    "as",
+    "was",
+    "with",
+    "be",
+    "by",
+    "on",
+    "not",
+    "he",
+    "this",
+    "are",
+    "or",
+    "his",
+    "from",
+    "at",
+    "which",
+    "but",
+    "have",
+    "an",
+    "had",
+    "they",
+    "you",
+    "were",
+    "their",
+    "one",
+    "all",
+    "we",
+    "can",
+    "her",
+    "has",
+    "there",
+    "been",
+    "if",
+    "more",
+    "when",
+    "will",
+    "would",
+    "who",
+    "so",
+    "no",
+    "what",
+    "about",
+    "up",
+    "out",
+    "time",
+    "people",
+    "year",
+    "work",
+    "day",
+    "part",
+    "water",
+    "place",
+    "number",
+    "only",
+    "most",
+    "system",
+    "because",
+    "question",
+    "answer",
+    "write",
+    "letter",
+    "report",
+    "company",
+    "market",
+    "order",
+    "service",
+    "price",
+    "customer",
+    "team",
+    "change",
+    "small",
+    "large",
+    "good",
+    "first",
+    "last",
+    "long",
+    "great",
+    "little",
+    "own",
+    "other",
+    "old",
+    "right",
+    "big",
+    "high",
+    "different",
+    "make",
+    "know",
+    "take",
+    "see",
+    "come",
+    "think",
+    "look",
+    "want",
+    "give",
+    "use",
+    "find",
+    "tell",
+    "ask",
+    "seem",
+    "feel",
+    "try",
+    "leave",
+    "call",
+    "house",
+    "world",
+    "school",
+    "state",
+    "family",
+    "student",
+    "group",
+    "country",
+    "problem",
+    "hand",
+    "week",
+    "month",
+    "case",
+    "point",
+    "government",
+    "language",
+    "river",
+    "engine",
+    "power",
+    "station",
+    "data",
+    "summary",
+    "table",
+    "value",
+    "method",
+    "result",
+    "test",
+    "model",
+    "example",
+]
+
+
 def words(random_: random.Random, size: int) -> str:
-    """Prose-like text of `size` characters: made-up words, some numbers, punctuation."""
+    """Text of `size` characters: made-up words, some numbers, punctuation. The worst for tokens."""
     out: list[str] = []
     length = 0
     while length < size:
@@ -40,6 +192,17 @@ def words(random_: random.Random, size: int) -> str:
     return " ".join(out)[:size]
 
 
+def prose(random_: random.Random, size: int) -> str:
+    """Ordinary words in no order, as sentences with a capital and a full stop."""
+    out: list[str] = []
+    length = 0
+    while length < size:
+        sentence = random_.choices(ORDINARY, k=random_.randrange(6, 18))
+        out.append(f"{' '.join(sentence).capitalize()}.")
+        length += len(out[-1]) + 1
+    return " ".join(out)[:size]
+
+
 def personal(random_: random.Random, size: int) -> str:
     """The same with an e-mail address, a telephone number and a card in it."""
     digits = f"4{random_.randrange(10**14):014d}"
@@ -51,7 +214,7 @@ def personal(random_: random.Random, size: int) -> str:
         f"{card[12:]} "
     )
     half = (size - len(inner)) // 2
-    return words(random_, half) + inner + words(random_, half)
+    return prose(random_, half) + inner + prose(random_, half)
 
 
 def request(text: str, messages: int = 1) -> Request:
@@ -66,44 +229,59 @@ def request(text: str, messages: int = 1) -> Request:
     return Request("-", Wire.OPENAI_CHAT, "auto", document, texts, len(text))
 
 
-def measure(requests: list[Request], labels: Labels) -> list[float]:
+def measure(requests: list[Request], run: Callable[[Request], Any]) -> list[float]:
     times = []
     for one in requests:
         began = time.perf_counter()
-        analyse(one, labels)
+        run(one)
         times.append((time.perf_counter() - began) * 1e6)
     return sorted(times)
 
 
 def main(count: int) -> None:
-    labels = Labels(DEFAULT_FLOORS)
+    labels, families = Labels(DEFAULT_FLOORS), ("llama3",)
     warm()
+    heads = load_heads(Analysis(), Path())
+    fast = replace(heads, encode=None)
+    encode = heads.encode or (lambda _: None)
+    tiers: dict[str, Callable[[Request], Any]] = {
+        "look": lambda one: look(one, labels, NO_ROUTES, fast, families),
+        "names": lambda one: analyse(one, labels, NO_ROUTES, fast, families),
+        "deep": lambda one: encode([one.texts[-1].text]),
+    }
     random_ = random.Random(7)
     workloads: list[tuple[str, Callable[[random.Random, int], str], int, int, int]] = [
-        ("512 tokens, clean", words, 2150, 1, count),
-        ("2 KB, clean", words, 2048, 1, count),
-        ("2 KB in 8 messages, clean", words, 2048, 8, count),
+        ("2 KB of prose", prose, 2048, 1, count),
+        ("2 KB of made-up words", words, 2048, 1, count),
+        ("2 KB in 8 messages", prose, 2048, 8, count),
         ("2 KB, with personal data", personal, 2048, 1, count),
-        ("20 KB, clean", words, 20480, 1, count // 10),
+        ("20 KB", prose, 20_480, 1, count // 10),
+        ("100,000 tokens", prose, 500_000, 1, 10),
+        ("16 tokens", prose, 72, 1, count),
     ]
     for name, make, size, messages, number in workloads:
         requests = [request(make(random_, size), messages) for _ in range(number)]
-        for label in ("first", "again"):
-            began = time.process_time()
-            times = measure(requests, labels)
-            cpu = time.process_time() - began
-            row = {
-                "bench": "analysis",
-                "workload": name,
-                "pass": label,
-                "texts": number,
-                "cpu_us": round(cpu / number * 1e6, 1),
-                "p50_us": round(times[number // 2], 1),
-                "p99_us": round(times[number * 99 // 100], 1),
-                "max_rss_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-            }
-            sys.stdout.write(json.dumps(row) + "\n")
+        for tier, run in tiers.items():
+            if tier == "deep" and size > 100:
+                continue
+            for label in ("first", "again"):
+                began = time.process_time()
+                times = measure(requests, run)
+                cpu = time.process_time() - began
+                row = {
+                    "bench": "analysis",
+                    "workload": name,
+                    "tier": tier,
+                    "pass": label,
+                    "texts": number,
+                    "cpu_us": round(cpu / number * 1e6, 1),
+                    "p50_us": round(times[number // 2], 1),
+                    "p99_us": round(times[number * 99 // 100], 1),
+                    "max_rss_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+                }
+                sys.stdout.write(json.dumps(row) + "\n")
+                sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3_000)

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from bench.analysis import words
+from bench.analysis import prose
 from situs.analysis import DEFAULT_FLOORS, analyse, look, warm
 from situs.app.heads import load_heads
 from situs.config.analysis import Analysis as Settings
@@ -46,6 +46,8 @@ from situs.policy import judge
 from situs.rego.embedded import load
 from situs.rego.library import shipped
 
+FAMILIES = ("llama3", "o200k")
+
 
 def fleet() -> FleetView:
     kinds = [*LocusKind, LocusKind.ON_PREM, LocusKind.SOVEREIGN_CLOUD, LocusKind.PUBLIC_CLOUD]
@@ -65,7 +67,9 @@ def deployment(number: int, kind: LocusKind) -> Deployment:
         training_use=TrainingUse.NONE,
     )
     capability = list(CapabilityClass)[1 + number % 4]
-    model = Model(f"model-{number}", capability, 8192 * (1 + number % 3))
+    model = Model(
+        f"model-{number}", capability, 8192 * (1 + number % 3), family=FAMILIES[number % 2]
+    )
     return Deployment(f"d{number}", model, locus, "node", Price("USD", 0.1 + number, 0.5 + number))
 
 
@@ -77,7 +81,7 @@ def requests(count: int) -> list[Request]:
             "model": "auto",
             "messages": [
                 {"role": "system", "content": "You are a helpful assistant."},
-                {"role": "user", "content": words(rng, 2000)},
+                {"role": "user", "content": prose(rng, 2048)},
             ],
         }
         body = msgspec.json.encode(document)

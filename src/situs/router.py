@@ -31,8 +31,8 @@ class Router:
     """Routes by samples; three of each do, ten are better. Threads may share one.
 
     `encoder` is the deep tier: `auto` takes the one of the package where the extra `local` is
-    installed; None goes without; a function from texts to unit
-    vectors is used as it is. What is changed takes effect at the next call, which fits anew.
+    installed; None goes without; a function from texts to unit vectors is used as it is. What is
+    changed takes effect at the next call, which fits anew.
     """
 
     def __init__(self, encoder: Encode | Literal["auto"] | None = "auto") -> None:
@@ -41,7 +41,7 @@ class Router:
         self._encode = shipped_encoder() if encoder == "auto" else encoder
         self._samples: dict[str, tuple[str, ...]] = {}
         self._handlers: dict[str, Handler] = {}
-        self._vectors: dict[str, Any] = {}
+        self._vectors = self._ground.vectors if encoder == "auto" else {}
         self._index: Index | None = None
         self._lock = Lock()
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from situs.analysis.features import rows
+from situs.analysis.features import rows, summed
 from situs.analysis.task import NEEDS
 from situs.analysis.task_head import asking, marked
 from situs.core.capability import CapabilityClass
@@ -95,6 +95,6 @@ def features(seen: Seen) -> NDArray[np.intp]:
 
 def _summed(table: Any, scale: Any, seen: Seen) -> NDArray[np.float32]:
     found = features(seen)
-    total = table[found].sum(axis=0, dtype=np.int32) * scale
+    total = summed(table, found) * scale
     said: NDArray[np.float32] = total / np.float32(math.sqrt(len(found)))
     return said

@@ -72,6 +72,15 @@ def rows(hashes: Hashes, bits: int) -> NDArray[np.intp]:
     return (hashes >> np.uint32(32 - bits)).astype(np.intp)
 
 
+def summed(table: NDArray[np.int8], places: NDArray[np.intp]) -> NDArray[np.float32]:
+    """The sum of these rows of a table; exact, for below 2**17 rows it fits a float's mantissa.
+
+    As a product with ones it takes a quarter of the time of `sum`.
+    """
+    found: NDArray[np.float32] = table.take(places, axis=0).astype(np.float32)
+    return np.ones(len(places), np.float32) @ found
+
+
 def _pieces(data: bytes) -> tuple[Hashes, Hashes, Hashes]:
     """Runs of 3, 4 and 5 bytes, hashed."""
     size = len(data)

@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from situs.analysis.features import rows
+from situs.analysis.features import rows, summed
 from situs.core.heads import Ground, Seen
 
 Vector = NDArray[np.float32]
@@ -96,15 +96,19 @@ class Gist(Struct, frozen=True):
         found = np.zeros(self.table.shape[1], np.float32)
         for places, weight in zip(gist_rows(text, self.word_bits, self.bits), PARTS, strict=True):
             if len(places):
-                total = self.table[places].sum(0, dtype=np.int32)
-                found += total * np.float32(weight / np.sqrt(len(places)))
+                found += summed(self.table, places) * np.float32(weight / np.sqrt(len(places)))
         return unit(found)
 
 
 def ground(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> Ground:
     """From the arrays and settings of the artefact `routes`."""
     ordinary = bytes(arrays["ordinary"]).decode().splitlines()
-    return Ground(Gist(arrays["table"], settings["word_bits"], settings["bits"]), tuple(ordinary))
+    vectors = arrays.get("vectors", np.zeros((0, 0), np.float16)).astype(np.float32)
+    return Ground(
+        Gist(arrays["table"], settings["word_bits"], settings["bits"]),
+        tuple(ordinary),
+        dict(zip(ordinary, vectors, strict=False)),
+    )
 
 
 WINDOW, WINDOWS = 240, 4

@@ -57,7 +57,7 @@ def compile_routes(
 def _index(samples: Mapping[str, tuple[str, ...]], heads: Heads, known: Mapping[str, Any]) -> Index:
     if heads.encode is None:
         return index(samples, heads.routes)
-    vectors = dict(known)
+    vectors = {**heads.routes.vectors, **known}
     missing = [text for text in needed(samples, heads.routes) if text not in vectors]
     if missing:
         vectors.update(zip(missing, heads.encode(missing), strict=True))

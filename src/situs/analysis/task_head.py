@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from situs.analysis.features import Hashes, rows, see
+from situs.analysis.features import Hashes, rows, see, summed
 from situs.core.heads import Guess, Seen
 
 GRAM_BITS, MARK_BITS = 17, 14
@@ -178,8 +178,8 @@ class TaskHead:
         The sum over n-grams is divided by the length of the vector that these weights make.
         """
         grams, marks = marked(seen)
-        sums = self._grams[rows(grams, GRAM_BITS)].sum(axis=0, dtype=np.int32) * self._scale[0]
-        shape = self._marks[rows(marks, MARK_BITS)].sum(axis=0, dtype=np.int32) * self._scale[1]
+        sums = summed(self._grams, rows(grams, GRAM_BITS)) * self._scale[0]
+        shape = summed(self._marks, rows(marks, MARK_BITS)) * self._scale[1]
         length = np.sqrt(max(float(sums[0]), 1e-6))
         said: NDArray[np.float32] = sums[1:] / np.float32(length) + shape[1:] + self._bias
         return said

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from situs.analysis.capability import capability_head
 from situs.analysis.effort import complexity_head, length_head
@@ -19,6 +22,10 @@ from situs.learning.artefacts import Artefact, shipped
 from situs.learning.versions import chosen
 from situs.runtimes.encoder import load_encoder
 
+_log = logging.getLogger(__name__)
+_OF_VECTORS = ("deep_", "vectors")
+"""How arrays begin that go with one encoder."""
+
 DEEP_PACKAGES = ("onnxruntime", "tokenizers")
 """What the deep tier needs besides its artefact: the extra `local` installs them."""
 
@@ -30,12 +37,13 @@ def load_heads(settings: Analysis, data: Path) -> Heads:
     Raises OperatorError for an artefact that is not there, or not what its card says.
     """
     found = chosen(settings.artefacts, data)
-    made = {head: make(found[head]) for head, make in _MAKERS.items() if head in found}
+    deep = found.pop("encoder")
+    fitting = {head: _fitting(artefact, deep) for head, artefact in found.items()}
+    made = {head: make(fitting[head]) for head, make in _MAKERS.items() if head in fitting}
     if "names" in found:
         made["name_kinds"] = tuple(found["names"].card.settings["kinds"])
     if one := found.get("capability"):
         made["capable"] = capability_head(one.arrays, one.card.settings)
-    deep = found.pop("encoder")
     encode = encoder(deep) if settings.deep else None
     if encode is not None:
         found["encoder"] = deep
@@ -56,6 +64,15 @@ _MAKERS: dict[str, Callable[[Artefact], Any]] = {
     "routes": lambda one: ground(one.arrays, one.card.settings),
 }
 """By head: from its artefact to its function."""
+
+
+def _fitting(artefact: Artefact, deep: Artefact) -> Artefact:
+    """The artefact without what was learned from the vectors of another encoder."""
+    if artefact.card.settings.get("encoder", deep.digest) == deep.digest:
+        return artefact
+    _log.warning("%s was fitted to another encoder; its deep tier is off", artefact.card.head)
+    own = {name: kept for name, kept in artefact.arrays.items() if not name.startswith(_OF_VECTORS)}
+    return replace(artefact, arrays=own)
 
 
 def encoder(artefact: Artefact | None = None) -> Encode | None:

@@ -78,11 +78,13 @@ class Ground(Struct, frozen=True):
     """What comparing texts with samples stands on, whatever the routes are.
 
     `gist` gives a text's vector from a static table in microseconds: about where `encode` would
-    point, in other dimensions. `ordinary` are texts of no route in particular.
+    point, in other dimensions. `ordinary` are texts of no route in particular, `vectors` those of
+    them that are known already.
     """
 
     gist: Callable[[Seen], Any] | None = None
     ordinary: tuple[str, ...] = ()
+    vectors: dict[str, Any] = {}
 
 
 NO_GROUND = Ground()

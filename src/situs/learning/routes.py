@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from situs.analysis.features import see
@@ -126,6 +127,15 @@ def keep(rows: Sequence[dict[str, Any]], arrays: dict[str, Any], out: Path) -> A
     )
     text = np.frombuffer(ordinary.encode(), np.uint8)
     return save(out, card, {**arrays, "ordinary": text})
+
+
+def with_vectors(artefact: Artefact, vectors: Any, encoder: str, out: Path) -> Artefact:
+    """The same artefact with the vectors of its ordinary texts, by the encoder of this digest."""
+    card = artefact.card
+    settings = {**card.settings, "encoder": encoder}
+    kept = {**artefact.arrays, "vectors": np.asarray(vectors, np.float16)}
+    named = msgspec.structs.replace(card, version=out.name, settings=settings, files={})
+    return save(out, named, kept)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,0 +1,47 @@
+"""The heads of the package fit one another, and those of others lose what would not fit."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+from tests import make
+
+from situs.analysis.features import see
+from situs.app.heads import load_heads
+from situs.config.analysis import Analysis
+from situs.learning.artefacts import load, save, shipped
+
+
+@pytest.mark.parametrize("head", ["task", "routes"])
+def test_what_was_learned_from_vectors_fits_the_encoder_of_the_package(head):
+    assert load(shipped(head)).card.settings["encoder"] == load(shipped("encoder")).digest
+
+
+def test_every_head_of_the_package_answers(tmp_path):
+    heads = load_heads(Analysis(), tmp_path)
+    seen = see("Write a function that sorts a list of numbers in Python.")
+    assert heads.task(seen, None).name == "code"
+    assert heads.length(seen, "code").low < heads.length(seen, "code").high
+    assert heads.complexity(seen, "code").name
+    assert [one.kind for one in heads.names(["I met Mrs. Adelaide Featherstone."])] == ["person"]
+    assert 8 < heads.tokens(b"The quick brown fox jumps over the lazy dog.", ["llama3"])[0] < 13
+    assert heads.encode(["one", "two words"]).shape == (2, 384)
+    assert set(heads.routes.vectors) == set(heads.routes.ordinary)
+    assert set(heads.name_kinds) >= {"person", "address", "organisation"}
+
+
+def test_without_the_deep_tier_there_is_no_encoder_and_no_digest_of_one(tmp_path):
+    heads = load_heads(Analysis(deep=False), tmp_path)
+    assert heads.encode is None
+    assert "encoder" not in heads.digests
+
+
+def test_a_head_that_was_fitted_to_another_encoder_goes_without_its_vectors(tmp_path, caplog):
+    task = load(shipped("task"))
+    other = replace(task.card, version="mine", settings={**task.card.settings, "encoder": "0" * 64})
+    save(tmp_path / "artefacts" / "task" / "mine", replace(other, files={}), task.arrays)
+    heads = load_heads(Analysis(artefacts={"task": "mine"}), tmp_path)
+    assert "task was fitted to another encoder" in caplog.text
+    seen = see(make.request("Hm.").texts[0].text)
+    vector = heads.encode(["Hm."])[0]
+    assert heads.task(seen, vector).probability == heads.task(seen, None).probability
