@@ -1,9 +1,10 @@
 """What the capability head is worth, apart from what it learned: `python -m bench.capability DATA`.
 
 Prints JSON: trained on four fifths of each benchmark and measured on the fifth kept apart (the mean
-over five folds, chosen by hash), trained without the benchmark at all, and of the head of the
-package how often it says unsure of other prompts, and its time. Development figures: the parts in
-DATA were at hand while the head was built.
+over five folds, chosen by hash), without and with the encoder; trained without the benchmark at
+all; and of the head of the package how often it says unsure of other prompts, and its time.
+Development figures: the parts in DATA were at hand while the head was built. With `--train FOLDER`
+it trains the head of the package instead.
 """
 
 from __future__ import annotations
@@ -20,15 +21,27 @@ from typing import Any
 
 from situs.analysis.capability import Capability, capability_head
 from situs.analysis.features import see
+from situs.core.heads import Encode
 from situs.learning.artefacts import load, shipped
 from situs.learning.capability import Learned, fit, join, learn_subjects
-from situs.learning.capability_sources import STRONG, WEAK, many, of_many, of_pair, pairs
+from situs.learning.capability_sources import (
+    STRONG,
+    WEAK,
+    many,
+    of_many,
+    of_pair,
+    pairs,
+    remembering,
+    train,
+)
+from situs.runtimes.encoder import load_encoder
 from situs.studies.eval_capability import evaluate
 from situs.studies.metrics import ece
 
 Rows = Sequence[Mapping[str, Any]]
 
 _FOLDS = 5
+_BENCHMARKS = ("mmlu", "gsm8k")
 
 _STRONGER = ("gemini-1.5-pro-002", "gemini-1.5-flash-002", "Meta-Llama-3_1-70B-Instruct")
 _WEAKER = "Mixtral-8x7B-Instruct-v0.1"
@@ -37,18 +50,36 @@ _WEAKER = "Mixtral-8x7B-Instruct-v0.1"
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     ask.add_argument("data", type=Path, help="folder with routellm, mmlu_pro_routing and dolly15k")
-    data = ask.parse_args().data
-    mmlu, gsm8k = (pairs(data / "routellm" / f"{name}.jsonl.gz") for name in ("mmlu", "gsm8k"))
+    ask.add_argument("--train", type=Path, help="train the head of the package into this folder")
+    ask.add_argument("--metrics", type=Path, help="figures for its card, as printed without")
+    ask.add_argument("--version", default="1")
+    given = ask.parse_args()
+    encoder = load(shipped("encoder"))
+    encode = load_encoder(encoder.folder)
+    if given.train is None:
+        print(json.dumps(_measured(given.data, remembering(encode)), indent=2))
+        return
+    figures = {} if given.metrics is None else json.loads(given.metrics.read_bytes())
+    about = {"version": given.version, "metrics": figures}
+    print(train(given.data, given.train, encoder, encode, about).digest)
+
+
+def _measured(data: Path, deep: Encode) -> dict[str, Any]:
+    mmlu, gsm8k = (pairs(data / "routellm" / f"{name}.jsonl.gz") for name in _BENCHMARKS)
     pro = many(data / "mmlu_pro_routing" / "train.jsonl.gz")
     many_models = fit(of_many(pro))
     as_pair = fit(of_pair([{**row, **_as_pair(row)} for row in pro]))
-    folds = [_fold(mmlu, gsm8k, many_models, at) for at in range(_FOLDS)]
+    folds = [_fold(mmlu, gsm8k, many_models, at, None) for at in range(_FOLDS)]
+    with_encoder = [_fold(mmlu, gsm8k, many_models, at, deep) for at in range(_FOLDS)]
     without_gsm8k = capability_head(*join([fit(of_pair(mmlu)), as_pair]))
     without_mmlu = capability_head(*join([fit(of_pair(gsm8k)), as_pair]))
     head = load(shipped("capability"))
     whole = capability_head(head.arrays, head.card.settings)
-    found = {
-        "kept_apart": {name: _mean([fold[name] for fold in folds]) for name in ("mmlu", "gsm8k")},
+    return {
+        "kept_apart": {name: _mean([fold[name] for fold in folds]) for name in _BENCHMARKS},
+        "kept_apart_with_encoder": {
+            name: _mean([fold[name] for fold in with_encoder]) for name in _BENCHMARKS
+        },
         "without_the_benchmark": {
             "mmlu": evaluate(mmlu, None, without_mmlu),
             "gsm8k": evaluate(gsm8k, None, without_gsm8k),
@@ -56,18 +87,25 @@ def main() -> None:
         "unsure_share": {name: _unsure(whole, texts) for name, texts in _other(data).items()},
         "time": _times(whole, mmlu),
     }
-    print(json.dumps(found, indent=2))
 
 
-def _fold(mmlu: Rows, gsm8k: Rows, pro: Learned, fold: int) -> dict[str, Any]:
+def _fold(
+    mmlu: Rows, gsm8k: Rows, pro: Learned, fold: int, encode: Encode | None
+) -> dict[str, Any]:
     """One fifth of either kept apart, by hash; all else learned from."""
     ours, mmlu_held = _split(mmlu, fold)
     others, gsm8k_held = _split(gsm8k, fold)
-    subjects = learn_subjects([row["prompt"] for row in ours], [row["domain"] for row in ours])
-    head = capability_head(*join([fit(of_pair(ours), subjects), fit(of_pair(others)), pro]))
+    prompts, domains = [row["prompt"] for row in ours], [row["domain"] for row in ours]
+    subjects = learn_subjects(prompts, domains, encode)
+    fits = [
+        fit(of_pair(ours), subjects, None, encode),
+        fit(of_pair(others), None, None, encode),
+        pro,
+    ]
+    head = capability_head(*join(fits))
     return {
-        "mmlu": _figures(mmlu_held, ours, head),
-        "gsm8k": _figures(gsm8k_held, others, head),
+        "mmlu": _figures(mmlu_held, ours, head, encode),
+        "gsm8k": _figures(gsm8k_held, others, head, encode),
     }
 
 
@@ -91,11 +129,16 @@ def _as_pair(row: Mapping[str, Any]) -> dict[str, float]:
     return {"strong_correct": strong, "weak_correct": row["correct"][_WEAKER]}
 
 
-def _figures(held: Rows, learned: Rows, head: Capability) -> dict[str, Any]:
-    said = [head.answers(see(row["prompt"]), (STRONG, WEAK)) for row in held]
+def _figures(held: Rows, learned: Rows, head: Capability, encode: Encode | None) -> dict[str, Any]:
+    prompts = [row["prompt"] for row in held]
+    vectors = [None] * len(held) if encode is None else encode(prompts)
+    said = [
+        head.answers(see(prompt), (STRONG, WEAK), vector)
+        for prompt, vector in zip(prompts, vectors, strict=True)
+    ]
     near = evaluate(held, learned, None)["reference"]["knn"]
     return {
-        **evaluate(held, None, head),
+        **evaluate(held, None, head, encode),
         "knn": near,
         "ece_strong": ece(
             [one[0].probability for one in said], [r["strong_correct"] for r in held]

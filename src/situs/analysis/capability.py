@@ -1,8 +1,8 @@
 """How probable an acceptable answer of a model is: from words, shape and subject of a prompt.
 
-What is learned from is who was right: results of models on the same questions. Where a prompt is
-unlike all of those, the head says unsure and only the shape speaks: that carries over from one kind
-of question to another, words do not.
+What is learned from is who was right: results of models on the same questions. The encoder's vector
+makes it surer. Where a prompt is unlike all of those questions, the head says unsure and only the
+shape speaks: that carries over from one kind of question to another, words do not.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Numbers = NDArray[np.float32]
 _OPTION = re.compile(r"^\(?[A-J][.)] .*", re.MULTILINE)
 _NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
 _NOT_NAME = re.compile(r"[^a-z0-9]+")
-_SHARP = 60
+_SHARP, _SHARP_BY_VECTOR = 60, 20
 _LEAST, _STEP = 0.01, 0.75
 _CLASSES = {str(one): one for one in CapabilityClass}
 _CUE_BITS = 16
@@ -145,9 +145,23 @@ class Subjects(Struct, frozen=True):
 
     def shares(self, hashes: NDArray[np.uint32], counts: NDArray[np.intp]) -> Numbers:
         scores = self.words.weigh(hashes, counts).times(self.table) * self.scale + self.offset
-        powers = np.exp(_SHARP * (scores - scores.max()))
-        found: Numbers = powers / powers.sum()
-        return found
+        return _shares(_SHARP * scores)
+
+
+class VectorSubjects(Struct, frozen=True):
+    """The same from the encoder's vector."""
+
+    table: Numbers
+    offset: Numbers
+
+    def shares(self, vector: Numbers) -> Numbers:
+        return _shares(_SHARP_BY_VECTOR * (vector @ self.table + self.offset))
+
+
+def _shares(scores: Numbers) -> Numbers:
+    powers = np.exp(scores - scores.max())
+    found: Numbers = powers / powers.sum()
+    return found
 
 
 class Shapes(Struct, frozen=True):
@@ -166,6 +180,19 @@ class Shapes(Struct, frozen=True):
         """Above 1: farther from all typical shapes than those learned from, but for a few."""
         apart = self.typical - scaled
         return float(np.sqrt((apart * apart).sum(1).min())) / self.far
+
+
+class Deep(Struct, frozen=True):
+    """What the encoder's vector adds to a fit, and how much words, shape and subject then count."""
+
+    mix: Numbers
+    by_vector: Numbers
+    by_subject: Numbers
+    offset: Numbers
+
+    def added(self, vector: Numbers, subjects: Numbers) -> Numbers:
+        found: Numbers = self.offset + vector @ self.by_vector
+        return found + subjects @ self.by_subject if len(self.by_subject) else found
 
 
 class Fit(Struct, frozen=True):
@@ -187,6 +214,7 @@ class Fit(Struct, frozen=True):
     alone: Numbers
     offset: Numbers
     mix: Numbers
+    deep: Deep | None = None
 
     def answers(self, text: Text, novelty: float) -> Numbers:
         """P(right) for each model; of a text unlike those learned from, linear in its shape."""
@@ -195,11 +223,12 @@ class Fit(Struct, frozen=True):
             return self.offset + scaled @ self.alone
         by_shape = waves(scaled, self.directions, self.phases) @ self.by_shape
         by_words = self.words.weigh(text.hashes, text.counts).times(self.table) * self.scale
-        words, shaped, subject = self.mix
+        deep = self.deep if len(text.vector) else None
+        words, shaped, subject = self.mix if deep is None else deep.mix
         found: Numbers = self.offset + words * by_words + shaped * by_shape
         if len(self.by_subject):
             found = found + subject * (text.subjects @ self.by_subject)
-        return found
+        return found if deep is None else found + deep.added(text.vector, text.deep_subjects)
 
 
 class Text(Struct, frozen=True):
@@ -209,6 +238,8 @@ class Text(Struct, frozen=True):
     counts: NDArray[np.intp]
     shape: Numbers
     subjects: Numbers
+    vector: Numbers
+    deep_subjects: Numbers
 
 
 def waves(scaled: Numbers, directions: Numbers, phases: Numbers) -> Numbers:
@@ -221,24 +252,30 @@ class Capability(Struct, frozen=True):
     """The head: results of several sets, of which the one most like the prompt answers; all where
     none is like it.
 
-    `models` are the names it knows; any other is answered as a capability class.
+    `models` are the names it knows; any other is answered as a capability class. A vector is of no
+    use where it says unsure without one.
     """
 
     fits: tuple[Fit, ...]
     subjects: Subjects | None
     classes: Mapping[str, CapabilityClass]
+    deep_subjects: VectorSubjects | None = None
 
-    def __call__(self, seen: Seen, model: str) -> Guess:
+    def __call__(self, seen: Seen, model: str, vector: Any | None = None) -> Guess:
         """P(acceptable answer) of a model by its name, or of a class by that of the class."""
-        return self.answers(seen, (model,))[0]
+        return self.answers(seen, (model,), vector)[0]
 
     @property
     def models(self) -> frozenset[str]:
         return frozenset(name for fit in self.fits for name in fit.models)
 
-    def answers(self, seen: Seen, models: Sequence[str]) -> list[Guess]:
+    @property
+    def reads_vectors(self) -> bool:
+        return any(fit.deep is not None for fit in self.fits)
+
+    def answers(self, seen: Seen, models: Sequence[str], vector: Any | None = None) -> list[Guess]:
         """As for one model; several cost little more."""
-        text = self.text(seen)
+        text = self.text(seen, vector)
         novelties = [fit.shapes.novelty(fit.shapes.scaled(text.shape)) for fit in self.fits]
         found: dict[int, Numbers] = {}
         said = []
@@ -257,11 +294,14 @@ class Capability(Struct, frozen=True):
             said.append(Guess(model, min(max(chance, _LEAST), 1 - _LEAST), unsure))
         return said
 
-    def text(self, seen: Seen) -> Text:
+    def text(self, seen: Seen, vector: Any | None = None) -> Text:
         hashes, counts = np.unique(np.concatenate([seen.words, seen.pairs]), return_counts=True)
         none = np.zeros(0, np.float32)
         shares = none if self.subjects is None else self.subjects.shares(hashes, counts)
-        return Text(hashes, counts, shape(seen), shares)
+        if vector is None:
+            return Text(hashes, counts, shape(seen), shares, none, none)
+        told = none if self.deep_subjects is None else self.deep_subjects.shares(vector)
+        return Text(hashes, counts, shape(seen), shares, vector, told)
 
     def _chance(self, fit: Fit, chances: Numbers, name: str) -> float:
         if name in fit.models:
@@ -302,7 +342,7 @@ def capability_head(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> C
     """The head from an artefact: settings `fits` (each with `models`) and `classes`."""
     fits = tuple(_fit(arrays, at, one["models"]) for at, one in enumerate(settings["fits"]))
     classes = {name: CapabilityClass(one) for name, one in settings["classes"].items()}
-    return Capability(fits, subjects_of(arrays), classes)
+    return Capability(fits, subjects_of(arrays), classes, vector_subjects_of(arrays))
 
 
 def subjects_of(arrays: Mapping[str, Any]) -> Subjects | None:
@@ -315,6 +355,13 @@ def subjects_of(arrays: Mapping[str, Any]) -> Subjects | None:
         arrays["subjects.scale"],
         arrays["subjects.offset"],
     )
+
+
+def vector_subjects_of(arrays: Mapping[str, Any]) -> VectorSubjects | None:
+    """What tells them from vectors, likewise."""
+    if "deep_subjects.table" not in arrays:
+        return None
+    return VectorSubjects(_floats(arrays["deep_subjects.table"]), arrays["deep_subjects.offset"])
 
 
 def _fit(arrays: Mapping[str, Any], at: int, models: Sequence[str]) -> Fit:
@@ -335,7 +382,13 @@ def _fit(arrays: Mapping[str, Any], at: int, models: Sequence[str]) -> Fit:
         alone=part("alone"),
         offset=part("offset"),
         mix=part("mix"),
+        deep=_deep(arrays, f"deep_{at}."),
     )
+
+
+def _deep(arrays: Mapping[str, Any], start: str) -> Deep | None:
+    names = [start + name for name in ("mix", "by_vector", "by_subject", "offset")]
+    return Deep(*(_floats(arrays[name]) for name in names)) if names[0] in arrays else None
 
 
 def _floats(values: Any) -> Numbers:

@@ -149,8 +149,8 @@ def capability(file: Path, train: Path | None, config: Path | None, as_json: boo
     fields = ("prompt", "strong_correct", "weak_correct")
     labelled = rows(file, fields)
     known = None if train is None else rows(train, fields)
-    with _active(config, deep=False) as found:
-        figures = study(labelled, known, found.heads.capable)
+    with _active(config, deep=True) as found:
+        figures = study(labelled, known, found.heads.capable, found.heads.encode)
     _show({"rows": len(labelled), **figures}, found, as_json)
 
 

@@ -1,4 +1,4 @@
-"""Trains the capability head of the package: `python -m situs.learning.capability_sources`.
+"""Trains the capability head of the package: `python -m bench.capability DATA --train FOLDER`.
 
 From a folder with `routellm/mmlu.jsonl.gz` and `routellm/gsm8k.jsonl.gz` (per question, which of
 two models was right; rows marked contaminated are left out) and
@@ -7,14 +7,16 @@ two models was right; rows marked contaminated are left out) and
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from situs.learning.artefacts import Card, Source, save
+import numpy as np
+
+from situs.core.heads import Encode
+from situs.learning.artefacts import Artefact, Card, Source, save
 from situs.learning.capability import Learned, fit, join, learn_subjects
 
 STRONG, WEAK = "gpt-4-1106-preview", "mistralai/Mixtral-8x7B-Instruct-v0.1"
@@ -72,17 +74,31 @@ def of_many(rows: Sequence[Mapping[str, Any]]) -> Rows:
     ]
 
 
-def learn(data: Path) -> tuple[Learned, tuple[Source, ...]]:
+def remembering(encode: Encode) -> Encode:
+    """Asks for the vector of a text once."""
+    known: dict[str, Any] = {}
+
+    def found(texts: Sequence[str]) -> Any:
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            known.update(zip(new, encode(new), strict=True))
+        return np.array([known[text] for text in texts])
+
+    return found
+
+
+def learn(data: Path, encode: Encode) -> tuple[Learned, tuple[Source, ...]]:
     """The head of the package, and where it is from."""
     mmlu = pairs(data / "routellm" / "mmlu.jsonl.gz")
     gsm8k = pairs(data / "routellm" / "gsm8k.jsonl.gz")
     pro = many(data / "mmlu_pro_routing" / "train.jsonl.gz")
-    subjects = learn_subjects([row["prompt"] for row in mmlu], [row["domain"] for row in mmlu])
+    prompts, domains = [row["prompt"] for row in mmlu], [row["domain"] for row in mmlu]
+    subjects = learn_subjects(prompts, domains, encode)
     learned = join(
         [
-            fit(of_pair(mmlu), subjects, CLASSES),
-            fit(of_pair(gsm8k), None, CLASSES),
-            fit(of_many(pro), None, CLASSES),
+            fit(of_pair(mmlu), subjects, CLASSES, encode),
+            fit(of_pair(gsm8k), None, CLASSES, encode),
+            fit(of_many(pro), None, CLASSES, encode),
         ]
     )
     return learned, (
@@ -92,27 +108,26 @@ def learn(data: Path) -> tuple[Learned, tuple[Source, ...]]:
     )
 
 
-def main() -> None:
-    ask = argparse.ArgumentParser(description="Trains the capability head of the package.")
-    ask.add_argument("data", type=Path, help="folder with routellm and mmlu_pro_routing")
-    ask.add_argument("folder", type=Path, help="where the artefact is written")
-    ask.add_argument("--version", default="1")
-    ask.add_argument("--metrics", type=Path, help="figures for the card, from bench/capability.py")
-    given = ask.parse_args()
-    (arrays, settings), sources = learn(given.data)
-    metrics = {} if given.metrics is None else json.loads(given.metrics.read_bytes())
+def train(
+    data: Path, folder: Path, deep: Artefact, encode: Encode, about: Mapping[str, Any]
+) -> Artefact:
+    """Writes the head of the package to a new folder.
+
+    `deep` is the encoder's artefact, `encode` what it does; `about` has `version` and `metrics`.
+    """
+    (arrays, settings), sources = learn(data, remembering(encode))
     card = Card(
         format=1,
         head="capability",
-        version=given.version,
+        version=about["version"],
         about="P(acceptable answer) of a model or a capability class, from exam questions.",
         sources=sources,
-        settings=settings,
-        metrics=metrics,
+        settings={**settings, "encoder": deep.digest},
+        metrics=about["metrics"],
         files={},
-        command="python -m situs.learning.capability_sources DATA FOLDER --metrics FIGURES",
+        command="python -m bench.capability DATA --train FOLDER --metrics FIGURES",
     )
-    print(save(given.folder, card, arrays).digest)
+    return save(folder, card, arrays)
 
 
 def _asked(row: Mapping[str, Any]) -> str:
@@ -123,7 +138,3 @@ def _asked(row: Mapping[str, Any]) -> str:
 def _lines(file: Path) -> Rows:
     with gzip.open(file, "rt", encoding="utf-8") as text:
         return [json.loads(line) for line in text]
-
-
-if __name__ == "__main__":
-    main()

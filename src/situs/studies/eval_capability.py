@@ -44,23 +44,23 @@ def evaluate(
 
     With `train_rows` a head is fitted to their results alone. Of the references, which are APGR
     too, `random` is its expectation and `knn` the mean gain of the nearest prompts learned from.
-    What needs a gap is None where the strong model is no better. `encode` is not used: vectors
-    gained nothing. Raises OperatorError without a head and without `train_rows`.
+    What needs a gap is None where the strong model is no better. `encode` is asked where a head
+    that reads vectors is not unsure without. Raises OperatorError without a head and without
+    `train_rows`.
     """
-    del encode
     prompts = [str(row["prompt"]) for row in rows]
     strong, weak = _column(rows, "strong_correct"), _column(rows, "weak_correct")
     gains = strong - weak
     if train_rows is None:
         pair = (STRONG, WEAK) if _knows(head, STRONG, WEAK) else _CLASSES
     else:
-        head, pair = _fitted(train_rows), ("strong", "weak")
+        head, pair = _fitted(train_rows, encode), ("strong", "weak")
     if head is None:
         raise OperatorError(
             "There is no capability head to evaluate.",
             do="Give rows to learn from with --train, or install the package again.",
         )
-    needs, unsure = _needs(head, pair, prompts)
+    needs, unsure = _needs(head, pair, prompts, encode)
     ties = np.array([_tie(prompt) for prompt in prompts], np.uint64)
     ranked = gains[np.lexsort((ties, -needs))]
     near = None if train_rows is None else _neighbours(prompts, train_rows)
@@ -124,7 +124,7 @@ def _knows(head: Callable[[Seen, str], Guess] | None, *models: str) -> bool:
     return isinstance(head, Capability) and head.models.issuperset(models)
 
 
-def _fitted(rows: Sequence[Mapping[str, Any]]) -> Capability:
+def _fitted(rows: Sequence[Mapping[str, Any]], encode: Encode | None) -> Capability:
     """A head of these rows; its subjects are those of the package, told without any results."""
     least = min(min(row["strong_correct"], row["weak_correct"]) for row in rows)
     most = max(max(row["strong_correct"], row["weak_correct"]) for row in rows)
@@ -136,11 +136,15 @@ def _fitted(rows: Sequence[Mapping[str, Any]]) -> Capability:
         for name in ("strong", "weak")
     ]
     folder = shipped("capability")
-    return capability_head(*fit(results, load(folder).arrays if folder.is_dir() else None))
+    subjects = load(folder).arrays if folder.is_dir() else None
+    return capability_head(*fit(results, subjects, None, encode))
 
 
 def _needs(
-    head: Callable[[Seen, str], Guess], pair: tuple[str, str], prompts: Sequence[str]
+    head: Callable[[Seen, str], Guess],
+    pair: tuple[str, str],
+    prompts: Sequence[str],
+    encode: Encode | None,
 ) -> tuple[Values, Values]:
     """For each prompt P(strong right) - P(weak right), and 1 where either is unsure."""
     needs, unsure = np.zeros(len(prompts)), np.zeros(len(prompts))
@@ -148,6 +152,8 @@ def _needs(
         seen = see(prompt)
         if isinstance(head, Capability):
             strong, weak = head.answers(seen, pair)
+            if encode is not None and head.reads_vectors and not (strong.unsure or weak.unsure):
+                strong, weak = head.answers(seen, pair, encode([prompt])[0])
         else:
             strong, weak = (head(seen, name) for name in pair)
         needs[at] = strong.probability - weak.probability

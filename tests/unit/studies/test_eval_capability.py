@@ -99,3 +99,38 @@ def test_figures_that_need_a_gap_are_none_where_there_is_none():
 def test_without_a_head_and_without_rows_it_says_so():
     with pytest.raises(OperatorError, match="no capability head"):
         evaluate(rows())
+
+
+def hidden(count):
+    """Only a vector tells which prompts the weak model fails at."""
+    return [
+        {
+            "prompt": f"name item {at} of the list",
+            "strong_correct": True,
+            "weak_correct": at % 4 != 0,
+        }
+        for at in range(1000, 1000 + count)
+    ]
+
+
+def encode(texts):
+    return np.eye(4, dtype=np.float32)[[int(text.split()[2]) % 4 for text in texts]]
+
+
+def test_vectors_are_learned_from_and_read_where_there_is_an_encoder():
+    rows_ = hidden(400)
+    plain = evaluate(rows_[300:], rows_[:300])
+    assert evaluate(rows_[300:], rows_[:300], None, encode)["apgr"] > max(0.8, plain["apgr"])
+
+
+def test_the_encoder_is_not_asked_where_the_head_is_unsure_without():
+    learned = hidden(300)
+    strange = [{**row, "prompt": "{}\n" * 300 + row["prompt"]} for row in hidden(20)]
+    asked = []
+
+    def counted(texts):
+        asked.extend(texts)
+        return encode(texts)
+
+    assert evaluate(strange, learned, None, counted)["unsure_share"] == 1
+    assert set(asked) == {row["prompt"] for row in learned}
