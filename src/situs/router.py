@@ -36,7 +36,7 @@ class Router:
     """
 
     def __init__(self, encoder: Encode | Literal["auto"] | None = "auto") -> None:
-        artefact = chosen({}, None)["routes"]
+        artefact = chosen({}, None, {"routes"})["routes"]
         self._ground = ground(artefact.arrays, artefact.card.settings)
         self._encode = shipped_encoder() if encoder == "auto" else encoder
         self._samples: dict[str, tuple[str, ...]] = {}

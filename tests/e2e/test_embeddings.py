@@ -87,7 +87,7 @@ def test_the_official_client_gets_numbers_in_the_order_of_its_texts(gateway):
 
 def test_a_text_that_is_too_long_is_an_error_and_never_cut_off(gateway):
     # The estimate of so many letters is below the exact count, which is what decides.
-    refused = embed(gateway, ["short", f"{CANARY} " + "q " * 255])
+    refused = embed(gateway, ["short", f"{CANARY} " + "ffl " * 130])
     assert refused.status == 400
     assert refused.code == "invalid_request"
     assert refused.json["error"]["param"] == "input[1]"

@@ -14,12 +14,16 @@ CARD = "4111 1111 1111 1111"
 IBAN = "GB82 WEST 1234 5698 7654 32"
 
 
+PATIENT = {"analysis": {"deep_budget_ms": 10_000}}
+"""So that what is explained is what is served, however busy the machine."""
+
+
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     directory = tmp_path_factory.mktemp("main_job")
     with (
         stage.fakes(directory, "office", "national", "us") as fakes,
-        stage.running(directory, stage.fleet(fakes)) as gateway,
+        stage.running(directory, stage.fleet(fakes, **PATIENT)) as gateway,
     ):
         yield gateway, fakes
 

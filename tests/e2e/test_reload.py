@@ -34,6 +34,13 @@ def fakes(tmp_path_factory):
         yield both
 
 
+def fleet(fakes, **changes):
+    """With time for upstreams to answer: what is lost here must be lost by a reload."""
+    patient = dict.fromkeys(("first_byte", "answer", "stall", "connect"), 15.0)
+    defaults = {f"{name}_timeout_s": seconds for name, seconds in patient.items()}
+    return stage.fleet(fakes, **changes, defaults=defaults)
+
+
 def only(directory, fakes, name):
     """Configuration and policy under which all goes to one locus; the price tells which."""
     folder = directory / f"policy-{name}"
@@ -41,7 +48,7 @@ def only(directory, fakes, name):
     (folder / "main.rego").write_text(ONLY.format(kind=KINDS[name]))
     price = {"currency": "USD", "prompt": 7.0 if name == "us" else 0.5, "completion": 1.0}
     deployments = {"us-llm": {"price": price}}
-    config = stage.fleet(fakes, policy={"paths": [folder.name]}, deployments=deployments)
+    config = fleet(fakes, policy={"paths": [folder.name]}, deployments=deployments)
     return stage.write_config(directory, config)
 
 
@@ -56,7 +63,7 @@ def chose(gateway):
 
 
 def test_another_policy_and_price_hold_after_a_reload_in_every_worker(tmp_path, fakes):
-    with two_workers(tmp_path, stage.fleet(fakes)) as gateway:
+    with two_workers(tmp_path, fleet(fakes)) as gateway:
         only(tmp_path, fakes, "us")
         done = reload(gateway)
         assert done.returncode == 0, done.stderr
@@ -72,7 +79,7 @@ def test_another_policy_and_price_hold_after_a_reload_in_every_worker(tmp_path, 
 
 
 def test_what_is_wrong_is_told_with_its_place_and_nothing_changes(tmp_path, fakes):
-    with two_workers(tmp_path, stage.fleet(fakes)) as gateway:
+    with two_workers(tmp_path, fleet(fakes)) as gateway:
         before = gateway.chat().headers["x-situs-policy"]
         path = only(tmp_path, fakes, "us")
         (tmp_path / "policy-us" / "main.rego").write_text("package situs\nallow contains x if {")
@@ -84,7 +91,7 @@ def test_what_is_wrong_is_told_with_its_place_and_nothing_changes(tmp_path, fake
         assert done.returncode == 2
         assert b"situs.yaml:2" in done.stderr
         assert b"loci" in done.stderr
-        stage.write_config(tmp_path, stage.fleet(fakes, server={"max_body_mb": 3}))
+        stage.write_config(tmp_path, fleet(fakes, server={"max_body_mb": 3}))
         done = reload(gateway)
         assert done.returncode == 2
         assert b"restart" in done.stderr
@@ -93,22 +100,22 @@ def test_what_is_wrong_is_told_with_its_place_and_nothing_changes(tmp_path, fake
 
 
 def test_a_deployment_that_comes_serves_and_one_that_goes_does_not(tmp_path, fakes):
-    with two_workers(tmp_path, stage.fleet({"office": fakes["office"]})) as gateway:
+    with two_workers(tmp_path, fleet({"office": fakes["office"]})) as gateway:
         assert gateway.chat(model="us-llm").status == 404
-        stage.write_config(tmp_path, stage.fleet(fakes))
+        stage.write_config(tmp_path, fleet(fakes))
         assert reload(gateway).returncode == 0
         assert {gateway.chat(model="us-llm").status for _ in range(8)} == {200}
-        stage.write_config(tmp_path, stage.fleet({"us": fakes["us"]}))
+        stage.write_config(tmp_path, fleet({"us": fakes["us"]}))
         assert reload(gateway).returncode == 0
         assert {gateway.chat(model="office-llm").status for _ in range(8)} == {404}
 
 
 def test_a_stream_ends_on_what_it_began_with(tmp_path, fakes):
-    with two_workers(tmp_path, stage.fleet({"office": fakes["office"]})) as gateway:
+    with two_workers(tmp_path, fleet({"office": fakes["office"]})) as gateway:
         fakes["office"].set(mode="slow", delay_s=0.2, once=True)
         with Load(gateway, callers=1) as load:
             time.sleep(0.3)
-            stage.write_config(tmp_path, stage.fleet({"us": fakes["us"]}))
+            stage.write_config(tmp_path, fleet({"us": fakes["us"]}))
             assert reload(gateway).returncode == 0
             until(lambda: len(load.answers) > 5)
         assert set(load.statuses()) == {200}
@@ -142,7 +149,7 @@ def test_no_request_is_lost_or_judged_by_half_of_a_reload(tmp_path, fakes):
 
 
 def test_watching_reloads_by_itself(tmp_path, fakes):
-    path = stage.write_config(tmp_path, stage.fleet(fakes))
+    path = stage.write_config(tmp_path, fleet(fakes))
     arguments = ["serve", "--config", str(path), "--watch"]
     with stage.started(arguments, tmp_path / "data", tmp_path / "situs.log") as gateway:
         assert chose(gateway) == "office-llm"

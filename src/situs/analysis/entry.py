@@ -152,18 +152,23 @@ def find_names(request: Request, found: Look, labels: Labels, heads: Heads) -> L
 
 
 def _of_task(request: Request, found: Look, guess: Guess, heads: Heads) -> Look:
-    """What follows from a task: how demanding the request is, and how long its answer will be."""
+    """What follows from a task: how demanding the request is, and how long its answer will be.
+
+    Where the head is unsure, rules say the task.
+    """
     analysis, seen = found.analysis, found.seen
-    needs, sure = task.needs(guess.name, analysis.prompt_tokens), None
-    expected = tokens.completion_tokens(guess.name, request.max_completion_tokens)
+    name = task.classify(request) if guess.unsure else guess.name
+    tiers = {**analysis.tiers, "task": "rule"} if guess.unsure else analysis.tiers
+    needs, sure = task.needs(name, analysis.prompt_tokens), None
+    expected = tokens.completion_tokens(name, request.max_completion_tokens)
     bounds = None
     if seen is not None and heads.complexity is not None:
-        effort = heads.complexity(seen, guess.name)
+        effort = heads.complexity(seen, name)
         if not effort.unsure:
             least, sure = CapabilityClass(effort.name), round(effort.probability, 4)
             needs = task.stepped(least, analysis.prompt_tokens)
     if seen is not None and heads.length is not None:
-        span = heads.length(seen, guess.name)
+        span = heads.length(seen, name)
         most = request.max_completion_tokens
         low, expected, high = (
             round(one) if most is None else min(most, round(one))
@@ -172,8 +177,9 @@ def _of_task(request: Request, found: Look, guess: Guess, heads: Heads) -> Look:
         bounds = (low, high)
     analysis = replace(
         analysis,
-        task=guess.name,
-        task_probability=round(guess.probability, 4),
+        task=name,
+        tiers=tiers,
+        task_probability=None if guess.unsure else round(guess.probability, 4),
         needs=needs,
         needs_probability=sure,
         completion_tokens=expected,

@@ -62,8 +62,11 @@ def language(text: str) -> str:
                 return name
     votes: dict[str, int] = {}
     for word in start.casefold().split():
-        for name in _OF.get(word.strip(_AROUND), ()):
-            votes[name] = votes.get(name, 0) + 1
+        if not word.isalpha():
+            word = word.strip(_AROUND)
+        if word in _OF:
+            for name in _OF[word]:
+                votes[name] = votes.get(name, 0) + 1
     ranked = sorted(votes.values(), reverse=True)
     if not ranked or (len(ranked) > 1 and ranked[0] == ranked[1]):
         return UNKNOWN

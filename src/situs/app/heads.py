@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,17 @@ DEEP_PACKAGES = ("onnxruntime", "tokenizers")
 """What the deep tier needs besides its artefact: the extra `local` installs them."""
 
 
-def load_heads(settings: Analysis, data: Path) -> Heads:
-    """The heads that the configuration names, else those of the package.
+REQUEST = frozenset({"task", "complexity", "length", "names", "tokens", "encoder"})
+"""The heads that every gateway asks; that of routes only where routes have samples."""
+
+
+def load_heads(settings: Analysis, data: Path, heads: Collection[str] | None = None) -> Heads:
+    """The heads that the configuration names, else those of the package: all, or only `heads`.
 
     Takes some tens of milliseconds; the deep tier's model is loaded when it is first asked.
     Raises OperatorError for an artefact that is not there, or not what its card says.
     """
-    found = chosen(settings.artefacts, data)
+    found = chosen(settings.artefacts, data, heads)
     deep = found.pop("encoder")
     fitting = {head: _fitting(artefact, deep) for head, artefact in found.items()}
     made = {head: make(fitting[head]) for head, make in _MAKERS.items() if head in fitting}

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from situs.analysis import DEFAULT_FLOORS
 from situs.analysis.routes import compile_routes
-from situs.app.heads import load_heads
+from situs.app.heads import REQUEST, load_heads
 from situs.app.setting import Setting
 from situs.config import build
 from situs.config.analysis import Analysis
@@ -86,7 +86,10 @@ def insight_of(plan: Plan, known: Insight | None = None) -> Insight:
     config = plan.config
     analysis, routes, lists = config.analysis, build.routes_of(config), config.labels
     same = known is not None and known.analysis == analysis
-    heads = known.heads if known and same else load_heads(analysis, Path(plan.data))
+    sampled = any(route.samples for route in routes.values())
+    same = same and (known is None or bool(known.heads.routes.gist) or not sampled)
+    needed = REQUEST | {"routes"} if sampled else REQUEST
+    heads = known.heads if known and same else load_heads(analysis, Path(plan.data), needed)
     fitted = known.fitted if known and same and known.routes == routes else None
     if known is not None and known.lists == lists:
         tables = known.labels.tables

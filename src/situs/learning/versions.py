@@ -8,7 +8,7 @@ going back is naming the version before.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib import resources
 from itertools import count
 from pathlib import Path
@@ -44,14 +44,16 @@ def shipped_heads() -> frozenset[str]:
     return frozenset(one.head for one in _shipped())
 
 
-def chosen(wanted: Mapping[str, str], data: Path | None) -> dict[str, Artefact]:
-    """What answers for each head: the version wanted, else that of the package.
+def chosen(
+    wanted: Mapping[str, str], data: Path | None, heads: Collection[str] | None = None
+) -> dict[str, Artefact]:
+    """What answers for each head (or those of `heads`): the version wanted, else the package's.
 
     Without `data` only the package is looked at. Raises OperatorError for a version that is not
     there, or is not what its card or the digest in `wanted` says.
     """
-    heads = shipped_heads() | set(wanted)
-    return {head: open_version(head, wanted.get(head), data) for head in sorted(heads)}
+    asked = shipped_heads() | set(wanted) if heads is None else heads
+    return {head: open_version(head, wanted.get(head), data) for head in sorted(asked)}
 
 
 def open_version(head: str, reference: str | None, data: Path | None) -> Artefact:

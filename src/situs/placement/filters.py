@@ -98,10 +98,11 @@ def context_window(option: Option, context: Context) -> str | None:
     """
     analysis = context.analysis
     answer = context.request.max_completion_tokens or analysis.completion_tokens
-    longest = analysis.longest_tokens
-    prompt = analysis.prompt_tokens if longest is None else longest
-    needed = prompt + answer
-    return "context_too_small" if needed > option.deployment.model.context_tokens else None
+    model = option.deployment.model
+    prompt = analysis.tokens_by.get(model.family, analysis.prompt_tokens)
+    if analysis.longest_tokens is not None:
+        prompt = prompt * analysis.longest_tokens // max(1, analysis.prompt_tokens)
+    return "context_too_small" if prompt + answer > model.context_tokens else None
 
 
 def modality(option: Option, context: Context) -> str | None:
