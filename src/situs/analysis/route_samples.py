@@ -1,15 +1,17 @@
 """Which route is a text of, going by samples, or of none? Two tiers, each with its own limits.
 
-A tier has a softmax regression over what texts mean and how they are spelt. It picks the route; how
-sure that is, is the mean of three signals: the regression's score, the nearness to the route's
-middle and to its nearest samples. A logistic curve makes a probability of it, and each route has
-its limit. Both are fitted on samples left out: a part of each route's own must be found, and whole
-routes left out and ordinary texts (`Ground`) must be rejected. No out-of-scope samples are needed.
+A tier has a softmax regression over what texts mean and how they are spelt. With the nearness to a
+route's middle and to its nearest samples it picks the route; how sure that is, is the mean of these
+three signals. A route's name counts as one more sample, if its samples are like it. A logistic
+curve makes a probability of the signals, and each route has its limit. Both are fitted on samples
+left out: a part of each route's own must be found, and whole routes left out and ordinary texts
+(`Ground`) must be rejected. No out-of-scope samples are needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,12 +34,18 @@ _KEPT = 64
 _DEEP_SPELT, _DEEP_GIST = 0.7, 0.5
 """What spelling and gist weigh against the encoder's vector."""
 
+_PICKED, _NEAR = 3, 2.0
+"""Routes that the regression likes best and nearness decides between, and what that weighs."""
+
+_LIKE = 3
+"""A name is a sample if its route is among so many nearest to it (half of them, of fewer)."""
+
 _FAST_DECAY, _DEEP_DECAY, _USUAL = 1e-4, 3e-4, 1500
 """Weight decay of the regressions; with more than `_USUAL` samples it is less."""
 
-_NONE, _LEAST_NONE, _MANY_NONE = 0.2, 0.1, 20
-"""The share of requests taken to be of no route when limits are fitted: from `_MANY_NONE` samples a
-route on the least, as what is near them is then of the route."""
+_NONE, _FAST_NONE, _DEEP_NONE, _MANY = 0.2, 0.15, 0.125, 60
+"""The share of requests taken to be of no route when limits are fitted: the first if there are few
+routes, those of the tiers from `_MANY` on, as then more of what comes is of one."""
 
 _TRUST, _OWN = 12, 0.5
 """A route's own limit counts like so many samples, and moves by so much of what its samples say."""
@@ -134,7 +142,15 @@ def thinned(samples: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
 def needed(samples: Mapping[str, Sequence[str]], ground: Ground = NO_GROUND) -> list[str]:
     """The texts whose vectors an index with a deep tier is made of."""
     own = (text for texts in thinned(samples).values() for text in texts)
-    return list(dict.fromkeys((*own, *ground.ordinary)))
+    return list(dict.fromkeys((*own, *map(named, samples), *ground.ordinary)))
+
+
+def named(route: str) -> str:
+    """A route's name as a text: `card_lost`, `card-lost` and `cardLost` are "card lost"."""
+    return _BETWEEN.sub(" ", route).strip().lower()
+
+
+_BETWEEN = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 
 
 def index(
@@ -149,24 +165,30 @@ def index(
     kept = thinned(samples)
     texts = [text for of_route in kept.values() for text in of_route]
     routes = np.repeat(np.arange(len(kept)), [len(of_route) for of_route in kept.values()])
-    seen = [see(text) for text in texts]
-    ordinary = [see(text) for text in ground.ordinary]
-    weights = weigh(seen, routes.tolist(), len(kept))
-    fast = _tier(
-        np.stack([_fast(text, weights, ground) for text in seen]),
-        routes,
-        [_fast(text, weights, ground) for text in ordinary],
-        _Kind(0 if ground.gist is None else len(ground.gist(seen[0])), _FAST_DECAY),
+    names = [named(name) for name in kept]
+    seen = {text: see(text) for text in (*texts, *names, *ground.ordinary)}
+    weights = weigh([seen[text] for text in texts], routes.tolist(), len(kept))
+
+    def fitted(features: Callable[[str], Vector], meant: int, decay: float, share: float) -> Tier:
+        share = _NONE - (_NONE - share) * min(1.0, len(kept) / _MANY)
+        rows = [_rows(part, features) for part in (texts, names, ground.ordinary)]
+        return _tier(_Given(rows[0], rows[1], rows[2], meant, decay, share), routes)
+
+    meant = 0 if ground.gist is None else len(ground.gist(seen[texts[0]]))
+    fast = fitted(lambda text: _fast(seen[text], weights, ground), meant, _FAST_DECAY, _FAST_NONE)
+    if vectors is None:
+        return Index(tuple(kept), weights, ground, fast, None)
+    deep = fitted(
+        lambda text: _deep(seen[text], vectors[text], weights, ground),
+        len(vectors[texts[0]]),
+        _DEEP_DECAY,
+        _DEEP_NONE,
     )
-    deep = None
-    if vectors is not None:
-        rows = [_deep(s, vectors[t], weights, ground) for s, t in zip(seen, texts, strict=True)]
-        of_none = [
-            _deep(s, vectors[t], weights, ground)
-            for s, t in zip(ordinary, ground.ordinary, strict=True)
-        ]
-        deep = _tier(np.stack(rows), routes, of_none, _Kind(len(vectors[texts[0]]), _DEEP_DECAY))
     return Index(tuple(kept), weights, ground, fast, deep)
+
+
+def _rows(texts: Sequence[str], features: Callable[[str], Vector]) -> Vector:
+    return np.stack([features(text) for text in texts]) if texts else np.zeros((0, 0), np.float32)
 
 
 def _fast(text: Seen, weights: Vector, ground: Ground) -> Vector:
@@ -181,37 +203,52 @@ def _deep(text: Seen, vector: Any, weights: Vector, ground: Ground) -> Vector:
     )
 
 
-def _sides(features: Vector, routes: Any, count: int, kind: _Kind) -> Sides:
-    decay = kind.decay * min(1.0, _USUAL / len(features))
+def _sides(features: Vector, routes: Any, count: int, given: _Given) -> Sides:
+    decay = given.decay * min(1.0, _USUAL / len(features))
     weights, biases = softmax_weights(features, routes, count, decay)
-    meaning = unit(features[:, : kind.meant] if kind.meant else features)
+    meaning = unit(features[:, : given.meant] if given.meant else features)
     of_route = [meaning[routes == route] for route in range(count)]
     middles = unit(np.stack([mine.sum(0) for mine in of_route]))
     kept = tuple(mine[:: -(-len(mine) // _KEPT)] for mine in of_route)
-    return Sides(weights, biases, middles, kept, kind.meant)
+    return Sides(weights, biases, middles, kept, given.meant)
 
 
 def _signals(sides: Sides, features: Vector) -> tuple[Any, Any]:
     """The best route of each row, and three signals of how good it is."""
     scores = features @ sides.weights + sides.biases
-    picked = scores.argmax(1)
     meaning = unit(features[:, : sides.meant] if sides.meant else features)
     if scores.shape[1] == 1:
         scores = meaning @ sides.middles.T
+    picked = np.empty(len(features), np.intp)
     found = np.empty((len(features), 3), np.float32)
-    found[:, 0] = scores.max(1)
-    found[:, 1] = (meaning * sides.middles[picked]).sum(1)
-    for row, route in enumerate(picked):
-        near = np.sort(sides.samples[route] @ meaning[row])[-3:]
-        found[row, 2] = (near[-1] + near.mean()) / 2
+    for row, best in enumerate(np.argsort(-scores, 1)[:, :_PICKED]):
+        said = np.empty((len(best), 3), np.float32)
+        said[:, 0] = scores[row, best]
+        said[:, 1] = sides.middles[best] @ meaning[row]
+        for place, route in enumerate(best):
+            near = np.sort(sides.samples[route] @ meaning[row])[-3:]
+            said[place, 2] = (near[-1] + near.sum() / len(near)) / 2
+        place = int((said @ _WEIGHED).argmax())
+        picked[row], found[row] = best[place], said[place]
     return picked, found
 
 
-class _Kind(Struct, frozen=True):
-    """Of rows of features: how many of them say what a text means, and the weight decay."""
+_WEIGHED = np.array([1.0, _NEAR, _NEAR], np.float32)
 
+
+class _Given(Struct, frozen=True):
+    """What a tier is fitted on: rows of samples in order of routes, of names, of ordinary texts.
+
+    `meant` columns say what a text means; `decay` is the regression's, `share` that of texts of no
+    route.
+    """
+
+    samples: Vector
+    names: Vector
+    none: Vector
     meant: int
     decay: float
+    share: float
 
 
 class _Tried(Struct, frozen=True):
@@ -222,11 +259,11 @@ class _Tried(Struct, frozen=True):
     signals: Any
 
 
-def _tier(features: Vector, routes: Any, ordinary: Sequence[Vector], kind: _Kind) -> Tier:
+def _tier(given: _Given, routes: Any) -> Tier:
     count = int(routes[-1]) + 1
-    others = np.stack(ordinary) if ordinary else features[:0]
-    tried = _try(features, routes, others, kind)
-    sides = _sides(features, routes, count, kind)
+    like = _like(given, routes, count)
+    tried = _try(given, routes, like)
+    sides = _sides(*_with(given, np.arange(len(routes)), like, routes), count, given)
     right = (tried.picked == tried.routes) & (tried.routes >= 0)
     wrong = tried.routes < 0
     if not right.any() or not wrong.any():
@@ -234,13 +271,11 @@ def _tier(features: Vector, routes: Any, ordinary: Sequence[Vector], kind: _Kind
     center, spread = tried.signals.mean(0), tried.signals.std(0) + np.float32(1e-3)
     scores = ((tried.signals - center) / spread).mean(1)
     use = right | wrong
-    none = _NONE if len(features) < _MANY_NONE * count else _LEAST_NONE
-    inside = right / right.sum() * (1 - none)
-    share = inside + wrong / wrong.sum() * none
+    share = right / right.sum() * (1 - given.share) + wrong / wrong.sum() * given.share
     slope, offset = sigmoid_fit(scores[use], right[use].astype(float), share[use])
     logits = scores * slope + offset
     limits = _limits(logits, tried.routes, right, count)
-    low, high = _bounds(logits - limits[tried.picked], right, wrong, none)
+    low, high = _bounds(logits - limits[tried.picked], right, wrong, given.share)
     return Tier(sides, center, spread, slope, offset, limits, low, high)
 
 
@@ -251,8 +286,26 @@ def _untried(sides: Sides) -> Tier:
     return Tier(sides, half, half, 4.0, 0.0, limits, -np.inf, np.inf)
 
 
-def _try(features: Vector, routes: Any, none: Vector, kind: _Kind) -> _Tried:
+def _like(given: _Given, routes: Any, count: int) -> Any:
+    """The routes whose names say what their samples say."""
+    meant = given.meant or None
+    samples, names = unit(given.samples[:, :meant]), unit(given.names[:, :meant])
+    middles = unit(np.stack([samples[routes == route].sum(0) for route in range(count)]))
+    near = names @ middles.T
+    own = np.diagonal(near)
+    place = (near >= own[:, None]).sum(1)
+    return np.flatnonzero((place <= min(_LIKE, (count + 1) // 2)) & (own > 0))
+
+
+def _with(given: _Given, rows: Any, names: Any, routes: Any) -> tuple[Vector, Any]:
+    """Rows of samples and of routes' names, and the route of each."""
+    features = np.vstack([given.samples[rows], given.names[names]])
+    return features, np.concatenate([routes[rows], names])
+
+
+def _try(given: _Given, routes: Any, like: Any) -> _Tried:
     """Leaves out in turn a part of each route's samples, and whole routes, which then are none."""
+    features, none = given.samples, given.none.reshape(len(given.none), given.samples.shape[1])
     count = int(routes[-1]) + 1
     starts = np.searchsorted(routes, np.arange(count))
     places = np.arange(len(routes)) - starts[routes]
@@ -262,14 +315,15 @@ def _try(features: Vector, routes: Any, none: Vector, kind: _Kind) -> _Tried:
     for fold in range(turns):
         away = (routes % parts == fold) & (count > FOLDS)
         held = (places % parts == fold) & ~away & ~single
-        rest = ~away & ~held
+        rest = np.flatnonzero(~away & ~held)
         known = np.unique(routes[rest])
         if not len(known):
             continue
-        sides = _sides(features[rest], np.searchsorted(known, routes[rest]), len(known), kind)
-        given = np.vstack([features[held], features[away], none[fold::turns]])
-        picked, found = _signals(sides, given)
-        of.append(np.full(len(given), -1))
+        left, of_left = _with(given, rest, like[np.isin(like, known)], routes)
+        sides = _sides(left, np.searchsorted(known, of_left), len(known), given)
+        said = np.vstack([features[held], features[away], none[fold::turns]])
+        picked, found = _signals(sides, said)
+        of.append(np.full(len(said), -1))
         of[-1][: int(held.sum())] = routes[held]
         picks.append(known[picked])
         signals.append(found)
@@ -287,11 +341,11 @@ def _limits(logits: Any, routes: Any, right: Any, count: int) -> Vector:
     return found
 
 
-def _bounds(logits: Any, right: Any, of_none: Any, none: float) -> tuple[float, float]:
+def _bounds(logits: Any, right: Any, of_none: Any, share: float) -> tuple[float, float]:
     """Where the tier is sure: what is above is right `_SURE` of the time, what is below is none."""
     inside = ~of_none
-    weights = inside / max(1, inside.sum()) * (1 - none)
-    weights = weights + of_none / max(1, of_none.sum()) * none
+    weights = inside / max(1, inside.sum()) * (1 - share)
+    weights = weights + of_none / max(1, of_none.sum()) * share
     order = np.argsort(-logits)
     shares = np.cumsum((weights * right)[order]) / np.cumsum(weights[order])
     sure = np.flatnonzero(shares >= _SURE)

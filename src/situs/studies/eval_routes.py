@@ -46,7 +46,8 @@ def evaluate(
             "The deep tier needs an encoder, and there is none.",
             do="Install the extra local, or use --tier fast.",
         )
-    ground = Ground(heads.routes.gist, (*heads.routes.ordinary, *of_none))
+    ordinary = (*heads.routes.ordinary, *of_none)
+    ground = Ground(heads.routes.gist, ordinary, heads.routes.vectors)
     encode = None if tier == "fast" else heads.encode
     began = clock()
     found = _index(samples, ground, encode)
@@ -77,7 +78,11 @@ def _label(row: Mapping[str, Any]) -> str | None:
 def _index(samples: Mapping[str, Sequence[str]], ground: Ground, encode: Encode | None) -> Index:
     if encode is None:
         return index(samples, ground)
-    vectors = {text: _vector(text, encode) for text in needed(samples, ground)}
+    known = ground.vectors
+    vectors = {
+        text: known[text] if text in known else _vector(text, encode)
+        for text in needed(samples, ground)
+    }
     return index(samples, ground, vectors)
 
 

@@ -11,7 +11,7 @@ from situs.analysis import route_samples
 from situs.analysis.features import see
 from situs.analysis.route_features import WINDOW, WINDOWS, ground, windows
 from situs.analysis.route_match import closer, first
-from situs.analysis.route_samples import index, needed, thinned
+from situs.analysis.route_samples import index, named, needed, thinned
 from situs.core.heads import Ground
 from situs.learning.artefacts import load, shipped
 
@@ -90,6 +90,36 @@ def test_a_text_like_none_of_them_is_of_no_route(text):
 
 def test_typos_do_not_lose_the_route():
     assert first(INDEX, "wher is my parcl").match.name == "shipping"
+
+
+@pytest.mark.parametrize("name", ["card_lost", "card-lost", "cardLost", "Card lost", "card.lost"])
+def test_a_route_is_named_in_words(name):
+    assert named(name) == "card lost"
+
+
+CARDS = {
+    "card_lost": ("I cannot find it anywhere", "it was in my wallet and is gone"),
+    "lights_on": ("it is dark in here", "brighten the kitchen"),
+    "music_play": ("put on some jazz", "I want to hear a tune"),
+    "weather_query": ("will it rain tomorrow", "do I need an umbrella"),
+    "alarm_set": ("wake me at seven", "get me up early"),
+}
+
+
+def test_a_name_that_says_what_the_samples_say_is_a_sample():
+    numbered = {f"r{place}": texts for place, texts in enumerate(CARDS.values())}
+    text = "set the alarm"
+    told, plain = (first(index(one, GROUND), text).match for one in (CARDS, numbered))
+    assert told.nearest == "alarm_set"
+    assert told.score > plain.score
+
+
+def test_a_name_that_says_what_the_samples_of_others_say_changes_nothing():
+    swapped = {"shipping": SAMPLES["billing"], "billing": SAMPLES["shipping"]}
+    nameless = {"?": SAMPLES["billing"], "!": SAMPLES["shipping"]}
+    found, plain = (index(one, GROUND).fast for one in (swapped, nameless))
+    assert np.array_equal(found.sides.weights, plain.sides.weights)
+    assert np.array_equal(found.limits, plain.limits)
 
 
 def test_one_route_with_one_sample_is_enough_and_rejects_the_rest():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.analysis.test_route_samples import GROUND, OTHERS, SAMPLES, encode
 
-from situs.core.heads import Heads
+from situs.core.heads import Ground, Heads
 from situs.errors import OperatorError
 from situs.studies.eval_routes import evaluate
 
@@ -23,6 +23,8 @@ OUTSIDE: list[dict[str, Any]] = [
     {"text": text, "label": label} for text, label in zip(OTHERS, [None, "oos"] * 4, strict=True)
 ]
 HEADS = Heads(routes=GROUND)
+OWN = Ground(GROUND.gist, GROUND.ordinary)
+"""Without the vectors of ordinary texts, which are of another encoder."""
 
 
 def test_right_routes_and_rejections_count():
@@ -63,21 +65,21 @@ def test_rows_of_no_route_in_the_training_file_are_rejected_afterwards():
 
 @pytest.mark.parametrize(("tier", "share"), [("fast", 0.0), ("deep", 1.0)])
 def test_the_tier_says_how_many_texts_are_encoded(tier, share):
-    heads = Heads(routes=GROUND, encode=encode)
+    heads = Heads(routes=OWN, encode=encode)
     assert evaluate(TRAIN, INSIDE, heads, tier)["deep_share"] == share
 
 
 def test_what_the_encoder_has_no_time_for_the_fast_tier_answers():
-    known = {row["text"] for row in TRAIN} | set(GROUND.ordinary)
+    known = {row["text"] for row in TRAIN} | {*SAMPLES, *GROUND.ordinary}
 
     def hurried(texts):
         return encode(texts) if set(texts) <= known else None
 
-    found = evaluate(TRAIN, INSIDE, Heads(routes=GROUND, encode=hurried), "deep")
+    found = evaluate(TRAIN, INSIDE, Heads(routes=OWN, encode=hurried), "deep")
     assert found["deep_share"] == 0
     assert found["overall_accuracy"] is not None
     with pytest.raises(OperatorError, match="budget"):
-        evaluate(TRAIN, INSIDE, Heads(routes=GROUND, encode=lambda texts: None))
+        evaluate(TRAIN, INSIDE, Heads(routes=OWN, encode=lambda texts: None))
 
 
 def test_without_routes_or_without_an_encoder_for_the_deep_tier_it_says_so():
@@ -85,3 +87,16 @@ def test_without_routes_or_without_an_encoder_for_the_deep_tier_it_says_so():
         evaluate(OUTSIDE, INSIDE, HEADS)
     with pytest.raises(OperatorError, match="encoder"):
         evaluate(TRAIN, INSIDE, HEADS, "deep")
+
+
+def test_vectors_that_are_known_are_not_asked_for_again():
+    asked: list[str] = []
+
+    def listening(texts):
+        asked.extend(texts)
+        return encode(texts)
+
+    known = dict(zip(OWN.ordinary, encode(OWN.ordinary), strict=True))
+    ground = Ground(OWN.gist, OWN.ordinary, known)
+    evaluate(TRAIN, [], Heads(routes=ground, encode=listening))
+    assert sorted(asked) == sorted({*SAMPLES, *(row["text"] for row in TRAIN)})
