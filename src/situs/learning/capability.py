@@ -39,8 +39,8 @@ _OF_SHAPE, _OF_SUBJECT, _ALONE = 5.0, 20.0, 1000.0
 """Penalties."""
 
 _MIX, _MIX_WITH_SUBJECT = (0.6, 0.6, 0.0), (0.4, 0.4, 0.7)
-_DEEP_MIX, _DEEP_MIX_WITH_SUBJECT = (0.6, 0.6, 0.0), (0.25, 0.4, 0.35)
-_BY_VECTOR, _BY_DEEP_SUBJECT = 0.4, 0.7
+_DEEP_MIX, _DEEP_MIX_WITH_SUBJECT = (0.45, 0.45, 0.0), (0.19, 0.3, 0.26)
+_BY_VECTOR, _BY_DEEP_SUBJECT = 0.3, 0.52
 """With vectors, how much they count, and the subject that they tell."""
 
 _WAYS, _OF_VECTOR = 60, 300.0

@@ -86,3 +86,20 @@ def test_several_models_at_once_are_answered_as_one_by_one(head):
 
 def test_prompts_unlike_exam_questions_are_unsure(head):
     assert head(see("Write a birthday poem for my sister who loves gardening"), "small").unsure
+
+
+def test_the_deep_part_of_the_shipped_head_goes_with_the_shipped_encoder():
+    settings = load(shipped("capability")).card.settings
+    assert settings["encoder"] == load(shipped("encoder")).digest
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_any_vector_gives_chances_in_order_and_changes_nothing_of_what_is_unsure(head, seed):
+    vector = np.random.default_rng(seed).standard_normal(384).astype(np.float32)
+    vector /= np.linalg.norm(vector)
+    seen = see("Which of these is a prime number?\nA. 4\nB. 6\nC. 7\nD. 9\nAnswer:")
+    said = head.answers(seen, [*CapabilityClass], vector)
+    assert [one.probability for one in said] == sorted(one.probability for one in said)
+    assert said != head.answers(seen, [*CapabilityClass])
+    strange = see("Write a birthday poem for my sister who loves gardening")
+    assert head(strange, "small", vector) == head(strange, "small")
