@@ -4,7 +4,7 @@
 # description: |
 #   label         may run
 #   public        anywhere configured
-#   internal      anywhere that does not train on it and states its retention
+#   internal      owned loci; elsewhere, where nobody trains on it and retention is stated
 #   confidential  owned loci; a sovereign cloud only if same jurisdiction and customer-held keys
 #   restricted    owned device, edge or on-prem only
 #
@@ -22,7 +22,7 @@ allow contains d.name if {
 }
 
 # METADATA
-# description: internal may run where nobody trains on it and retention is stated.
+# description: internal may run on loci we own, and where nobody trains on it and retention is stated.
 allow contains d.name if {
 	input.label == "internal"
 	some d in input.deployments
@@ -78,7 +78,11 @@ deny contains {"deployment": d.name, "code": "not_owned_premises"} if {
 	not owned_premises(d.locus)
 }
 
+no_training(locus) if locus.owned
+
 no_training(locus) if locus.training_use == "none"
+
+retention_stated(locus) if locus.owned
 
 retention_stated(locus) if {
 	locus.retention != "unknown"

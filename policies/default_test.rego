@@ -48,6 +48,13 @@ test_internal_needs_a_stated_retention if {
 	denied("internal", cloud("public_cloud", {"retention": "unknown"}), "retention_not_stated")
 }
 
+test_internal_runs_on_owned_loci_whatever_they_state if {
+	situs.allow == {"device", "edge", "on_prem"} with input as asked("internal", [
+	object.union(d, {"locus": object.union(d.locus, {"retention": "unknown", "training_use": "unknown"})}) |
+		some d in premises
+	])
+}
+
 test_confidential_runs_on_owned_loci if {
 	situs.allow == {"device", "edge", "on_prem"} with input as asked("confidential", premises)
 }

@@ -23,6 +23,7 @@ from situs.config.rules import is_loopback
 from situs.config.secrets import resolve
 from situs.config.tree import Deployment, LlamaCpp, Model, Onnx
 from situs.core.fleet import LocusKind
+from situs.core.heads import FindsNames
 from situs.errors import SitusError
 from situs.http.auth import key_required
 from situs.learning.versions import open_version, shipped_heads
@@ -185,11 +186,14 @@ def _labels(setting: Setting) -> Iterator[Finding]:
         f"a request without a finding is {defaults.label}; "
         f"one with content that cannot be read is at least {defaults.unread_label}",
     )
-    yield Finding(
-        "names and addresses",
-        Condition.OFF,
-        "no detector finds them yet; declare a label for requests that hold any",
-    )
+    names = setting.config.analysis.names
+    told = {
+        FindsNames.AUTO: "where they could change what policy says",
+        FindsNames.ALWAYS: "in every request",
+        FindsNames.NEVER: "analysis.names is never",
+    }
+    condition = Condition.OFF if names is FindsNames.NEVER else Condition.ACTIVE
+    yield Finding("names and addresses", condition, told[names])
     yield Finding(
         "obligations",
         Condition.OFF,

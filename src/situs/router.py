@@ -108,6 +108,8 @@ class Router:
 
 
 def _texts(samples: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(samples, str):
+        raise ValueError("samples are a list of texts, and this is a single text")
     found = tuple(samples)
     if not any(text.strip() for text in found):
         raise ValueError("a route needs at least one sample")

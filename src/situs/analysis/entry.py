@@ -24,6 +24,10 @@ from situs.core.snapshot import NO_ROUTES, Labels, Routes
 __all__ = ["Look", "analyse", "deepen", "find_names", "look", "warm"]
 
 
+LIKELY = 0.5
+"""A name that is less probable than this decides nothing: `situs eval sensitivity` shows it."""
+
+
 class Look(Struct, frozen=True):
     """What is known so far. `unsure` are texts whose vectors would help to know better.
 
@@ -138,7 +142,8 @@ def find_names(request: Request, found: Look, labels: Labels, heads: Heads) -> L
     if heads.names is None:
         return found
     names = heads.names([text.text for text in request.texts])
-    findings, added = merged(found.analysis.findings, names)
+    likely = [one for one in names if one.score >= LIKELY]
+    findings, added = merged(found.analysis.findings, likely)
     counts = dict(Counter(found.counts) + Counter(added))
     level, reasons = label(request, labels, counts)
     analysis = replace(

@@ -18,6 +18,7 @@ from situs.analysis.task_head import task_head
 from situs.analysis.token_counts import counters
 from situs.config.analysis import Analysis
 from situs.core.heads import Encode, Heads
+from situs.errors import OperatorError
 from situs.learning.artefacts import Artefact, shipped
 from situs.learning.versions import chosen
 from situs.runtimes.encoder import load_encoder
@@ -43,7 +44,7 @@ def load_heads(settings: Analysis, data: Path, heads: Collection[str] | None = N
     found = chosen(settings.artefacts, data, heads)
     deep = found.pop("encoder")
     fitting = {head: _fitting(artefact, deep) for head, artefact in found.items()}
-    made = {head: make(fitting[head]) for head, make in _MAKERS.items() if head in fitting}
+    made = {head: _made(make, fitting[head]) for head, make in _MAKERS.items() if head in fitting}
     if "names" in found:
         made["name_kinds"] = tuple(found["names"].card.settings["kinds"])
     if one := found.get("capability"):
@@ -68,6 +69,17 @@ _MAKERS: dict[str, Callable[[Artefact], Any]] = {
     "routes": lambda one: ground(one.arrays, one.card.settings),
 }
 """By head: from its artefact to its function."""
+
+
+def _made(make: Callable[[Artefact], Any], artefact: Artefact) -> Any:
+    try:
+        return make(artefact)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise OperatorError(
+            f"The artefact in {artefact.folder} is not what the head {artefact.card.head} expects: "
+            f"{type(error).__name__}.",
+            do="Use another version: name it under analysis.artefacts, or leave it out.",
+        ) from error
 
 
 def _fitting(artefact: Artefact, deep: Artefact) -> Artefact:

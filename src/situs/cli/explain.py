@@ -74,7 +74,7 @@ def _explained_at(body: bytes) -> str:
     """Where a gateway explains such a request: what it asks for shows what it is."""
     try:
         fields = frozenset(json.loads(body))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         fields = frozenset()
     wires = (("input", "/embeddings"), ("prompt", "/completions"))
     kind = next((path for field, path in wires if field in fields), "")

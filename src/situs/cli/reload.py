@@ -25,7 +25,7 @@ def reload(data: Path | None, as_json: bool) -> None:
     from situs.config.paths import data_dir
 
     path = data_dir(data) / SOCKET
-    status, body = ask(OverSocket(path, timeout_s=60.0), str(path), "POST", "/situs/v1/reload")
+    status, body = ask(OverSocket(path, timeout_s=660.0), str(path), "POST", "/situs/v1/reload")
     if status != 200:
         raise refused(str(path), status, body)
     told = msgspec.json.decode(body)

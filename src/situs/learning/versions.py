@@ -67,9 +67,9 @@ def open_version(head: str, reference: str | None, data: Path | None) -> Artefac
     fits = [one for one in mine if one.version == version or (one.shipped and reference is None)]
     if not fits:
         what = f"version {version} of the artefact" if version else "active artefact"
-        names = ", ".join(one.version for one in mine)
+        names = ", ".join(sorted((one.version for one in mine), key=_natural))
         raise OperatorError(
-            f"There is no {what} {head}{f'; there are {names}' if names else ''}.",
+            f"There is no {what} {head}{f'; its versions are: {names}' if names else ''}.",
             do="`situs artefacts list` shows the versions; `situs train` makes one.",
         )
     artefact = load(fits[0].folder)

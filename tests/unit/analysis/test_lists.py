@@ -13,7 +13,7 @@ from situs.analysis.sensitivity.table import extended, standard
 from situs.core.label import Label
 
 FLOORS = {**DEFAULT_FLOORS, "project": Label.CONFIDENTIAL}
-TABLE = extended(rows("project", ["Blue Heron", "C++", "Straße"], [r"\bPRJ-[0-9]{4}\b"]))
+TABLE = extended(rows("project", ["Blue Heron", "C++", "Straße", "秘密"], [r"\bPRJ-[0-9]{4}\b"]))
 
 
 def found(text, table=TABLE):
@@ -31,6 +31,7 @@ def found(text, table=TABLE):
         ("see PRJ-1234.", "PRJ-1234"),
         ("ü PRJ-1234", "PRJ-1234"),
         ("blue\u200b heron", "blue\u200b heron"),
+        ("これは秘密です", "秘密"),
     ],
 )
 def test_a_word_or_a_pattern_is_found(text, word):

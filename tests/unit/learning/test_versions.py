@@ -65,7 +65,7 @@ def test_another_digest_is_refused(tmp_path):
 def test_an_unknown_version_is_refused_and_the_known_ones_named(tmp_path):
     trained(tmp_path, "mine")
     with pytest.raises(
-        OperatorError, match=f"no version yours of the artefact {HEAD}; there are m"
+        OperatorError, match=f"no version yours of the artefact {HEAD}; its versions are: m"
     ):
         open_version(HEAD, "yours", tmp_path)
     with pytest.raises(OperatorError, match="no version yours"):

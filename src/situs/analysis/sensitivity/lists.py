@@ -11,6 +11,8 @@ from situs.analysis.sensitivity.detector import Detector
 
 SCORE = 0.9
 _EDGE = r"[^\pL\pN_]"
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese letters."""
 
 
 def rows(kind: str, keywords: Sequence[str], patterns: Sequence[str]) -> tuple[Detector, ...]:
@@ -25,8 +27,7 @@ def rows(kind: str, keywords: Sequence[str], patterns: Sequence[str]) -> tuple[D
         Detector(f"list:{kind}:{place}", kind, f"({pattern})", SCORE)
         for place, pattern in enumerate(patterns)
     ]
-    if keywords:
-        found.append(Detector(f"list:{kind}", kind, _any_of(keywords), SCORE))
+    found += [Detector(f"list:{kind}", kind, pattern, SCORE) for pattern in _any_of(keywords)]
     return tuple(found)
 
 
@@ -45,11 +46,22 @@ def problem(pattern: str) -> str | None:
     return None
 
 
-def _any_of(keywords: Iterable[str]) -> str:
-    """The longer ones first; between their words may be any space."""
+def _any_of(keywords: Iterable[str]) -> tuple[str, ...]:
+    """The longer ones first; between their words may be any space.
+
+    In scripts that write no spaces a word has no edges.
+    """
     each = sorted({" ".join(word.split()) for word in keywords}, key=lambda one: (-len(one), one))
-    parts = (r"\s+".join(map(_quoted, word.split())) for word in each)
-    return rf"(?i)(?:^|{_EDGE})({'|'.join(parts)})(?:$|{_EDGE})"
+    spaced = [one for one in each if not _UNSPACED.search(one)]
+    found = []
+    if spaced:
+        found.append(rf"(?:^|{_EDGE})({'|'.join(map(_pattern, spaced))})(?:$|{_EDGE})")
+    found += [f"({_pattern(one)})" for one in each if _UNSPACED.search(one)]
+    return tuple(f"(?i){one}" for one in found)
+
+
+def _pattern(keyword: str) -> str:
+    return r"\s+".join(map(_quoted, keyword.split()))
 
 
 def _quoted(word: str) -> str:
