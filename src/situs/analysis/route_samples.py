@@ -43,9 +43,12 @@ _LIKE = 3
 _FAST_DECAY, _DEEP_DECAY, _USUAL = 1e-4, 3e-4, 1500
 """Weight decay of the regressions; with more than `_USUAL` samples it is less."""
 
-_NONE, _FAST_NONE, _DEEP_NONE, _MANY = 0.2, 0.15, 0.125, 60
-"""The share of requests taken to be of no route when limits are fitted: the first if there are few
-routes, those of the tiers from `_MANY` on, as then more of what comes is of one."""
+_FEW_ROUTES, _FAST_NONE, _DEEP_NONE, _MANY_SAMPLES = 0.2, 0.15, 0.125, 0.1
+"""The share of requests taken to be of no route when limits are fitted. The more is covered, the
+less it is: that of few routes, those of the tiers from `_MANY` routes on, that of `_ENOUGH` samples
+a route."""
+
+_MANY, _ENOUGH = 60, 20
 
 _TRUST, _OWN = 12, 0.5
 """A route's own limit counts like so many samples, and moves by so much of what its samples say."""
@@ -170,7 +173,8 @@ def index(
     weights = weigh([seen[text] for text in texts], routes.tolist(), len(kept))
 
     def fitted(features: Callable[[str], Vector], meant: int, decay: float, share: float) -> Tier:
-        share = _NONE - (_NONE - share) * min(1.0, len(kept) / _MANY)
+        share = _FEW_ROUTES - (_FEW_ROUTES - share) * min(1.0, len(kept) / _MANY)
+        share = share if len(texts) < _ENOUGH * len(kept) else _MANY_SAMPLES
         rows = [_rows(part, features) for part in (texts, names, ground.ordinary)]
         return _tier(_Given(rows[0], rows[1], rows[2], meant, decay, share), routes)
 
