@@ -16,7 +16,7 @@ from situs.analysis.route_features import windows
 from situs.analysis.route_samples import Index, Say
 from situs.core.heads import Seen
 
-LONG = 0.7
+LONG = 0.75
 """What a part of a long text must reach: there are several, and any could be like a sample."""
 
 
