@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
 from msgspec.structs import replace
@@ -177,6 +178,37 @@ def test_the_deep_tier_gives_up_on_what_is_late_and_what_has_begun_goes_on():
 
     assert asyncio.run(story()) == (None, "served", 1)
     assert ended.is_set()
+
+
+def test_the_deep_tier_uses_what_the_event_loop_leaves():
+    """Each piece of work takes a tenth of a second of the processor; the clock is ours."""
+    now = [100.0]
+
+    def work():
+        end = time.thread_time() + 0.1
+        while time.thread_time() < end:
+            pass
+        return True
+
+    async def served(tier, seconds):
+        now[0] += seconds
+        return sum([await tier(work) is not None for _ in range(20)])
+
+    async def story():
+        tier = DeepTier(lambda: now[0])
+        tier.budget_s = 30.0
+        at_first, at_once = await served(tier, 0), await served(tier, 0)
+        tier.leave_room(0.1)
+        idle = await served(tier, 100)
+        tier.leave_room(5.0)
+        busy = await served(tier, 1)
+        tier.close()
+        return at_first, at_once, idle, busy
+
+    at_first, at_once, idle, busy = asyncio.run(story())
+    assert 1 <= at_first <= 3  # a burst
+    assert (at_once, busy) == (0, 0)
+    assert 1 <= idle <= 3  # no more is saved than a burst
 
 
 def test_a_failure_of_the_deep_tier_is_no_failure_of_the_request(caplog):

@@ -24,6 +24,9 @@ from situs.core.snapshot import NO_ROUTES, Labels, Routes
 __all__ = ["Look", "analyse", "deepen", "find_names", "look", "warm"]
 
 
+LEAST = 0.4
+"""A guess at the task that is less probable, and unsure, is none."""
+
 LIKELY = 0.5
 """A name that is less probable than this decides nothing: `situs eval sensitivity` shows it."""
 
@@ -98,7 +101,8 @@ def look(
     first = Look(analysis, found.counts, seen, unsure)
     if guess is None or seen is None:
         return first
-    asked = task_head.asking(seen) if guess.unsure else None
+    deeper = guess.unsure and getattr(heads.task, "reads_vectors", True)
+    asked = task_head.asking(seen) if deeper else None
     if asked is not None:
         first = replace(first, unsure=(*unsure, asked), asked=asked)
     return _of_task(request, first, guess, heads)
@@ -159,11 +163,12 @@ def find_names(request: Request, found: Look, labels: Labels, heads: Heads) -> L
 def _of_task(request: Request, found: Look, guess: Guess, heads: Heads) -> Look:
     """What follows from a task: how demanding the request is, and how long its answer will be.
 
-    Where the head is unsure, rules say the task.
+    Where the head knows next to nothing, rules say the task.
     """
     analysis, seen = found.analysis, found.seen
-    name = task.classify(request) if guess.unsure else guess.name
-    tiers = {**analysis.tiers, "task": "rule"} if guess.unsure else analysis.tiers
+    guessed = guess.unsure and guess.probability < LEAST
+    name = task.classify(request) if guessed else guess.name
+    tiers = {**analysis.tiers, "task": "rule"} if guessed else analysis.tiers
     needs, sure = task.needs(name, analysis.prompt_tokens), None
     expected = tokens.completion_tokens(name, request.max_completion_tokens)
     bounds = None
@@ -184,7 +189,7 @@ def _of_task(request: Request, found: Look, guess: Guess, heads: Heads) -> Look:
         analysis,
         task=name,
         tiers=tiers,
-        task_probability=None if guess.unsure else round(guess.probability, 4),
+        task_probability=None if guessed else round(guess.probability, 4),
         needs=needs,
         needs_probability=sure,
         completion_tokens=expected,

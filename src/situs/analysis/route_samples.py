@@ -56,6 +56,9 @@ _TRUST, _OWN = 12, 0.5
 _SURE, _CLEAR = 0.98, 1.5
 """How often what the fast tier is sure of must be right, and how far (in logits) from the limit."""
 
+_ENOUGH = 100
+"""Samples, all routes together, from which on that can be seen."""
+
 
 class Say(Struct, frozen=True):
     """What a tier says: the best route, the probability, and whether that passes its limit."""
@@ -346,14 +349,18 @@ def _limits(logits: Any, routes: Any, right: Any, count: int) -> Vector:
 
 
 def _bounds(logits: Any, right: Any, of_none: Any, share: float) -> tuple[float, float]:
-    """Where the tier is sure: what is above is right `_SURE` of the time, what is below is none."""
+    """Where the tier is sure: what is above is right `_SURE` of the time, what is below is none.
+
+    Few samples cannot show that it is right so often; then it is never sure of a route.
+    """
     inside = ~of_none
     weights = inside / max(1, inside.sum()) * (1 - share)
     weights = weights + of_none / max(1, of_none.sum()) * share
     order = np.argsort(-logits)
     shares = np.cumsum((weights * right)[order]) / np.cumsum(weights[order])
     sure = np.flatnonzero(shares >= _SURE)
-    high = float(logits[order[sure[-1]]]) if len(sure) else np.inf
+    shown = len(sure) > 0 and inside.sum() >= _ENOUGH
+    high = float(logits[order[sure[-1]]]) if shown else np.inf
     shares = np.cumsum((weights * of_none)[order[::-1]]) / np.cumsum(weights[order[::-1]])
     sure = np.flatnonzero(shares >= _SURE)
     low = float(logits[order[::-1][sure[-1]]]) if len(sure) else -np.inf

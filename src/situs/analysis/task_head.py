@@ -143,6 +143,11 @@ class TaskHead:
         self._deep_heat = float(settings.get("deep_temperature", 1))
         self._deep_sure = float(settings.get("deep_threshold", 0))
 
+    @property
+    def reads_vectors(self) -> bool:
+        """Whether the encoder's vector would change what it says."""
+        return bool(self._deep)
+
     def __call__(self, seen: Seen, vector: Any | None = None) -> Guess:
         """The most probable task; with the vector of `asked(seen.text)`, by the deep tier."""
         return self.among(seen, vector, None)

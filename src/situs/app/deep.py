@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -13,13 +14,28 @@ _log = logging.getLogger(__name__)
 WAITING = 3
 """So many may wait for the thread; whoever comes then is not kept."""
 
+LEAST, MOST = 0.02, 0.7
+"""Of a processor's core: what the deep tier may use however busy the process is, and what it and
+the event loop may use together before it gets less."""
+
+_SAVED_S = 0.25
+"""What was not used is kept for so long a burst."""
+
 
 class DeepTier:
-    """Runs one piece of work after the other, each for as long as its request can wait."""
+    """Runs one piece of work after the other, each for as long as its request can wait.
 
-    def __init__(self) -> None:
+    All together they have a share of a core: what the event loop leaves of `MOST`. `clock` is
+    monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.budget_s = 0.025
         self.shed = 0
+        self._clock = clock
+        self._share = MOST
+        self._saved_s = _SAVED_S
+        self._seen = clock()
         self._pool = ThreadPoolExecutor(1, "situs-deep")
         self._pending: set[Future[Any]] = set()
 
@@ -28,10 +44,13 @@ class DeepTier:
 
         Work that has begun goes on: what it loads is there for the next request.
         """
-        if len(self._pending) > WAITING:
+        now = self._clock()
+        self._saved_s = min(_SAVED_S, self._saved_s + (now - self._seen) * self._share)
+        self._seen = now
+        if self._saved_s <= 0 or len(self._pending) > WAITING:
             self.shed += 1
             return None
-        work = self._pool.submit(run)
+        work = self._pool.submit(self._timed, run)
         self._pending.add(work)
         work.add_done_callback(self._pending.discard)
         try:
@@ -42,6 +61,17 @@ class DeepTier:
             # Its words may quote the text; its name does not.
             _log.error("the deep tier failed: %s", type(error).__name__)
         return None
+
+    def leave_room(self, busy: float) -> None:
+        """The event loop used `busy` of a core lately."""
+        self._share = max(LEAST, MOST - busy)
+
+    def _timed(self, run: Callable[[], Any]) -> Any:
+        began = time.thread_time()
+        try:
+            return run()
+        finally:
+            self._saved_s -= time.thread_time() - began
 
     def close(self) -> None:
         """What has begun ends; the rest never runs."""

@@ -47,7 +47,7 @@ def load_heads(settings: Analysis, data: Path, heads: Collection[str] | None = N
     made = {head: _made(make, fitting[head]) for head, make in _MAKERS.items() if head in fitting}
     if "names" in found:
         made["name_kinds"] = tuple(found["names"].card.settings["kinds"])
-    if one := found.get("capability"):
+    if one := fitting.get("capability"):
         made["capable"] = capability_head(one.arrays, one.card.settings)
     encode = encoder(deep) if settings.deep else None
     if encode is not None:

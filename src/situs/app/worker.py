@@ -91,6 +91,7 @@ class Worker:
         self._server: Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._drain_s = 0.0
+        self._used = (time.monotonic(), time.thread_time())
         self._insight: Insight | None = None
         self._loading_plan: asyncio.Task[None] | None = None
         self._desk = Desk(link)
@@ -236,11 +237,18 @@ class Worker:
             await asyncio.sleep(_BEAT_S)
             if self._serving is not None:
                 collect(beat)
+            self._deep.leave_room(self._busy())
             if self._receipts is None or self._app is None:
                 self._link.send(Alive(None, {}, {}))  # it is still loading
                 continue
             refused, self._app.refused = self._app.refused, Counter()
             self._link.send(Alive(self._receipts.state().problem, dict(refused), self._health()))
+
+    def _busy(self) -> float:
+        """What this thread used of a core since it was asked last."""
+        before, self._used = self._used, (time.monotonic(), time.thread_time())
+        passed = self._used[0] - before[0]
+        return (self._used[1] - before[1]) / passed if passed > 0 else 0.0
 
     def _health(self) -> dict[str, Health]:
         if self._registry is None:

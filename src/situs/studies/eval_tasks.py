@@ -70,7 +70,7 @@ def _tell(head: TaskHead, encode: Encode | None, text: str, only: set[str] | Non
     began = time.perf_counter()
     seen = see(text)
     guess = head.among(seen, None, only)
-    deep = guess.unsure and encode is not None
+    deep = guess.unsure and encode is not None and head.reads_vectors
     if deep and encode is not None:
         vector = _vector(encode, seen.text)
         deep = vector is not None

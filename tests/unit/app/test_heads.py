@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests import make
 
 from situs.analysis.features import see
 from situs.app.heads import load_heads
 from situs.config.analysis import Analysis
+from situs.errors import OperatorError
 from situs.learning.artefacts import load, save, shipped
 
 
-@pytest.mark.parametrize("head", ["task", "routes"])
+@pytest.mark.parametrize("head", ["capability", "routes"])
 def test_what_was_learned_from_vectors_fits_the_encoder_of_the_package(head):
     assert load(shipped(head)).card.settings["encoder"] == load(shipped("encoder")).digest
 
@@ -39,11 +39,20 @@ def test_without_the_deep_tier_there_is_no_encoder_and_no_digest_of_one(tmp_path
 
 
 def test_a_head_that_was_fitted_to_another_encoder_goes_without_its_vectors(tmp_path, caplog):
+    routes = load(shipped("routes"))
+    settings = {**routes.card.settings, "encoder": "0" * 64}
+    other = replace(routes.card, version="mine", settings=settings, files={})
+    save(tmp_path / "artefacts" / "routes" / "mine", other, routes.arrays)
+    heads: Any = load_heads(Analysis(artefacts={"routes": "mine"}), tmp_path)
+    assert "routes was fitted to another encoder" in caplog.text
+    assert heads.routes.vectors == {}
+    assert heads.routes.ordinary
+
+
+def test_an_artefact_whose_settings_are_damaged_is_refused_by_name(tmp_path):
     task = load(shipped("task"))
-    other = replace(task.card, version="mine", settings={**task.card.settings, "encoder": "0" * 64})
-    save(tmp_path / "artefacts" / "task" / "mine", replace(other, files={}), task.arrays)
-    heads: Any = load_heads(Analysis(artefacts={"task": "mine"}), tmp_path)
-    assert "task was fitted to another encoder" in caplog.text
-    seen = see(make.request("Hm.").texts[0].text)
-    vector = heads.encode(["Hm."])[0]
-    assert heads.task(seen, vector).probability == heads.task(seen, None).probability
+    for place, settings in enumerate(({}, {**task.card.settings, "classes": 5})):
+        other = replace(task.card, version=f"bad-{place}", settings=settings, files={})
+        save(tmp_path / "artefacts" / "task" / other.version, other, task.arrays)
+        with pytest.raises(OperatorError, match="is not what the head task expects"):
+            load_heads(Analysis(artefacts={"task": other.version}), tmp_path)
