@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from situs.analysis import task, task_head, tokens
 from situs.analysis.features import see
 from situs.analysis.labels import label
-from situs.analysis.language import language
+from situs.analysis.language import UNKNOWN, language
 from situs.analysis.sensitivity import joined, merged, scan, warm
 from situs.core.capability import CapabilityClass
 from situs.core.decision import Analysis
@@ -95,7 +95,7 @@ def look(
         tiers=_tiers(guess, routed),
         routed=routed,
         longest_tokens=tokens.longest_tokens(request, prompt_tokens),
-        language=language(task.last_asked(request)),
+        language=UNKNOWN if seen is None else language(seen.text),
         tokens_by=tokens_by if len(tokens_by) > 1 else {},
     )
     first = Look(analysis, found.counts, seen, unsure)

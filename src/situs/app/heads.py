@@ -27,6 +27,9 @@ _log = logging.getLogger(__name__)
 _OF_VECTORS = ("deep_", "vectors")
 """How arrays begin that go with one encoder."""
 
+LEARNED = frozenset({"task", "complexity", "length", "tokens"})
+"""Heads that rules can stand in for."""
+
 DEEP_PACKAGES = ("onnxruntime", "tokenizers")
 """What the deep tier needs besides its artefact: the extra `local` installs them."""
 
@@ -42,6 +45,8 @@ def load_heads(settings: Analysis, data: Path, heads: Collection[str] | None = N
     Raises OperatorError for an artefact that is not there, or not what its card says.
     """
     found = chosen(settings.artefacts, data, heads)
+    if not settings.learned:
+        found = {head: one for head, one in found.items() if head not in LEARNED}
     deep = found.pop("encoder")
     fitting = {head: _fitting(artefact, deep) for head, artefact in found.items()}
     made = {head: _made(make, fitting[head]) for head, make in _MAKERS.items() if head in fitting}

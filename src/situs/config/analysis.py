@@ -29,6 +29,13 @@ Version = Annotated[
 class Analysis(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How requests are understood."""
 
+    learned: Annotated[
+        bool,
+        Meta(
+            description="Trained heads say task, complexity, length and tokens; without them key "
+            "words and a rule do, for a fraction of the processor time."
+        ),
+    ] = True
     names: Annotated[
         FindsNames,
         Meta(

@@ -32,6 +32,13 @@ def test_every_head_of_the_package_answers(tmp_path):
     assert set(heads.name_kinds) >= {"person", "address", "organisation"}
 
 
+def test_rules_can_stand_in_for_what_was_learned(tmp_path):
+    heads = load_heads(Analysis(learned=False), tmp_path)
+    assert (heads.task, heads.complexity, heads.length, heads.tokens) == (None,) * 4
+    assert heads.names is not None
+    assert "task" not in heads.digests
+
+
 def test_without_the_deep_tier_there_is_no_encoder_and_no_digest_of_one(tmp_path):
     heads = load_heads(Analysis(deep=False), tmp_path)
     assert heads.encode is None
