@@ -50,7 +50,7 @@ def test_a_version_that_is_there_is_fine_with_and_without_its_digest(tmp_path):
 @pytest.mark.parametrize(
     ("reference", "said"),
     [
-        ("trained-2", "There is no version trained-2 of the artefact task; there are"),
+        ("trained-2", "There is no version trained-2 of the artefact task; its versions are"),
         ("trained-1@" + "0" * 12, "The digest of task trained-1 is"),
     ],
 )
