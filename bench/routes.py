@@ -10,6 +10,9 @@ part: development data. One JSON line for each way:
 - `semantic-router mean|max`: the package, with its own default, then with its best limit; needs
   `--peer PYTHON` of an environment that has it
 
+With `--vectors`, FOLDER is a new version of the artefact `routes`, its ordinary texts encoded by
+the encoder of the package.
+
 `overall` weighs scope as CLINC150's test part does (4,500 : 1,000). `cpu_ms` is processor time for
 a text, encoding included where all texts are encoded.
 """
@@ -34,6 +37,8 @@ from situs.app.active import active
 from situs.app.setting import Setting
 from situs.cli.options import setting_from
 from situs.core.heads import Encode, Heads
+from situs.learning.artefacts import load, shipped
+from situs.learning.routes import with_vectors
 from situs.studies.eval_routes import evaluate
 from situs.studies.metrics import auroc
 
@@ -153,7 +158,8 @@ def others(data: str, train: Rows, test: Rows, encode: Encode, peer: str | None)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, help="with --vectors: the new artefact")
+    parser.add_argument("--vectors", action="store_true", help="encode its ordinary texts anew")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--samples", type=int, default=10, help="of each route; 0: all")
     parser.add_argument("--only", choices=["clinc150", "hwu64"])
@@ -161,6 +167,12 @@ def main() -> None:
     given = parser.parse_args()
     setting: Setting = setting_from(None, None)
     heads = active(setting, lambda line: print(line, file=sys.stderr), deep=True).heads
+    if given.vectors:
+        kept, encoder = load(shipped("routes")), load(shipped("encoder")).digest
+        assert heads.encode is not None
+        vectors = heads.encode(heads.routes.ordinary)
+        print(with_vectors(kept, vectors, encoder, given.folder).digest)
+        return
     tests = {"clinc150": ("val", "oos_val", "oos_train"), "hwu64": ("test",)}
     for data, parts in tests.items():
         if given.only in (None, data):

@@ -31,7 +31,6 @@ class DeepTier:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.budget_s = 0.025
-        self.shed = 0
         self._clock = clock
         self._share = MOST
         self._saved_s = _SAVED_S
@@ -48,7 +47,6 @@ class DeepTier:
         self._saved_s = min(_SAVED_S, self._saved_s + (now - self._seen) * self._share)
         self._seen = now
         if self._saved_s <= 0 or len(self._pending) > WAITING:
-            self.shed += 1
             return None
         work = self._pool.submit(self._timed, run)
         self._pending.add(work)
@@ -56,11 +54,11 @@ class DeepTier:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(work), self.budget_s)
         except TimeoutError:
-            self.shed += 1
+            return None
         except Exception as error:
             # Its words may quote the text; its name does not.
             _log.error("the deep tier failed: %s", type(error).__name__)
-        return None
+            return None
 
     def leave_room(self, busy: float) -> None:
         """The event loop used `busy` of a core lately."""

@@ -3,7 +3,8 @@
 `python -m situs.learning.routes TEXTS VECTORS OUT` takes JSON lines with `text`, `set`, `licence`
 and `url`, and the encoder's unit vector of each line (.npy). Words alone (set `words`) teach what
 sentences leave out; lines with `"ordinary": true` come along as texts of no route. Needs torch.
-What is learned depends on the two files and nothing else.
+What is learned depends on the two files and nothing else. Afterwards `python -m bench.routes OUT
+--vectors` adds the vectors of the ordinary texts.
 """
 
 from __future__ import annotations

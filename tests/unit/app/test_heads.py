@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -30,6 +31,13 @@ def test_every_head_of_the_package_answers(tmp_path):
     assert heads.encode(["one", "two words"]).shape == (2, 384)
     assert set(heads.routes.vectors) == set(heads.routes.ordinary)
     assert set(heads.name_kinds) >= {"person", "address", "organisation"}
+
+
+def test_the_vectors_that_ship_are_those_that_the_encoder_gives(tmp_path):
+    heads: Any = load_heads(Analysis(), tmp_path)
+    some = heads.routes.ordinary[::100]
+    kept = [heads.routes.vectors[text] for text in some]
+    assert np.allclose(kept, heads.encode(some), atol=2e-3)
 
 
 def test_rules_can_stand_in_for_what_was_learned(tmp_path):
