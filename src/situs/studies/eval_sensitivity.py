@@ -15,7 +15,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from situs.core.label import Finding
-from situs.errors import OperatorError
+from situs.errors import ConfigError, OperatorError
 
 Find = Callable[[str], list[Finding]]
 Tier = Literal["structured", "full"]
@@ -103,7 +103,7 @@ def evaluate(
 
     `types` adds to the table from gold types to families, or changes it. With the tier
     `structured`, gold spans of other families are left out too. Raises OperatorError for a family
-    that does not exist, or a span outside its text.
+    that does not exist, ConfigError for a span outside its text, with the row's place (`at`).
     """
     table = _table(types or {}, tier)
     tally = _Tally()
@@ -159,8 +159,9 @@ def _gold(
     for span in row["spans"]:
         start, end, name = span["start"], span["end"], str(span["type"])
         if not 0 <= start < end <= len(row["text"]):
-            raise OperatorError(
-                f"row {number}: a span of the type {name} does not lie within its text",
+            raise ConfigError(
+                f"{row.get('at', f'row {number}')}: a span of the type {name} does not lie within "
+                "its text.",
                 do="Offsets are code points from 0; the end is behind the last one.",
             )
         chosen = table.get(_plain(name))

@@ -12,7 +12,7 @@ from situs.analysis.features import see
 from situs.analysis.task import NEEDS
 from situs.analysis.task_head import TaskHead, asked
 from situs.core.heads import Encode, Guess, Heads
-from situs.errors import OperatorError
+from situs.errors import ConfigError, OperatorError
 from situs.learning.tasks_sources import DOLLY
 from situs.studies.metrics import accuracy, confusion, ece, macro_f1, percentile
 
@@ -34,8 +34,8 @@ def evaluate(
     Labels are tasks, or `mapping` says which; without it, categories of dolly15k are known. A
     prediction is one of the tasks that the labels map to, with `open_` one of all. The encoder is
     asked where the fast tier is unsure, if there is one. `coverage` and `selective_accuracy` are of
-    the rows about which the head was sure in the end. Raises OperatorError for a label that is no
-    task, or where no head is there.
+    the rows about which the head was sure in the end. Raises ConfigError for a label that is no
+    task, with the row's place (`at`), and OperatorError where no head is there.
     """
     head = heads.task
     if not isinstance(head, TaskHead):
@@ -43,7 +43,7 @@ def evaluate(
             "There is no trained task head to evaluate.",
             do="Install the package with its artefacts, or name a version of the head `task`.",
         )
-    gold = _gold([row["label"] for row in rows], mapping, head.classes)
+    gold = _gold(rows, mapping, head.classes)
     only = None if open_ else set(gold)
     if rows:
         _tell(head, heads.encode, rows[0]["text"], only)
@@ -85,20 +85,22 @@ def _vector(encode: Encode, text: str) -> Any | None:
 
 
 def _gold(
-    labels: Sequence[str | None], mapping: Mapping[str, str] | None, tasks: Sequence[str]
+    rows: Sequence[Mapping[str, Any]], mapping: Mapping[str, str] | None, tasks: Sequence[str]
 ) -> list[str]:
     table = mapping
     if table is None:
-        table = DOLLY if all(one in DOLLY for one in labels) else {}
-    found = [None if one is None else table.get(one, one) for one in labels]
+        table = DOLLY if all(row["label"] in DOLLY for row in rows) else {}
     known = {*tasks, *NEEDS}
-    for number, one in enumerate(found, 1):
-        if one is None or one not in known:
-            raise OperatorError(
-                f"row {number}: its label is no task and is not mapped to one",
+    found = []
+    for number, row in enumerate(rows, 1):
+        task = table.get(row["label"], row["label"])
+        if task not in known:
+            raise ConfigError(
+                f"{row.get('at', f'row {number}')}: its label is no task and is not mapped to one.",
                 do=f"Use --map with a JSON object from labels to {', '.join(tasks)}.",
             )
-    return [one for one in found if one is not None]
+        found.append(task)
+    return found
 
 
 def _merged(tasks: Sequence[str]) -> list[str]:

@@ -8,8 +8,9 @@ import math
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, Final, NoReturn, TypeGuard, cast
+from typing import Any, Final, NoReturn, TypeGuard
 
 from situs.errors import ConfigError
 
@@ -22,19 +23,20 @@ _DO = "Correct the file: one JSON object a line, in UTF-8; docs/reference/eval.m
 def rows(
     path: Path, needed: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> list[dict[str, Any]]:
-    """The rows of a file, with the fields asked for and no others, and `line` where each stands.
+    """The rows of a file, with the fields asked for and no others, and `at`: its FILE:LINE.
 
-    A field `a|b` may be called by either name and is given by the first. An optional field that is
-    missing or null is None. Empty lines are skipped. A lone surrogate becomes U+FFFD, one for one,
-    so offsets stay. Raises ConfigError, with file and line and without content, for what is no
+    The file may be a pipe. A field `a|b` may be called by either name and is given by the first.
+    An optional field that is missing or null is None. Empty lines are skipped. A lone surrogate
+    becomes U+FFFD, one for one, so offsets stay. Raises ConfigError, with file and line and without content, for what is no
     UTF-8, no JSON object, lacks a field or has the wrong type, and for a file without rows.
     """
     names = [(field.split("|"), field in needed) for field in (*needed, *optional)]
     found = []
     for number, row in _objects(path):
-        kept: dict[str, Any] = {"line": number}
+        at = f"{path}:{number}"
+        kept: dict[str, Any] = {"at": at}
         for aliases, must in names:
-            kept[aliases[0]] = _field(row, aliases, must, f"{path}:{number}")
+            kept[aliases[0]] = _field(row, aliases, must, at)
         found.append(kept)
     if not found:
         raise ConfigError(f"{path} holds no rows.", do=_DO)
@@ -64,14 +66,13 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Numbered lines that are not empty, each one a JSON object."""
     number = 0
     try:
-        with path.open("rb") as raw:
-            zipped = raw.read(2) == _GZIP
-            raw.seek(0)
-            lines = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if zipped else raw
-            for number, line in enumerate(lines, 1):
-                data = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-                if data.strip():
-                    yield number, _object(data, f"{path}:{number}")
+        whole = path.read_bytes()
+        raw = BytesIO(whole)
+        lines = gzip.GzipFile(fileobj=raw) if whole.startswith(_GZIP) else raw
+        for number, line in enumerate(lines, 1):
+            data = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if data.strip():
+                yield number, _object(data, f"{path}:{number}")
     except (EOFError, gzip.BadGzipFile, zlib.error):
         _refuse(f"{path}:{number + 1}", "the gzip data is cut off or damaged")
     except OSError as error:

@@ -54,7 +54,7 @@ def choose(
     for row in rows:
         if (name := _route(row)) is not None and not _NAME.fullmatch(name):
             raise ConfigError(
-                f"{file}:{row['line']}: its label cannot be the name of a route.",
+                f"{row['at']}: its label cannot be the name of a route.",
                 do="Use at most 64 letters, digits and . _ : / -; first a letter or digit.",
             )
     learnt, held = divided(rows, [row["text"] for row in rows], file)

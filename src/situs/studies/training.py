@@ -51,7 +51,7 @@ def learn_tasks(
         task = table.get(row["label"], row["label"])
         if task not in known:
             raise ConfigError(
-                f"{file}:{row['line']}: its label is no task and is not mapped to one.",
+                f"{row['at']}: its label is no task and is not mapped to one.",
                 do=f"Use --map with a JSON object from labels to {', '.join(sorted(known))}.",
             )
         pairs.append((row["text"], task))

@@ -15,14 +15,16 @@ import pytest
 CARD = "4111 1111 " + "1111 1111"
 
 
-def situs(tmp_path, *args):
-    return subprocess.run(
+def situs(tmp_path, *args, given=b""):
+    done = subprocess.run(
         [sys.executable, "-m", "situs.cli.main", *args],
         cwd=tmp_path,
         env={**os.environ, "SITUS_DATA": str(tmp_path / "data"), "COLUMNS": "100"},
+        input=given,
         capture_output=True,
-        text=True,
     )
+    said = (done.stdout.decode(), done.stderr.decode())
+    return subprocess.CompletedProcess(done.args, done.returncode, *said)
 
 
 def written(tmp_path, name, *rows):
@@ -107,6 +109,36 @@ def test_a_file_that_is_wrong_is_refused_with_its_line(tmp_path, subject, option
     missing = situs(tmp_path, "eval", subject)
     assert missing.returncode == 2
     assert "Missing option" in missing.stderr
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize(
+    ("subject", "row"),
+    [
+        ("tasks", {"text": "the secret text", "label": "no task"}),
+        ("tasks", {"text": "the secret text", "label": None}),
+        ("sensitivity", {"text": "secret", "spans": [{"start": 0, "end": 9, "type": "PERSON"}]}),
+    ],
+)
+def test_what_a_row_says_wrongly_is_refused_with_its_line(tmp_path, subject, row, pack):
+    good = {"text": "hello", "label": "chat", "spans": []}
+    bad = tmp_path / "bad"
+    bad.write_bytes(pack("\n".join([json.dumps(good), "", json.dumps(row)]).encode()))
+    done = situs(tmp_path, "eval", subject, "--json", "--data", str(bad))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{bad}:3: " in done.stderr
+    assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_pipe_is_read_as_a_file_is(tmp_path, pack):
+    row = json.dumps(found(f"my card is {CARD}", CARD, "CREDIT_CARD")).encode()
+    done = situs(
+        *(tmp_path, "eval", "sensitivity", "--json", "--data", "/dev/stdin"),
+        given=pack(row + b"\n"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["rows"] == 1
 
 
 CONFIG = """\

@@ -6,7 +6,7 @@ import pytest
 from situs.analysis.features import rows, see
 from situs.analysis.task_head import GRAM_BITS, MARK_BITS, TaskHead
 from situs.core.heads import Heads
-from situs.errors import OperatorError
+from situs.errors import ConfigError, OperatorError
 from situs.learning.tasks_sources import DOLLY
 from situs.studies.eval_tasks import evaluate
 
@@ -84,8 +84,10 @@ def test_a_map_says_which_tasks_labels_mean():
 
 @pytest.mark.parametrize("label", ["talk", None])
 def test_a_label_that_is_no_task_is_refused_with_its_row(label):
-    with pytest.raises(OperatorError, match="row 2"):
+    with pytest.raises(ConfigError, match="row 2"):
         evaluate([row("hello", "chat"), row("hello", label)], Heads(task=head()))
+    with pytest.raises(ConfigError, match="f:7: its label"):
+        evaluate([{"at": "f:7", **row("hello", label)}], Heads(task=head()))
 
 
 def test_the_encoder_is_asked_only_where_the_head_is_unsure():

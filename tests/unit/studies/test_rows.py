@@ -22,8 +22,8 @@ def test_gives_the_fields_asked_for_and_where_they_stand(tmp_path):
         tmp_path, b'{"text": "a", "label": "x", "more": 1}\r\n\n{"text":"b","label":null}'
     )
     assert rows(path, ("text", "label")) == [
-        {"line": 1, "text": "a", "label": "x"},
-        {"line": 3, "text": "b", "label": None},
+        {"at": f"{path}:1", "text": "a", "label": "x"},
+        {"at": f"{path}:3", "text": "b", "label": None},
     ]
 
 
