@@ -30,8 +30,9 @@ from situs.learning.artefacts import Card, Source, load, save, shipped
 from situs.learning.tokens import begins_of, learn
 from situs.studies.eval_tokens import evaluate
 
-WIDEST = ("cl100k", "o200k", "llama3", "gemma", "qwen", "deepseek", "tekken", "claude")
-"""Families of today: what an unknown model may need at most."""
+WIDEST = ("cl100k", "gemma", "claude")
+"""Families of today that need the most: together within 1 % of the most of eight, at a third of the
+time. What an unknown model may need."""
 
 SAMPLES = {
     "english": "The committee will meet on Thursday to discuss what the report recommends. ",

@@ -57,13 +57,18 @@ def decide(
 
 
 def deciding(
-    request: Request, snapshot: Snapshot, now: float, verdict: PolicyDecision | None = None
+    request: Request,
+    snapshot: Snapshot,
+    now: float,
+    verdict: PolicyDecision | None = None,
+    hurried: bool = False,
 ) -> Generator[Work, Any, Decision]:
     """`decide`, giving out the work that may take long and going on with its results.
 
-    Names are looked for only where they could change what the policy says.
+    Names are looked for only where they could change what the policy says. `hurried`: rules stand
+    in for learned heads wherever they can; labels are the same.
     """
-    heads = snapshot.heads
+    heads = snapshot.heads.in_haste() if hurried else snapshot.heads
     families = {deployment.model.family for deployment in snapshot.fleet.deployments}
     found: Look = yield Work(
         partial(look, request, snapshot.labels, snapshot.routes, heads, sorted(families))

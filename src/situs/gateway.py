@@ -44,6 +44,7 @@ class Gateway:
 
     `aside` does the work that a long request takes away from the event loop, which never blocks;
     `deep` does what the deep tier is asked for, or gives None where there is no time for it.
+    `hurried`: there is more to do than can be done, and rules stand in for learned heads.
     """
 
     situation: Situation
@@ -52,14 +53,15 @@ class Gateway:
     clock: Callable[[], float]
     aside: Callable[[Callable[[], Any]], Awaitable[Any]]
     deep: Callable[[Callable[[], Any]], Awaitable[Any | None]]
+    hurried: Callable[[], bool]
 
     async def explain(self, request: Request) -> Decision:
         """The decision alone: nothing is sent, nothing is recorded."""
-        return await self._decide(request, self.situation.current().snapshot)
+        return await self._decide(request, self.situation.current().snapshot, False)
 
-    async def _decide(self, request: Request, snapshot: Snapshot) -> Decision:
+    async def _decide(self, request: Request, snapshot: Snapshot, hurried: bool) -> Decision:
         """`decide`, with the event loop free meanwhile."""
-        deciding_ = deciding(request, snapshot, self.wall())
+        deciding_ = deciding(request, snapshot, self.wall(), hurried=hurried)
         try:
             work = next(deciding_)
             while True:
@@ -84,7 +86,7 @@ class Gateway:
         started = self.clock()
         current = self.situation.current()
         snapshot = current.snapshot
-        decision = await self._decide(request, snapshot)
+        decision = await self._decide(request, snapshot, self.hurried())
         own = _own_answer(request, decision, snapshot)
         receipt = await self.receipts.decided(Decided(request, decision, snapshot.fleet))
         steps = [] if own else _steps(decision, snapshot)

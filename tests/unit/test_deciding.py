@@ -225,3 +225,32 @@ def test_a_failure_of_the_deep_tier_is_no_failure_of_the_request(caplog):
     assert asyncio.run(story()) == (None, 2)
     assert "RuntimeError" in caplog.text
     assert "canary" not in caplog.text
+
+
+# In haste
+
+
+def through(work):
+    """What `deciding` comes to with all its work done."""
+    try:
+        given = next(work)
+        while True:
+            given = work.send(given.run())
+    except StopIteration as done:
+        return done.value
+
+
+def test_in_haste_a_rule_says_the_task_and_names_are_still_looked_for():
+    names = Names()
+    heads = snapshot(HOME, names=names, task=task, finds_names=FindsNames.ALWAYS)
+    analysis = through(deciding(make.request("Ask Ada."), heads, 0.0, hurried=True)).analysis
+    assert (analysis.tiers["task"], analysis.task_probability) == ("shed", None)
+    assert (names.asked, analysis.tiers["names"]) == (1, "fast")
+
+
+def test_where_a_rule_says_the_task_anyway_haste_leaves_nothing_out():
+    without = through(deciding(make.request("Hm."), snapshot(), 0.0, hurried=True)).analysis
+    assert without.tiers["task"] == "rule"
+    asked = make.request("Hm.", tools=True)
+    shaped = through(deciding(asked, snapshot(task=task), 0.0, hurried=True)).analysis
+    assert shaped.tiers["task"] == "rule"

@@ -45,7 +45,7 @@ async def aside(run):
 
 def gateway(kept, reply):
     kept.backends = ScriptedBackends(a=reply)
-    return Gateway(kept, kept, time.time, time.monotonic, aside, aside)
+    return Gateway(kept, kept, time.time, time.monotonic, aside, aside, lambda: False)
 
 
 def recorded(kept):

@@ -56,7 +56,7 @@ class Kept:
 
 def handled(kept, request):
     async def story():
-        gateway = Gateway(kept, kept, time.time, time.monotonic, aside, aside)
+        gateway = Gateway(kept, kept, time.time, time.monotonic, aside, aside, lambda: False)
         answer = await gateway.handle(request)
         data = [chunk.data async for chunk in answer.chunks()]
         told = facts(answer)
@@ -116,7 +116,7 @@ def test_a_route_that_is_asked_for_is_not_called_pinned():
 def explained(text, **fields):
     kept = Kept()
     request = make.request(text, **fields)
-    gateway = Gateway(kept, kept, time.time, time.monotonic, aside, aside)
+    gateway = Gateway(kept, kept, time.time, time.monotonic, aside, aside, lambda: False)
     decision = asyncio.run(gateway.explain(request))
     return explain(request, decision, kept.fixed)
 

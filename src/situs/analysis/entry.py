@@ -92,7 +92,7 @@ def look(
         completion_tokens=tokens.completion_tokens(kind, request.max_completion_tokens),
         task=kind,
         needs=task.needs(kind, prompt_tokens),
-        tiers=_tiers(guess, routed),
+        tiers=_tiers(request, guess, routed, heads),
         routed=routed,
         longest_tokens=tokens.longest_tokens(request, prompt_tokens),
         language=UNKNOWN if seen is None else language(seen.text),
@@ -116,8 +116,11 @@ def _task(request: Request, heads: Heads) -> tuple[Seen | None, Guess | None]:
     return seen, heads.task(seen, None)
 
 
-def _tiers(guess: Guess | None, routed: Routed | None) -> dict[str, str]:
-    tiers = {"task": "rule" if guess is None else "fast"}
+def _tiers(
+    request: Request, guess: Guess | None, routed: Routed | None, heads: Heads
+) -> dict[str, str]:
+    without = "shed" if heads.hurried and task.by_shape(request) is None else "rule"
+    tiers = {"task": without if guess is None else "fast"}
     if routed is not None:
         tiers["route"] = "fast" if routed.by is RoutedBy.SAMPLES else "rule"
     return tiers

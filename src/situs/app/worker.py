@@ -27,6 +27,7 @@ import uvloop
 
 from situs.analysis import warm
 from situs.app.deep import DeepTier
+from situs.app.haste import Haste
 from situs.app.link import (
     Alive,
     Keys,
@@ -86,6 +87,7 @@ class Worker:
         self._registry: Registry | None = None
         self._aside = ThreadPoolExecutor(2, "situs-analysis")
         self._deep = DeepTier()
+        self._haste = Haste()
         self._receipts: SegmentWriter | None = None
         self._app: App | None = None
         self._server: Server | None = None
@@ -190,7 +192,9 @@ class Worker:
         if self._receipts is None:
             raise RuntimeError("nothing was loaded")
         receipts = self._receipts
-        gateway = Gateway(situation, receipts, time.time, time.monotonic, self._away, self._deep)
+        gateway = Gateway(
+            situation, receipts, time.time, time.monotonic, self._away, self._deep, self._haste
+        )
         server = plan.config.server
         required = key_required(server.host, server.require_key)
         self._auth = auth = Auth(self._table, required, self._desk.lease)
@@ -237,7 +241,9 @@ class Worker:
             await asyncio.sleep(_BEAT_S)
             if self._serving is not None:
                 collect(beat)
-            self._deep.leave_room(self._busy())
+            busy = self._busy()
+            self._deep.leave_room(busy)
+            self._haste.tell(busy)
             if self._receipts is None or self._app is None:
                 self._link.send(Alive(None, {}, {}))  # it is still loading
                 continue

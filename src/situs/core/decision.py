@@ -14,8 +14,8 @@ class Analysis(Struct, frozen=True):
     """What the request is. `needs` is the smallest capability class that will do.
 
     `longest_tokens` are those of the longest prompt of a batch; None where there is only one.
-    `tiers` says by what each part was found: `rule`, `fast`, `deep`, `shed` (the deep tier had no
-    time for it) or `skipped` (it could not have changed the decision). Probabilities are
+    `tiers` says by what each part was found: `rule`, `fast`, `deep`, `shed` (there was no
+    time for what should have been asked) or `skipped` (it could not have changed the decision). Probabilities are
     calibrated; None where a rule spoke. `prompt_tokens` is the most that any model of the fleet
     needs, `tokens_by` what each family of tokenizers needs where there are several. Four answers
     out of five have so many tokens as `completion_range` says.
