@@ -118,7 +118,7 @@ def _holder(data: Path) -> str | None:
 
 def _policy(setting: Setting) -> Iterator[Finding]:
     paths = build.policy_paths(setting.config, setting.base)
-    policy = load_policy(paths or (shipped(),))
+    policy = load_policy(paths or (shipped(),), build.own_kinds(setting.config))
     source = ", ".join(str(path) for path in paths) or "the one that ships with Situs"
     yield Finding("policy", Condition.ACTIVE, f"{source}; digest {policy.digest[:16]}")
     clouds = [n for n, x in setting.config.loci.items() if x.kind is LocusKind.SOVEREIGN_CLOUD]

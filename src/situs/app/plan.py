@@ -62,7 +62,9 @@ def load_plan(
         config=config,
         data=str(setting.data),
         weights={name: entry.sha256 for name, entry in load_lock().items()},
-        policy=load_checked(build.policy_paths(config, setting.base) or (shipped(),)),
+        policy=load_checked(
+            build.policy_paths(config, setting.base) or (shipped(),), build.own_kinds(config)
+        ),
         secrets=_secrets(setting) if secrets else {},
         slots=_slots(config, slots),
     )

@@ -125,6 +125,11 @@ def policy_paths(config: Config, base: Path) -> tuple[Path, ...]:
     return tuple(base / Path(path).expanduser() for path in config.policy.paths)
 
 
+def own_kinds(config: Config) -> tuple[str, ...]:
+    """The kinds of finding that its lists add."""
+    return tuple(config.labels.lists)
+
+
 def pace_of(config: Config) -> Pace:
     """When segments of the record end."""
     receipts = config.receipts

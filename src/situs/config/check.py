@@ -11,7 +11,7 @@ import msgspec
 import yaml
 
 from situs.config.artefacts import add_problems
-from situs.config.build import policy_paths
+from situs.config.build import own_kinds, policy_paths
 from situs.config.load import Reading, examine, read_text
 from situs.config.paths import data_dir
 from situs.config.problems import Problem, Report, nearest
@@ -98,7 +98,7 @@ def _check_policies(config: Config, base: Path, report: Report) -> None:
 def _wrong_in_policy(config: Config, base: Path, report: Report) -> tuple[Problem, ...]:
     """What would keep the gateway from loading it, at the policy's own lines."""
     try:
-        found = inspect(policy_paths(config, base) or (shipped(),)).problems
+        found = inspect(policy_paths(config, base) or (shipped(),), own_kinds(config)).problems
     except PolicyError as error:
         report.add(("policy", "paths"), error.message)
         return ()

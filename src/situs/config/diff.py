@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from situs.analysis.labels import DEFAULT_FLOORS
-from situs.config.build import policy_paths
+from situs.config.build import own_kinds, policy_paths
 from situs.config.problems import dotted
 from situs.config.rules import is_loopback
 from situs.config.tree import Config, Locus
@@ -97,7 +97,7 @@ def policy_digest(config: Config, base: Path) -> str:
 
     `base` is the folder of the configuration file.
     """
-    return load_checked(policy_paths(config, base) or (shipped(),)).digest
+    return load_checked(policy_paths(config, base) or (shipped(),), own_kinds(config)).digest
 
 
 def as_json(changes: Iterable[Change]) -> str:

@@ -22,7 +22,7 @@ from situs.rego.modules import Problem
 from situs.rego.syntax import Call, Reference, Rule, Syntax, expand, expand_imports
 from situs.rego.traps import comparison_traps, lone_trap
 from situs.rego.tree import ANY, Names, Place
-from situs.rego.words import unknown_kind
+from situs.rego.words import field, unknown_kind
 
 PACKAGE: Final = ("situs",)
 _SETS: Final = {
@@ -42,14 +42,19 @@ class Checked(Struct, frozen=True):
 
 
 def check(
-    modules: Sequence[Syntax], tests: Sequence[Syntax] = (), *, partial: bool = False
+    modules: Sequence[Syntax],
+    tests: Sequence[Syntax] = (),
+    *,
+    partial: bool = False,
+    lists: Names = (),
 ) -> Checked:
     """Tests may use `with`, any package and made-up input; the rest holds for them too.
 
-    `partial`: some modules could not be parsed, so nothing is said to be missing.
+    `partial`: some modules could not be parsed, so nothing is said to be missing. `lists` are the
+    kinds of finding that the configuration adds.
     """
     modules = follow_parameters(modules)
-    look = _Look([*modules, *tests], partial)
+    look = _Look([*modules, *tests], partial, lists)
     for module in modules:
         look.package(module)
         look.module(module)
@@ -70,8 +75,9 @@ def check(
 class _Look:
     """Collects problems and facts over all modules."""
 
-    def __init__(self, modules: Iterable[Syntax], partial: bool) -> None:
+    def __init__(self, modules: Iterable[Syntax], partial: bool, lists: Names) -> None:
         self._partial = partial
+        self._lists = lists
         self.problems: list[Problem] = []
         self.builtins: set[str] = set()
         self.reads: set[str] = set()
@@ -122,11 +128,13 @@ class _Look:
             self._problem(module, at, "`with` is for tests", "move it to a *_test.rego file")
         named = functools.partial(self._literals, module)
         free = functools.partial(self._free, module)
-        for trap in comparison_traps(rule, module.imports, named, free):
+        about = functools.partial(field, lists=self._lists)
+        for trap in comparison_traps(rule, module.imports, named, free, about):
             self._problem(module, trap.at, trap.what, trap.do)
         for call in rule.calls:
             for where, clause in self._rules.get(called(module, call) or (), ()):
-                for trap in comparison_traps(passed(call, clause), where.imports, named, free):
+                clause = passed(call, clause)
+                for trap in comparison_traps(clause, where.imports, named, free, about):
                     self._problem(module, call.at, trap.what, trap.do)
 
     def recursion(self) -> None:
@@ -209,7 +217,7 @@ class _Look:
             self.reads.update(FIELDS)
             return
         self.reads.add(path[1])
-        kind = unknown_kind(path[1:])
+        kind = unknown_kind(path[1:], self._lists)
         if kind:
             self._problem(module, at, kind.what, kind.do)
             return

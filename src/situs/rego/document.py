@@ -13,7 +13,9 @@ from situs.rego.tree import ANY, Names
 from situs.rego.words import nearest, unknown_kind
 
 
-def document_warnings(document: bytes, reads: Collection[str]) -> tuple[str, ...]:
+def document_warnings(
+    document: bytes, reads: Collection[str], lists: Names = ()
+) -> tuple[str, ...]:
     """Fields that `input` does not have, and those that the policy reads and that are missing.
 
     Nothing for what is no JSON: the engine says that. No values are told, only names.
@@ -24,32 +26,36 @@ def document_warnings(document: bytes, reads: Collection[str]) -> tuple[str, ...
         return ()
     if not isinstance(said, dict):
         return ("input is not an object",)
-    found = list(dict.fromkeys(_look(inspect.type_info(InputDocument), said, (), reads)))
+    found = list(dict.fromkeys(_look(inspect.type_info(InputDocument), said, (), reads, lists)))
     if "messages" in said:
         found.insert(0, "this looks like a chat request; a policy sees facts about one, no content")
     return tuple(found)
 
 
 def _look(
-    kind: inspect.Type, said: Any, path: Names, reads: Collection[str] | None
+    kind: inspect.Type, said: Any, path: Names, reads: Collection[str] | None, lists: Names
 ) -> Iterator[str]:
     """`reads` limits what may be missing: of `input` itself, not of what is in it."""
     if isinstance(kind, inspect.UnionType):
         kind = next(one for one in kind.types if not isinstance(one, inspect.NoneType))
     if isinstance(kind, inspect.StructType) and isinstance(said, dict):
-        yield from _object(kind, said, path, reads)
+        yield from _object(kind, said, path, reads, lists)
     elif isinstance(kind, inspect.ListType | inspect.VarTupleType) and isinstance(said, list):
         for one in said:
-            yield from _look(kind.item_type, one, (*path, ANY), None)
+            yield from _look(kind.item_type, one, (*path, ANY), None, lists)
     elif isinstance(kind, inspect.DictType) and isinstance(said, dict):
         for name in said:
-            wrong = unknown_kind((*path, name))
+            wrong = unknown_kind((*path, name), lists)
             if wrong:
                 yield f"{wrong.what}; {wrong.do}"
 
 
 def _object(
-    kind: inspect.StructType, said: dict[str, Any], path: Names, reads: Collection[str] | None
+    kind: inspect.StructType,
+    said: dict[str, Any],
+    path: Names,
+    reads: Collection[str] | None,
+    lists: Names,
 ) -> Iterator[str]:
     members = {one.encode_name: one for one in kind.fields}
     shown = ".".join(("input", *path))
@@ -67,4 +73,4 @@ def _object(
         )
     for name, value in said.items():
         if name in members:
-            yield from _look(members[name].type, value, (*path, name), None)
+            yield from _look(members[name].type, value, (*path, name), None, lists)

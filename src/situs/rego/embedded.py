@@ -23,6 +23,7 @@ from situs.rego.check import check
 from situs.rego.modules import Module, Problem, digest, read_modules, refuse
 from situs.rego.sample import sample_documents
 from situs.rego.syntax import Syntax, read_syntax
+from situs.rego.tree import Names
 
 _ENTRY: Final = "data.situs_entry.verdict"
 _MODULE: Final = """package situs_entry
@@ -57,14 +58,14 @@ class Checked(Struct, frozen=True):
     obligations: bool
 
 
-def load_checked(paths: Sequence[Path]) -> Checked:
-    """The policy in these files and directories.
+def load_checked(paths: Sequence[Path], lists: Names = ()) -> Checked:
+    """The policy in these files and directories; `lists` are kinds of finding it may name too.
 
     Raises PolicyError with every problem at once: syntax, packages, missing rules, functions that
     may not be called, fields that `input` does not have, a verdict of the wrong shape.
     """
     modules = read_modules(paths)
-    report = _prepare(modules)
+    report = _prepare(modules, lists)
     if report.problems:
         raise refuse(report.problems)
     obligations = _OBLIGED in report.rules
@@ -77,19 +78,19 @@ def make_ready(checked: Checked) -> Policy:
     return Policy(engine.evaluate, checked.digest, checked.reads, Memory())
 
 
-def load(paths: Sequence[Path]) -> Policy:
+def load(paths: Sequence[Path], lists: Names = ()) -> Policy:
     """As `load_checked` and `make_ready`."""
-    return make_ready(load_checked(paths))
+    return make_ready(load_checked(paths, lists))
 
 
-def inspect(paths: Sequence[Path]) -> Report:
+def inspect(paths: Sequence[Path], lists: Names = ()) -> Report:
     """The same, for people: problems are told, not raised, unless no file can be read."""
-    return _prepare(read_modules(paths))
+    return _prepare(read_modules(paths), lists)
 
 
-def evaluate_once(paths: Sequence[Path], document: bytes) -> Any:
+def evaluate_once(paths: Sequence[Path], document: bytes, lists: Names = ()) -> Any:
     """The verdict document on one input, for people. Raises PolicyError whatever goes wrong."""
-    policy = load(paths)
+    policy = load(paths, lists)
     try:
         answer = policy.evaluate(document)
         read_verdict(answer)
@@ -163,9 +164,9 @@ def engine_problem(problem: BaseException, shown: str) -> Problem:
     return Problem(shown, 0, 0, said, do)
 
 
-def _prepare(modules: Sequence[Module]) -> Report:
+def _prepare(modules: Sequence[Module], lists: Names) -> Report:
     syntaxes, broken = parse(modules)
-    checked = check(syntaxes, partial=bool(broken))
+    checked = check(syntaxes, partial=bool(broken), lists=lists)
     problems = broken + checked.problems
     if not problems:
         problems = _try(modules, _OBLIGED in checked.rules)

@@ -14,6 +14,7 @@ from situs.rego.check import check
 from situs.rego.embedded import engine_problem, parse
 from situs.rego.modules import Module, read_modules, refuse
 from situs.rego.syntax import Syntax
+from situs.rego.tree import Names
 
 
 class Outcome(Struct, frozen=True):
@@ -26,8 +27,10 @@ class Outcome(Struct, frozen=True):
     problem: str | None = None
 
 
-def run_tests(paths: Sequence[Path]) -> tuple[Outcome, ...]:
+def run_tests(paths: Sequence[Path], lists: Names = ()) -> tuple[Outcome, ...]:
     """Every test in the order of files and lines; a test passes if it is exactly `true`.
+
+    `lists` are kinds of finding that the policy may name too.
 
     Raises PolicyError when policy or tests cannot be loaded, and when there are no tests.
     """
@@ -35,9 +38,8 @@ def run_tests(paths: Sequence[Path]) -> tuple[Outcome, ...]:
     syntaxes, broken = parse([*policy, *tests])
     shown = {module.shown for module in tests}
     written = [one for one in syntaxes if one.file in shown]
-    checked = check(
-        [one for one in syntaxes if one.file not in shown], written, partial=bool(broken)
-    )
+    rest = [one for one in syntaxes if one.file not in shown]
+    checked = check(rest, written, partial=bool(broken), lists=lists)
     if broken or checked.problems:
         raise refuse(broken + checked.problems)
     outcomes = [_run([*policy, *tests], *one) for one in _named(written)]

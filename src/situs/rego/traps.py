@@ -11,7 +11,7 @@ from situs.rego.compare import Comparison, Literal, Literals
 from situs.rego.scope import Lone
 from situs.rego.syntax import Reference, Rule, expand
 from situs.rego.tree import ANY, Names, Place
-from situs.rego.words import ORDERINGS, Field, Misfit, field, nearest, never, spelled, unordered
+from situs.rego.words import ORDERINGS, Field, Misfit, nearest, never, spelled, unordered
 
 _EQUAL: Final = frozenset({"==", "!=", "="})
 _SCALAR: Final = frozenset({"string", "number", "boolean"})
@@ -44,10 +44,12 @@ def comparison_traps(
     imports: dict[str, Reference],
     named: Callable[[Names], Literals | None],
     free: Callable[[str], bool],
+    field: Callable[[Names], Field | None],
 ) -> Iterator[Trap]:
     """Comparisons of fields with what they never are, or in an order that they do not have.
 
-    `named` gives the literals that a rule always is; `free` says that a name is no rule or import.
+    `named` gives the literals that a rule always is; `free` says that a name is no rule or import;
+    `field` what stands at a path below `input`.
     """
     told: set[frozenset[Names]] = set()
     for one in rule.comparisons:
@@ -55,18 +57,19 @@ def comparison_traps(
         about = field(path) if path else None
         if about is None:
             continue
+        member = field((*path, ANY)) if about.kind == "array" else None
         shown = spelled(path)
         other = one.other
         if isinstance(other, Literals):
-            yield from _with_literals(shown, path, about, one, other)
+            yield from _with_literals(shown, member, about, one, other)
         elif other[0] in rule.literals and len(other) == 1:
             yield from _moved(
-                one.at, _with_literals(shown, path, about, one, rule.literals[other[0]])
+                one.at, _with_literals(shown, member, about, one, rule.literals[other[0]])
             )
         elif len(other) == 1 and (each := _run_over(other[0], rule, named)) is not None:
-            yield from _moved(one.at, _with_literals(shown, path, about, one, each))
+            yield from _moved(one.at, _with_literals(shown, member, about, one, each))
         elif other[0] not in rule.locals and (said := named(other)) is not None:
-            yield from _moved(one.at, _with_literals(shown, path, about, one, said))
+            yield from _moved(one.at, _with_literals(shown, member, about, one, said))
         elif one.operator in ORDERINGS and about.unordered:
             if frozenset({one.path, other}) not in told:  # each stands there both ways round
                 yield _trap(one.at, unordered(shown, about, one.operator, None))
@@ -96,10 +99,10 @@ def _is_input(path: Names, rule: Rule, imports: dict[str, Reference]) -> bool:
 
 
 def _with_literals(
-    shown: str, path: Names, about: Field, one: Comparison, said: Literals
+    shown: str, member: Field | None, about: Field, one: Comparison, said: Literals
 ) -> Iterator[Trap]:
     if one.operator == "has":
-        yield from _members(shown, path, about, one, said)
+        yield from _members(shown, member, about, one, said)
     elif one.operator in ORDERINGS and about.unordered:
         literal = said.members[0] if len(said.members) == 1 else None
         yield _trap(one.at, unordered(shown, about, one.operator, literal))
@@ -113,10 +116,9 @@ def _with_literals(
 
 
 def _members(
-    shown: str, path: Names, about: Field, one: Comparison, said: Literals
+    shown: str, member: Field | None, about: Field, one: Comparison, said: Literals
 ) -> Iterator[Trap]:
     """`literal in field`."""
-    member = field((*path, ANY)) if about.kind == "array" else None
     if about.kind in _SCALAR:
         yield Trap(one.at, f"{shown} is one {about.kind}, with nothing in it", "write ==")
     elif member is not None and said.form == "one":

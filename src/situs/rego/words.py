@@ -64,12 +64,7 @@ class Field(Struct, frozen=True):
 
 
 KINDS: Final[Names] = tuple(DEFAULT_FLOORS)
-"""Every kind of finding that the analysis can make: the members that `input.findings` can have."""
-
-_KEYED: Final[dict[Names, Field]] = {
-    ("findings", KEYS): Field("array"),
-    ("findings", KEYS, ANY): Field("string", KINDS, unordered="words"),
-}
+"""Every kind of finding that the analysis can make without lists of an organisation's own."""
 
 
 class Misfit(Struct, frozen=True):
@@ -77,10 +72,13 @@ class Misfit(Struct, frozen=True):
     do: str
 
 
-def field(path: Names) -> Field | None:
-    """The field at a path below `input` (`*` for any member); None if it is not known."""
+def field(path: Names, lists: Names = ()) -> Field | None:
+    """The field at a path below `input` (`*` for any member); None if it is not known.
+
+    `lists` are the kinds that lists of words and patterns add to `KINDS`.
+    """
     if KEYS in path:
-        return _KEYED.get(path)
+        return _key(path, lists)
     reached = _type(path)
     if reached is None:
         return None
@@ -103,6 +101,14 @@ def field(path: Names) -> Field | None:
         return Field("number")
     is_object = isinstance(found, inspect.StructType | inspect.DictType)
     return Field("object" if is_object else "array", nullable=nullable)
+
+
+def _key(path: Names, lists: Names) -> Field | None:
+    if path == ("findings", KEYS):
+        return Field("array")
+    if path == ("findings", KEYS, ANY):
+        return Field("string", (*KINDS, *lists), unordered="words")
+    return None
 
 
 def _type(path: Names) -> tuple[inspect.Type, bool] | None:
@@ -128,11 +134,12 @@ def _type(path: Names) -> tuple[inspect.Type, bool] | None:
     return kind, nullable
 
 
-def unknown_kind(path: Names) -> Misfit | None:
+def unknown_kind(path: Names, lists: Names = ()) -> Misfit | None:
     """What is wrong with a path below `input` that names a kind of finding; None if nothing is."""
-    if len(path) < 2 or path[0] != "findings" or path[1] in {*KINDS, ANY, KEYS}:
+    known = (*KINDS, *lists)
+    if len(path) < 2 or path[0] != "findings" or path[1] in {*known, ANY, KEYS}:
         return None
-    return Misfit(f"input.findings never has {path[1]}", _instead(path[1], KINDS))
+    return Misfit(f"input.findings never has {path[1]}", _instead(path[1], known))
 
 
 def spelled(path: Names) -> str:

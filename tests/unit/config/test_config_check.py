@@ -99,6 +99,12 @@ def test_a_policy_that_cannot_be_loaded_is_a_problem_at_its_own_line(tmp_path):
     assert f"{tmp_path / 'x.rego'}:5: " in result.exception.message
 
 
+def test_a_policy_may_name_a_list_of_the_configuration_and_no_other(tmp_path):
+    assert checked(tmp_path, rule="input.findings.project_name > 0").problems == ()
+    (problem,) = checked(tmp_path, rule="input.findings.project_nam > 0").problems
+    assert "the nearest word is project_name" in problem.what
+
+
 def test_a_policy_that_is_no_text_is_a_problem_where_it_is_named(tmp_path):
     (tmp_path / "y.rego").write_bytes(b"\xff")
     (problem,) = checked(tmp_path, ("paths: []", "paths: [y.rego]")).problems

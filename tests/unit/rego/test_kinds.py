@@ -46,9 +46,9 @@ WAYS = [
 ]
 
 
-def said(tmp_path, text: str) -> list[str]:
+def said(tmp_path, text: str, lists: tuple[str, ...] = ()) -> list[str]:
     (tmp_path / "p.rego").write_text(HEAD + GOOD + text + "\n", encoding="utf-8")
-    problems = inspect([tmp_path]).problems
+    problems = inspect([tmp_path], lists).problems
     return [str(one).replace(f"{tmp_path}/", "") for one in problems]
 
 
@@ -64,6 +64,14 @@ def test_a_kind_that_is_never_found_is_refused_with_its_place(tmp_path, text):
 @pytest.mark.parametrize("kind", ["card", "iban"])
 def test_a_kind_that_may_be_found_is_accepted(tmp_path, text, kind):
     assert said(tmp_path, text.replace("KIND", kind)) == []
+
+
+@pytest.mark.parametrize("text", WAYS)
+def test_a_kind_of_a_list_is_accepted_where_there_is_one(tmp_path, text):
+    text = text.replace("KIND", "project_name")
+    assert said(tmp_path, text, ("project_name",)) == []
+    [problem] = said(tmp_path, text, ("project_names",))
+    assert problem.endswith("; the nearest word is project_names")
 
 
 def test_every_kind_of_the_analysis_may_be_named(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -13,6 +14,7 @@ from situs.errors import PolicyError
 from situs.policy.input import input_document
 from situs.rego.sample import sample_facts
 
+EXAMPLE = Path(__file__).parents[3] / "examples/situs.example.yaml"
 BAD = (
     "package situs\nallow contains lower(x) if x := time.now_ns()\n"
     "deny contains f(x) if { x := input.lable }\nf(x) := x\n"
@@ -28,6 +30,18 @@ def test_check_says_what_the_default_policy_is():
     assert done.exit_code == 0
     assert "reads     deployments, home_jurisdiction, label" in done.output
     assert json.loads(run("check", "--json").output)["problems"] == []
+
+
+def test_the_lists_of_a_configuration_are_kinds_of_finding(tmp_path):
+    (tmp_path / "p.rego").write_text(
+        "package situs\nallow contains d.name if { input.findings.project_name > 0; some d in "
+        'input.deployments }\ndeny contains {"deployment": "*", "code": "c"} if false\n',
+        encoding="utf-8",
+    )
+    refused = run("check", str(tmp_path))
+    assert refused.exit_code == 1
+    assert "input.findings never has project_name" in refused.stderr
+    assert run("check", str(tmp_path), "--config", str(EXAMPLE)).exit_code == 0
 
 
 def test_check_tells_every_problem_and_exits_with_1(tmp_path):
