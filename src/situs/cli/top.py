@@ -149,6 +149,10 @@ def _screen(report: StatusReport, width: int) -> RenderableType:
             f"overhead p50 {_time(total.overhead_s.p50)} p95 {_time(total.overhead_s.p95)}"
         ),
         (
+            f"analysis p50 {_time(report.analysis_s.p50)} p95 {_time(report.analysis_s.p95)}  "
+            f"{escape(_tiers(report))}"
+        ),
+        (
             f"cost {_number(total.cost_per_h)} {money}/h  "
             f"saved {_number(total.saved_per_h)} {money}/h  labels {escape(labels) or '-'}"
         ),
@@ -156,6 +160,16 @@ def _screen(report: StatusReport, width: int) -> RenderableType:
         "",
     ]
     return Group(*lines, _table(report, width))
+
+
+def _tiers(report: StatusReport) -> str:
+    """By what parts were found, in percent: `task fast 96 rule 4`."""
+    said = []
+    for part, counts in report.tiers.items():
+        total = sum(counts.values())
+        shares = (f"{tier} {100 * count / total:.0f}" for tier, count in counts.items())
+        said.append(f"{part} {' '.join(shares)}")
+    return f"{'  '.join(said)} %" if said else ""
 
 
 def _table(report: StatusReport, width: int) -> Table:

@@ -69,7 +69,11 @@ class Decided(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """What is written when it is over. `status` is the HTTP status the caller got."""
+    """What is written when it is over. `status` is the HTTP status the caller got.
+
+    `analysis_s` is how long the request's analysis took, waits for a thread or the deep tier
+    included; None on records of versions that did not say so.
+    """
 
     id: str
     at: float
@@ -82,6 +86,7 @@ class Outcome(Struct, frozen=True):
     currency: str | None
     overhead_s: float
     duration_s: float
+    analysis_s: float | None = None
 
 
 class ReceiptRef(Struct, frozen=True):
@@ -97,7 +102,8 @@ class ReceiptRef(Struct, frozen=True):
 class Served(Struct, frozen=True):
     """One request from its decision to its outcome, for those who count: ledger, metrics, traces.
 
-    `asked` is the model name as the receipt has it: a configured name, or a salted digest.
+    `asked` is the model name as the receipt has it: a configured name, or a salted digest. `tiers`
+    says by what each part of the analysis was found.
     """
 
     id: str
@@ -115,3 +121,4 @@ class Served(Struct, frozen=True):
     trace: str | None
     allowed: int
     outcome: Outcome
+    tiers: dict[str, str] = {}

@@ -9,7 +9,10 @@ from situs.core.record import Outcome, ReceiptRef, Served
 
 
 class Begun(Struct, frozen=True, gc=False):
-    """A decision as read: where its line stands, and what is counted of it."""
+    """A decision as read: where its line stands, and what is counted of it.
+
+    The index keeps all of it but `tiers`.
+    """
 
     id: str
     at: float
@@ -29,6 +32,7 @@ class Begun(Struct, frozen=True, gc=False):
     trace: str | None
     allowed: int
     fleet: str
+    tiers: dict[str, str] = {}
 
 
 class Over(Struct, frozen=True):
@@ -65,6 +69,7 @@ class Joined(Struct, frozen=True):
             trace=b.trace,
             allowed=b.allowed,
             outcome=self.over.outcome,
+            tiers=b.tiers,
         )
 
 
@@ -91,6 +96,7 @@ def begun(line: bytes, chain: str, first: int, offset: int, seq: int) -> Begun:
         request.trace,
         len(decision.policy.allowed),
         decision.fleet.digest,
+        analysis.tiers,
     )
 
 
@@ -122,6 +128,7 @@ class _Analysis(Struct):
     label: str
     task: str
     routed: _Routed | None = None
+    tiers: dict[str, str] = {}
 
 
 class _Policy(Struct):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -21,13 +22,14 @@ from situs.stores.schema import migrate
 
 _WAIT_S = 0.25
 _IDS_AT_ONCE = 500
-_BEGUN = len(Begun.__struct_fields__)
+_BEGUN = tuple(name for name in Begun.__struct_fields__ if name != "tiers")
+_row = attrgetter(*_BEGUN)
 _ENDS = (
     *("over_chain", "over_first", "over_offset", "over_at", "deployment", "locus"),
     *("jurisdiction", '"end"', "status", "code"),
 )
 _DECISION = (
-    f"INSERT INTO decisions VALUES ({','.join('?' * (_BEGUN + len(_ENDS)))}) ON CONFLICT (id) "  # noqa: S608
+    f"INSERT INTO decisions VALUES ({','.join('?' * (len(_BEGUN) + len(_ENDS)))}) ON CONFLICT (id) "  # noqa: S608
     f"DO UPDATE SET {','.join(f'{name}=excluded.{name}' for name in _ENDS)} "
     "WHERE excluded.over_chain IS NOT NULL"
 )
@@ -77,7 +79,7 @@ class Index:
     def earlier(self, ids: Sequence[str]) -> dict[str, Begun]:
         """Decisions that were read before, by id."""
         found = {}
-        columns = ",".join(f'"{name}"' for name in Begun.__struct_fields__)
+        columns = ",".join(f'"{name}"' for name in _BEGUN)
         with told(self.path):
             for begin in range(0, len(ids), _IDS_AT_ONCE):
                 some = ids[begin : begin + _IDS_AT_ONCE]
@@ -99,7 +101,7 @@ class Index:
                 self._db.execute("INSERT OR REPLACE INTO fleets VALUES (?,?)", row)
             self._db.executemany(
                 _DECISION,
-                [(*msgspec.structs.astuple(b), *over.get(b.id, _NOT_OVER)) for b in batch.begun],
+                [(*_row(b), *over.get(b.id, _NOT_OVER)) for b in batch.begun],
             )
             later = [(*row, id_) for id_, row in over.items() if id_ not in now]
             self._db.executemany(_OVER, later)

@@ -27,8 +27,9 @@ def rows(
 
     The file may be a pipe. A field `a|b` may be called by either name and is given by the first.
     An optional field that is missing or null is None. Empty lines are skipped. A lone surrogate
-    becomes U+FFFD, one for one, so offsets stay. Raises ConfigError, with file and line and without content, for what is no
-    UTF-8, no JSON object, lacks a field or has the wrong type, and for a file without rows.
+    becomes U+FFFD, one for one, so offsets stay. Raises ConfigError, with file and line and without
+    content, for what is no UTF-8, no JSON object, lacks a field or has the wrong type, and for a
+    file without rows.
     """
     names = [(field.split("|"), field in needed) for field in (*needed, *optional)]
     found = []

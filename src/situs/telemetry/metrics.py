@@ -35,6 +35,8 @@ NONE, OTHER = "none", "other"
 _WIRES = frozenset(Wire)
 _LABELS = frozenset(Label)
 _CLASSES = frozenset({"2xx", "3xx", "4xx", "5xx"})
+_PARTS = frozenset({"task", "route", "names"})
+_TIERS = frozenset({"rule", "fast", "deep", "shed", "skipped"})
 
 Labels = tuple[str, ...]
 
@@ -127,6 +129,10 @@ class Metrics(Collector):
             self._add(names.ROUTED, (self._one("route", served.route),))
         self._time(names.DURATION, (place, stream), outcome.duration_s)
         self._time(names.OVERHEAD, (wire,), outcome.overhead_s)
+        if outcome.analysis_s is not None:
+            self._time(names.ANALYSIS, (), outcome.analysis_s)
+        for part, tier in served.tiers.items():
+            self._add(names.ANALYSED, (_of(part, _PARTS), _of(tier, _TIERS)))
         for attempt in outcome.attempts:
             tried = self._one("deployment", attempt.deployment)
             self._add(names.ATTEMPTS, (tried, attempt.end.value))

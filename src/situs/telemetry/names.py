@@ -70,6 +70,12 @@ OVERSPENT = _counter(
 )
 BYTES_OUT = _counter("situs_bytes_out_total", "Bytes of request bodies sent.", "locus")
 DENIED = _counter("situs_decisions_denied_total", "Requests that policy allowed nowhere.", "label")
+ANALYSED = _counter(
+    "situs_analysed_total",
+    "Parts of analyses, by what they were found with.",
+    "part",
+    "tier",
+)
 ROUTED = _counter("situs_routed_total", "Requests found to be of a named route.", "route")
 REFUSED = _counter("situs_refused_total", "Answers given before any decision.", "code")
 RESTARTS = _counter("situs_worker_restarts_total", "Workers that died and were replaced.")
@@ -109,6 +115,13 @@ OVERHEAD = Family(
     ("wire",),
     _OVERHEAD,
 )
+ANALYSIS = Family(
+    "situs_analysis_seconds",
+    "histogram",
+    "Time that analysing a request took.",
+    (),
+    _OVERHEAD,
+)
 DEPLOYMENT_INFO = _gauge(
     "situs_deployment_info",
     "Always 1: the static facts of a deployment, to join on.",
@@ -141,6 +154,7 @@ FAMILIES = (
     OVERSPENT,
     BYTES_OUT,
     DENIED,
+    ANALYSED,
     ROUTED,
     REFUSED,
     RESTARTS,
@@ -150,6 +164,7 @@ FAMILIES = (
     TPOT,
     DURATION,
     OVERHEAD,
+    ANALYSIS,
     DEPLOYMENT_INFO,
     HEALTH,
     IN_FLIGHT,

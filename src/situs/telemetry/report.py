@@ -56,7 +56,8 @@ class DeploymentReport(Struct, frozen=True):
 class StatusReport(Struct, frozen=True):
     """How the system is: now, and over the last `window_s` seconds. `at` is wall time.
 
-    `url` is where it listens; "" of a version that does not say so.
+    `url` is where it listens; "" of a version that does not say so. `tiers` counts, for each part
+    of an analysis, what it was found by.
     """
 
     at: float
@@ -74,6 +75,8 @@ class StatusReport(Struct, frozen=True):
     deployments: tuple[DeploymentReport, ...]
     problems: tuple[str, ...]
     url: str = ""
+    analysis_s: Spread = Spread()
+    tiers: dict[str, dict[str, int]] = {}
 
 
 class _Tally(Struct):
@@ -87,7 +90,9 @@ class _Tally(Struct):
     saved: float = 0.0
     ttft: Counter[int] = field(default_factory=Counter)
     overhead: Counter[int] = field(default_factory=Counter)
+    analysis: Counter[int] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
+    tiers: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def count(self, served: Served) -> None:
         outcome = served.outcome
@@ -99,14 +104,17 @@ class _Tally(Struct):
         self.cost += outcome.cost or 0.0
         self.saved += outcome.saved or 0.0
         self.overhead[_step(outcome.overhead_s)] += 1
+        if outcome.analysis_s is not None:
+            self.analysis[_step(outcome.analysis_s)] += 1
         self.labels[served.label] += 1
+        self.tiers.update(served.tiers.items())
         if served.stream and last is not None and last.ttft_s is not None:
             self.ttft[_step(last.ttft_s)] += 1
 
     def add(self, other: _Tally) -> None:
         for name in ("requests", "errors", "denied", "tokens", "cost", "saved"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("ttft", "overhead", "labels"):
+        for name in ("ttft", "overhead", "analysis", "labels", "tiers"):
             getattr(self, name).update(getattr(other, name))
 
     def figures(self, span_s: float, in_flight: int) -> Figures:
@@ -173,6 +181,8 @@ class Window:
             ),
             problems=tuple(_problems(status)),
             url=status.url,
+            analysis_s=_spread(total.analysis),
+            tiers=_by_part(total.tiers),
         )
 
     def _sums(self) -> dict[str | None, _Tally]:
@@ -202,6 +212,13 @@ def _deployment(
         max_in_flight=deployment.max_in_flight,
         figures=tally.figures(span_s, state.in_flight),
     )
+
+
+def _by_part(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for (part, tier), count in sorted(counts.items()):
+        found.setdefault(part, {})[tier] = count
+    return found
 
 
 def _problems(status: Status) -> Iterator[str]:

@@ -45,6 +45,14 @@ def test_one_snapshot_shows_every_deployment_in_80_columns(gateway, tmp_path):
     assert "errors 1" in result.output
 
 
+def test_it_shows_by_what_requests_were_understood(gateway, tmp_path):
+    window = Window(AT - 100)
+    tiers = [{"task": "fast"}] * 3 + [{"task": "rule", "route": "shed"}]
+    window.add([served(tiers=one) for one in tiers], AT)
+    gateway[PATH] = msgspec.json.encode(window.report(AT, status()))
+    assert "route shed 100  task fast 75 rule 25 %" in run("--data", tmp_path, "--once").output
+
+
 def test_long_names_and_large_numbers_still_fit(gateway, tmp_path):
     long = make.deployment("d" * 64, locus=make.locus("l" * 64), max_in_flight=9999)
     window = Window(AT - 60)

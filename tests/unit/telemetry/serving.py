@@ -75,6 +75,7 @@ def served(**fields: Any) -> Served:
         "currency": "USD",
         "overhead_s": 0.002,
         "duration_s": 1.26,
+        "analysis_s": 0.001,
     }
     for name in list(fields):
         if name in ended:

@@ -99,6 +99,25 @@ def test_a_whole_answer_says_nothing_about_the_first_token():
     assert value(metrics, "situs_ttft_seconds_count") == 0
 
 
+def test_parts_of_analyses_are_counted_by_what_they_were_found_by():
+    metrics = Metrics(status())
+    by_rule = {"task": "rule", "names": "skipped"}
+    odd = {"mind": "fast", "task": "guess"}
+    metrics.observe([served(tiers=by_rule), served(tiers={"task": "rule"}), served(tiers=odd)])
+    assert value(metrics, "situs_analysed_total", part="task", tier="rule") == 2
+    assert value(metrics, "situs_analysed_total", part="names", tier="skipped") == 1
+    assert value(metrics, "situs_analysed_total", part="other", tier="fast") == 1
+    assert value(metrics, "situs_analysed_total", part="task", tier="other") == 1
+
+
+def test_the_time_of_an_analysis_counts_where_it_is_known():
+    metrics = Metrics(status())
+    metrics.observe([served(analysis_s=0.004), served(analysis_s=None)])
+    assert value(metrics, "situs_analysis_seconds_bucket", le="0.0025") == 0
+    assert value(metrics, "situs_analysis_seconds_bucket", le="0.005") == 1
+    assert value(metrics, "situs_analysis_seconds_count") == 1
+
+
 def test_the_status_is_shown_as_it_is_now():
     metrics = Metrics(status())
     metrics.set_status(

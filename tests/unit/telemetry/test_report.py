@@ -40,6 +40,13 @@ def test_what_reached_no_deployment_still_counts_in_the_total():
     assert sum(d.figures.requests for d in found.deployments) == 0
 
 
+def test_what_analyses_were_found_by_is_counted_by_part():
+    by_rule = served(tiers={"task": "rule", "names": "skipped"}, analysis_s=0.001)
+    found = report(by_rule, by_rule, served(tiers={"task": "deep"}, analysis_s=None))
+    assert found.tiers == {"names": {"skipped": 2}, "task": {"deep": 1, "rule": 2}}
+    assert found.analysis_s.p95 == pytest.approx(0.001, rel=0.03)
+
+
 def test_what_ended_before_the_window_does_not_count_and_the_future_ends_now():
     found = report(
         served(at=AT - 61), served(at=AT - 3600), served(at=AT + 900), served(at=AT - 59)
