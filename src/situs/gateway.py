@@ -57,24 +57,29 @@ class Gateway:
 
     async def explain(self, request: Request) -> Decision:
         """The decision alone: nothing is sent, nothing is recorded."""
-        return await self._decide(request, self.situation.current().snapshot, False)
+        decision, _ = await self._decide(request, self.situation.current().snapshot, False)
+        return decision
 
-    async def _decide(self, request: Request, snapshot: Snapshot, hurried: bool) -> Decision:
-        """`decide`, with the event loop free meanwhile."""
+    async def _decide(
+        self, request: Request, snapshot: Snapshot, hurried: bool
+    ) -> tuple[Decision, float]:
+        """`decide`, with the event loop free meanwhile, and the seconds that analysing took."""
         deciding_ = deciding(request, snapshot, self.wall(), hurried=hurried)
+        analysis_s = 0.0
         try:
             work = next(deciding_)
             while True:
+                began = self.clock()
                 if work.deep:
                     result = await self.deep(work.run)
                 elif request.size > LONG:
                     result = await self.aside(work.run)
                 else:
                     result = work.run()
+                analysis_s += self.clock() - began
                 work = deciding_.send(result)
         except StopIteration as done:
-            decision: Decision = done.value
-            return decision
+            return done.value, analysis_s
 
     async def handle(self, request: Request) -> Answer:
         """Serve one request; returns when the answer has begun, or cannot begin.
@@ -86,12 +91,12 @@ class Gateway:
         started = self.clock()
         current = self.situation.current()
         snapshot = current.snapshot
-        decision = await self._decide(request, snapshot, self.hurried())
+        decision, analysis_s = await self._decide(request, snapshot, self.hurried())
         own = _own_answer(request, decision, snapshot)
         receipt = await self.receipts.decided(Decided(request, decision, snapshot.fleet))
         steps = [] if own else _steps(decision, snapshot)
         walk = Walk(request, steps, current.backends, self.situation, self.clock)
-        answer = Answer(self, request, snapshot, decision, receipt, walk, started, own)
+        answer = Answer(self, request, snapshot, decision, receipt, walk, started, analysis_s, own)
         if own:
             answer.first = own[0]
             return answer
@@ -124,6 +129,7 @@ class Answer:
     receipt: ReceiptRef
     walk: Walk
     started: float
+    analysis_s: float
     own: tuple[Chunk, ...] = ()
     first: Chunk | None = None
     error: SitusError | None = None
@@ -194,6 +200,7 @@ class Answer:
             currency=paid.currency,
             overhead_s=self.overhead_s(),
             duration_s=self.gateway.clock() - self.started,
+            analysis_s=self.analysis_s,
         )
 
 

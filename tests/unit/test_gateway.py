@@ -53,6 +53,25 @@ def recorded(kept):
     return outcome.status, outcome.code, [attempt.end.value for attempt in outcome.attempts]
 
 
+def test_the_outcome_says_how_long_the_analysis_took_its_wait_for_a_thread_included():
+    kept, now = Kept(), [0.0]
+
+    async def slowly(run):
+        now[0] += 2.5
+        return run()
+
+    kept.backends = ScriptedBackends(a=ScriptedReply([HELLO]))
+    slow = Gateway(kept, kept, time.time, lambda: now[0], slowly, aside, lambda: False)
+
+    async def story():
+        answer = await slow.handle(make.request(size=100_000))
+        now[0] += 1
+        await answer.close()
+
+    asyncio.run(story())
+    assert [outcome.analysis_s for outcome in kept.outcomes] == [2.5]
+
+
 def test_an_error_of_our_own_is_not_put_on_the_caller():
     kept = Kept()
     failing = ScriptedReply([], status=0, head=RuntimeError("a bug"))
