@@ -197,7 +197,9 @@ def _log_softmax(said: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _softmax(said: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.exp(_log_softmax(said))
+    found = np.exp(said - said.max())
+    found /= found.sum()
+    return found
 
 
 def task_head(arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> TaskHead:
