@@ -216,7 +216,13 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(gateway):
             b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\n"
             b"content-type: application/json\r\ncontent-length: 21000000\r\n\r\n"
         )
-        assert raw.recv(4096).startswith(b"HTTP/1.1 413 ")
+        answer = b"".join(iter(lambda: read(raw), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 413 ")
+    error = json.loads(body)["error"]
+    assert error["code"] == "request_too_large"
+    assert "larger than 20 MB" in error["message"]
+    assert "server.max_body_mb" in error["message"]
 
 
 def test_a_chunked_body_over_the_limit_is_refused(gateway):

@@ -88,6 +88,8 @@ def test_metrics_count_what_was_served_and_what_was_refused(gateway):
     assert total(text, "situs_attempts_total", end="server_error") == 2
     assert total(text, "situs_tokens_total", kind="completion") > 0
     assert total(text, "situs_ttft_seconds_count") == 1
+    assert total(text, "situs_analysed_total", part="task") == 2
+    assert total(text, "situs_analysis_seconds_count") == 2
     assert total(text, "situs_tenant_requests_total", tenant="default") == 2
     assert total(text, "situs_workers") == 1
     until(lambda: total(metrics(gateway), "situs_refused_total") == 2)
