@@ -3,8 +3,8 @@
 import os
 
 import msgspec
-import numpy as np
 import pytest
+from tests.unit.learning.small import trained
 
 from situs.app.setting import Setting
 from situs.config.analysis import Analysis
@@ -12,8 +12,6 @@ from situs.config.load import default_config
 from situs.config.routing import Route
 from situs.config.tree import Otlp, Telemetry
 from situs.doctor import Condition, examine
-from situs.learning.artefacts import Card, save
-from situs.learning.versions import new_folder
 from situs.stores.lock import DataLock
 
 
@@ -57,9 +55,7 @@ def test_routes_traces_and_the_access_log_are_said_to_be_on_or_off(tmp_path):
 
 
 def test_each_head_is_said_to_answer_or_why_it_cannot(tmp_path):
-    folder = new_folder(tmp_path, "length")
-    card = Card(1, "length", folder.name, "For tests.", (), {}, {}, {})
-    digest = save(folder, card, {"a": np.zeros(2)}).digest
+    digest = trained(tmp_path).digest
 
     def found(**settings):
         config = msgspec.structs.replace(default_config(), analysis=Analysis(**settings))

@@ -90,6 +90,7 @@ def _row(one: Kept, setting: Setting) -> dict[str, Any]:
     """A version as it is listed; `problem` says why it cannot be used."""
     from situs.errors import OperatorError
     from situs.learning.artefacts import load
+    from situs.learning.limits import check
 
     wanted = setting.config.analysis.artefacts.get(one.head)
     active = one.shipped if wanted is None else one.version == wanted.partition("@")[0]
@@ -97,6 +98,7 @@ def _row(one: Kept, setting: Setting) -> dict[str, Any]:
     try:
         found = load(one.folder)
         digest, about = found.digest, found.card.about
+        check(found)
     except OperatorError as error:
         problem = error.message
     return {

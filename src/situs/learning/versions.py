@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from situs.errors import OperatorError
 from situs.learning.artefacts import CARD, Artefact, load, read_card, shipped
+from situs.learning.limits import check
 
 REFERENCE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(@[0-9a-f]{12,64})?$"
 """How a version is named: `trained-1`, or with the first digits of its digest `trained-1@0f3c…`."""
@@ -50,7 +51,7 @@ def chosen(
     """What answers for each head (or those of `heads`): the version wanted, else the package's.
 
     Without `data` only the package is looked at. Raises OperatorError for a version that is not
-    there, or is not what its card or the digest in `wanted` says.
+    there, is not what its card or the digest in `wanted` says, or has settings out of bounds.
     """
     asked = shipped_heads() | set(wanted) if heads is None else heads
     return {head: open_version(head, wanted.get(head), data) for head in sorted(asked)}
@@ -84,6 +85,7 @@ def open_version(head: str, reference: str | None, data: Path | None) -> Artefac
             f"The digest of {head} {version} is {artefact.digest[:12]}…, not {digest}.",
             do="Find out who changed it; then name the digest it has, or restore it.",
         )
+    check(artefact)
     return artefact
 
 

@@ -69,5 +69,5 @@ def test_an_artefact_whose_settings_are_damaged_is_refused_by_name(tmp_path):
     for place, settings in enumerate(({}, {**task.card.settings, "classes": 5})):
         other = replace(task.card, version=f"bad-{place}", settings=settings, files={})
         save(tmp_path / "artefacts" / "task" / other.version, other, task.arrays)
-        with pytest.raises(OperatorError, match="is not what the head task expects"):
+        with pytest.raises(OperatorError, match=f"task {other.version} cannot be used: settings"):
             load_heads(Analysis(artefacts={"task": other.version}), tmp_path)

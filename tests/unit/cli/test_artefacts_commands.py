@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
+from tests.unit.learning import small
 
 from situs.cli.artefacts import artefacts
 from situs.cli.main import cli
 from situs.errors import OperatorError
-from situs.learning.artefacts import Card, Source, save
-from situs.learning.versions import new_folder
+from situs.learning.artefacts import Source
 
 CONFIG = """\
 version: 1
 loci: {rack: {kind: on_prem, jurisdiction: DE, owned: false}}
 models: {m: {capability: small, context_tokens: 4096}}
 deployments: {near: {model: m, locus: rack, endpoint: {url: http://127.0.0.1:9/v1}}}
-analysis: {artefacts: {routes: trained-2}}
+analysis: {artefacts: {length: trained-2}}
 """
 
 
@@ -29,10 +28,8 @@ def data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "situs.yaml").write_text(CONFIG)
     for value in (1, 2):
-        folder = new_folder(tmp_path, "routes")
         source = Source("own", "own", 3)
-        card = Card(1, "routes", folder.name, f"No {value}.", (source,), {}, {"f1": 0.5}, {})
-        save(folder, card, {"a": np.full(3, value)})
+        small.trained(tmp_path, value, about=f"No {value}.", sources=(source,), metrics={"f1": 0.5})
     return tmp_path
 
 
@@ -58,7 +55,7 @@ def test_versions_are_listed_with_the_active_one_marked(data):
 
 
 def test_a_damaged_version_is_listed_as_such(data):
-    (data / "artefacts/routes/trained-1/arrays.npz").write_bytes(b"other")
+    (data / "artefacts/length/trained-1/arrays.npz").write_bytes(b"other")
     rows = trained(data)
     assert rows["trained-1"]["digest"] is None
     assert "SHA-256" in rows["trained-1"]["problem"]
@@ -66,17 +63,22 @@ def test_a_damaged_version_is_listed_as_such(data):
     assert "damaged" in run(data, "list").stdout
 
 
+def test_a_version_with_senseless_settings_is_listed_as_such(data):
+    small.trained(data, settings={"tasks": ["code"], "weights": {"code": 1e9}})
+    assert "settings.weights" in trained(data)["trained-3"]["problem"]
+
+
 def test_a_card_is_shown_with_its_digest_and_without_a_version_the_active_one(data):
-    card = json.loads(run(data, "show", "routes", "trained-1").stdout)
+    card = json.loads(run(data, "show", "length", "trained-1").stdout)
     assert (card["about"], card["active"]) == ("No 1.", False)
     assert card["digest"] == trained(data)["trained-1"]["digest"]
-    active = json.loads(run(data, "show", "routes", "--json").stdout)
+    active = json.loads(run(data, "show", "length", "--json").stdout)
     assert (active["about"], active["active"]) == ("No 2.", True)
 
 
 @pytest.mark.parametrize(
     ("args", "said"),
-    [(("routes", "trained-3"), "no version trained-3"), (("none",), "no active artefact none")],
+    [(("length", "trained-3"), "no version trained-3"), (("none",), "no active artefact none")],
 )
 def test_what_is_not_there_is_refused(data, args, said):
     refused = run(data, "show", *args).exception
@@ -87,6 +89,6 @@ def test_what_is_not_there_is_refused(data, args, said):
 def test_heads_and_versions_are_completed(data):
     complete = ShellComplete(cli, {}, "situs", "_SITUS_COMPLETE")
     base = ["artefacts", "show", "--data", str(data)]
-    assert "routes" in [one.value for one in complete.get_completions(base, "r")]
-    versions = [one.value for one in complete.get_completions([*base, "routes"], "trained")]
+    assert "length" in [one.value for one in complete.get_completions(base, "l")]
+    versions = [one.value for one in complete.get_completions([*base, "length"], "trained")]
     assert versions == ["trained-1", "trained-2"]
