@@ -15,13 +15,14 @@ from msgspec.structs import replace
 
 from situs.analysis.labels import DEFAULT_FLOORS
 from situs.analysis.sensitivity import merged, plain, scan, warm
-from situs.app.heads import DEEP_PACKAGES, load_heads
+from situs.app.heads import DEEP_PACKAGES, LEARNED, load_heads
 from situs.app.setting import Setting
 from situs.config import build
 from situs.config.artefacts import check_artefacts
 from situs.config.tree import Config
 from situs.core.heads import Encode, Heads
 from situs.core.label import Finding
+from situs.errors import ConfigError
 from situs.runtimes.tokenizers import at_hand
 
 
@@ -68,13 +69,21 @@ def active(
     *,
     deep: bool,
     budget_ms: float | None = None,
+    head: str | None = None,
 ) -> Active:
     """Loads the heads; `say` is told if there is no deep tier, and why.
 
     With a budget, what the deep tier does not do in time is not done, as for a request. Raises
-    ConfigError for artefacts that are not there.
+    ConfigError for artefacts that are not there, and where the configuration leaves the `head` out
+    that is asked about.
     """
     config = setting.config
+    if head in LEARNED and not config.analysis.learned:
+        raise ConfigError(
+            f"{setting.file or 'The configuration'} says analysis.learned: false, "
+            f"so the head {head} does not answer.",
+            do="Evaluate it with a configuration (--config) that says true, or nothing.",
+        )
     check_artefacts(config, setting.data, setting.file)
     settings = replace(config.analysis, deep=deep and config.analysis.deep)
     warm()

@@ -95,7 +95,7 @@ def tasks(
 
     labelled = rows(file, ("text", "label"))
     table = None if mapping is None else _mapping(mapping)
-    with _active(config, deep=True, budget=budget) as found:
+    with _active(config, deep=True, budget=budget, head="task") as found:
         figures = study(labelled, found.heads, table, open_)
     _show({"rows": len(labelled), **figures}, found, as_json)
 
@@ -167,7 +167,7 @@ def tokens(file: Path, config: Path | None, as_json: bool) -> None:
     from situs.studies.rows import rows
 
     labelled = rows(file, ("text", "family", "tokens"), ("kind",))
-    with _active(config, deep=False) as found:
+    with _active(config, deep=False, head="tokens") as found:
         figures = study(labelled, found.count_tokens(), found.counts())
     _show({"rows": len(labelled), **figures}, found, as_json)
 
@@ -179,14 +179,17 @@ def _mapping(file: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _active(config: Path | None, *, deep: bool, budget: float | None = None) -> Iterator[Active]:
+def _active(
+    config: Path | None, *, deep: bool, budget: float | None = None, head: str | None = None
+) -> Iterator[Active]:
     """What is evaluated, with a sign of life on the terminal meanwhile."""
     from rich.console import Console
 
     from situs.app.active import active
 
     say = partial(click.echo, err=True)
-    found = active(setting_from(config, None), say, deep=deep, budget_ms=budget)
+    setting = setting_from(config, None)
+    found = active(setting, say, deep=deep, budget_ms=budget, head=head)
     with Console(stderr=True).status("evaluating …"):
         yield found
 

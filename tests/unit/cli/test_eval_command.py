@@ -151,6 +151,23 @@ analysis: {deep: false}
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "evaluate.md"
 
 
+@pytest.mark.parametrize(
+    ("subject", "row", "said"),
+    [
+        ("tasks", {"text": "hello", "label": "chat"}, "the head task does not answer"),
+        ("tokens", {"text": "a", "family": "gpt2", "tokens": 1}, "the head tokens does not answer"),
+    ],
+)
+def test_where_the_configuration_leaves_a_head_out_the_setting_is_named(
+    tmp_path, subject, row, said
+):
+    (tmp_path / "situs.yaml").write_text(CONFIG.replace("deep: false", "learned: false"))
+    done = situs(tmp_path, "eval", subject, "--json", "--data", written(tmp_path, "f", row))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "analysis.learned: false" in done.stderr
+    assert said in done.stderr
+
+
 def test_the_files_on_the_page_are_routed(tmp_path):
     (tmp_path / "situs.yaml").write_text(CONFIG)
     block = re.search(
