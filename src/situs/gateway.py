@@ -94,7 +94,7 @@ class Gateway:
         decision, analysis_s = await self._decide(request, snapshot, self.hurried())
         own = _own_answer(request, decision, snapshot)
         receipt = await self.receipts.decided(Decided(request, decision, snapshot.fleet))
-        steps = [] if own else _steps(decision, snapshot)
+        steps = [] if own else _steps(request, decision, snapshot)
         walk = Walk(request, steps, current.backends, self.situation, self.clock)
         answer = Answer(self, request, snapshot, decision, receipt, walk, started, analysis_s, own)
         if own:
@@ -238,7 +238,7 @@ def _own_answer(request: Request, decision: Decision, snapshot: Snapshot) -> tup
     return () if text is None else template.chunks(request, text, decision.at)
 
 
-def _steps(decision: Decision, snapshot: Snapshot) -> list[Step]:
+def _steps(request: Request, decision: Decision, snapshot: Snapshot) -> list[Step]:
     """The ranking as places to try, and nothing else."""
     by_name = {d.name: d for d in snapshot.fleet.deployments}
-    return [Step(by_name[c.deployment], c) for c in decision.placement.ranked]
+    return [Step(by_name[c.deployment], c, request) for c in decision.placement.ranked]

@@ -40,6 +40,11 @@ def label(
     ]
     if request.ask.label is not None:
         reasons.append(LabelReason(request.ask.label, "declared", request.ask.label))
+    if request.session_label > Label.PUBLIC:
+        reasons.append(LabelReason(request.session_label, "session", request.session_label))
+    for name in request.data:
+        known = labels.data.get(name, Label.RESTRICTED)
+        reasons.append(LabelReason(known, "data", name))
     if request.modalities != _READ:
         reasons.extend(
             LabelReason(labels.unread, "unread", modality.value)

@@ -197,7 +197,7 @@ def _log_softmax(said: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _softmax(said: NDArray[np.float32]) -> NDArray[np.float32]:
-    found = np.exp(said - said.max())
+    found: NDArray[np.float32] = np.exp(said - said.max())
     found /= found.sum()
     return found
 

@@ -14,11 +14,11 @@ class Analysis(Struct, frozen=True):
     """What the request is. `needs` is the smallest capability class that will do.
 
     `longest_tokens` are those of the longest prompt of a batch; None where there is only one.
-    `tiers` says by what each part was found: `rule`, `fast`, `deep`, `shed` (there was no
-    time for what should have been asked) or `skipped` (it could not have changed the decision). Probabilities are
-    calibrated; None where a rule spoke. `prompt_tokens` is the most that any model of the fleet
-    needs, `tokens_by` what each family of tokenizers needs where there are several. Four answers
-    out of five have so many tokens as `completion_range` says.
+    `tiers` says by what each part was found: `rule`, `fast`, `deep`, `shed` (there was no time for
+    what should have been asked) or `skipped` (it could not have changed the decision).
+    Probabilities are calibrated; None where a rule spoke. `prompt_tokens` is the most that any
+    model of the fleet needs, `tokens_by` what each family of tokenizers needs where there are
+    several. Four answers out of five have so many tokens as `completion_range` says.
     """
 
     label: Label
@@ -47,21 +47,34 @@ class Exclusion(Struct, frozen=True):
     code: str
 
 
-class Obligation(Struct, frozen=True):
-    """Something that must be done if the request goes to `deployment` (or to any: `*`)."""
+class Obligation(Struct, frozen=True, omit_defaults=True, order=True):
+    """Something that must be done if the request goes to `deployment` (or to any: `*`).
+
+    `findings` are the kinds of finding that it is about (empty: all), `limit` is a number of tokens
+    or seconds, `scope` says how long pseudonyms hold (`request` or `session`), `action` what is
+    done with what is found in an answer (`stop`, `redact` or `note`).
+    """
 
     kind: str
     deployment: str = "*"
+    findings: tuple[str, ...] = ()
+    limit: int = 0
+    scope: str = "request"
+    action: str = "stop"
 
 
 class PolicyDecision(Struct, frozen=True):
-    """May it run there? Only names in `allowed` may ever be reached."""
+    """May it run there? Only names in `allowed` may ever be reached.
+
+    `declassify` is the label that the policy expressly puts on the session from now on.
+    """
 
     allowed: tuple[str, ...]
     exclusions: tuple[Exclusion, ...]
     obligations: tuple[Obligation, ...]
     policy: str
     error: str | None = None
+    declassify: Label | None = None
 
 
 class Candidate(Struct, frozen=True):

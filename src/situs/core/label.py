@@ -49,7 +49,9 @@ class Finding(Struct, frozen=True):
 
 
 class LabelReason(Struct, frozen=True):
-    """Why a label is at least `label`: `source` is `finding`, `declared`, `default`, `unread`."""
+    """Why a label is at least `label`: `source` is `finding`, `declared`, `default`, `unread`,
+    `session` (what the conversation has touched) or `data` (a data set that it draws on).
+    """
 
     label: Label
     source: str

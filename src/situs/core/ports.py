@@ -7,7 +7,9 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from situs.core.decision import Decision
 from situs.core.fleet import Deployment
+from situs.core.label import Label
 from situs.core.record import Decided, End, Outcome, Peer, ReceiptRef, Usage
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
@@ -69,6 +71,40 @@ class Reply(Protocol):
 
     async def close(self) -> None:
         """Stops the upstream at once; safe to call twice."""
+
+
+class Mend(Protocol):
+    """Undoes or checks in an answer what an obligation asks for; made anew for each attempt."""
+
+    def feed(self, chunk: Chunk) -> list[Chunk]:
+        """What may go on to the caller now; text may be held back.
+
+        Raises StreamBroken where the answer must not go on.
+        """
+
+    def close(self) -> list[Chunk]:
+        """What was held back; the answer is over."""
+
+    @property
+    def applied(self) -> dict[str, int]:
+        """How often each obligation was carried out on the answer so far."""
+
+
+class Sessions(Protocol):
+    """The highest label that each tenant's session has had; shared by all workers."""
+
+    async def label(self, tenant: str, session: str) -> Label:
+        """PUBLIC for a session never seen. Raises CannotRecord when it cannot be known."""
+
+    async def set(self, tenant: str, session: str, label: Label) -> None:
+        """Durable on return. Raises CannotRecord."""
+
+
+class Approvals(Protocol):
+    """What waits for a person."""
+
+    async def approved(self, request: Request, decision: Decision, timeout_s: float) -> bool:
+        """Whether an operator said yes in time; no answer is a no."""
 
 
 class Backends(Protocol):

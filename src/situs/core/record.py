@@ -44,7 +44,10 @@ class Peer(Struct, frozen=True):
 
 
 class Attempt(Struct, frozen=True):
-    """One try at one deployment. Durations in seconds, sizes in bytes of HTTP body."""
+    """One try at one deployment. Durations in seconds, sizes in bytes of HTTP body.
+
+    `obligations` says how often each was carried out on what was sent there and came back.
+    """
 
     deployment: str
     locus: str
@@ -58,6 +61,8 @@ class Attempt(Struct, frozen=True):
     bytes_in: int
     ttft_s: float | None
     duration_s: float
+    operator: str = "unknown"
+    obligations: dict[str, int] = {}
 
 
 class Decided(Struct, frozen=True):

@@ -85,7 +85,8 @@ class Request(Struct, frozen=True):
 
     `body` is what came, `document` the same parsed. What leaves is this document and nothing else,
     so what was analysed is what is sent. `texts` are all its strings and long numbers. `trace` is
-    the caller's W3C `traceparent`, if it sent one.
+    the caller's W3C `traceparent`, if it sent one. `session_label` is the highest that its session
+    has had so far, `data` names the data sets that it draws on.
     """
 
     id: str
@@ -104,3 +105,5 @@ class Request(Struct, frozen=True):
     principal: Principal = Principal()
     ask: Ask = Ask()
     trace: str | None = None
+    session_label: Label = Label.PUBLIC
+    data: tuple[str, ...] = ()

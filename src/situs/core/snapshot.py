@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from situs.core.data import DataSet
 from situs.core.fleet import FleetView
 from situs.core.heads import NO_HEADS, Heads, Seen
 from situs.core.label import Label
@@ -41,13 +42,15 @@ class Labels(Struct, frozen=True):
     """The table from finding kinds to the label they set as a floor, and the defaults.
 
     `tables` are the detectors (`analysis.sensitivity.table`) of tenants with lists of their own,
-    and under "" those of all others, where there are lists for all.
+    and under "" those of all others, where there are lists for all. `data` are the labels of data
+    sets.
     """
 
     floors: dict[str, Label]
     default: Label = Label.PUBLIC
     unread: Label = Label.INTERNAL
     tables: dict[str, Any] = {}
+    data: dict[str, Label] = {}
 
 
 def _no_route(
@@ -87,6 +90,7 @@ class Snapshot(Struct, frozen=True):
     """What `decide` reads besides the request.
 
     `home` is the jurisdiction of the organisation itself (ISO 3166-1 alpha-2); empty: not stated.
+    `data` are the declared data sets by name.
     """
 
     fleet: FleetView
@@ -96,3 +100,4 @@ class Snapshot(Struct, frozen=True):
     home: str = ""
     routes: Routes = NO_ROUTES
     heads: Heads = NO_HEADS
+    data: dict[str, DataSet] = {}

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from situs.core.decision import Candidate
 from situs.core.fleet import Deployment
-from situs.core.ports import Backends, Chunk, Reply, Situation
+from situs.core.ports import Backends, Chunk, Mend, Reply, Situation
 from situs.core.record import Attempt, End, Usage
 from situs.core.request import Request
 from situs.errors import (
@@ -35,10 +35,17 @@ def end_of(cause: BaseException) -> End:
 
 
 class Step(Struct, frozen=True):
-    """One place to try, with what placement expected of it."""
+    """One place to try, with what placement expected of it.
+
+    `request` is what is sent there, all obligations carried out (`applied` says how often each),
+    `mend` makes what its answer passes through.
+    """
 
     deployment: Deployment
     candidate: Candidate
+    request: Request
+    applied: dict[str, int] = {}
+    mend: Callable[[], Mend] | None = None
 
 
 class Walk:
@@ -68,6 +75,7 @@ class Walk:
         self._tried = 0
         self._step: Step | None = None
         self._reply: Reply | None = None
+        self._mend: Mend | None = None
         self._chunks: AsyncGenerator[Chunk] | None = None
         self._started = 0.0
         self._latest_at: float | None = None
@@ -131,7 +139,6 @@ class Walk:
         try:
             async with aclosing(self._chunks) as chunks:
                 async for chunk in chunks:
-                    self._saw(chunk)
                     yield chunk
         except BackendUnavailable as error:
             await self._end(End(error.reason))
@@ -145,21 +152,35 @@ class Walk:
         await self._end(end)
 
     async def _first_chunk(self, step: Step) -> Chunk:
-        self._reply = self._backends.prepare(step.deployment, self._request)
-        await self._reply.open()
-        self._chunks = self._reply.chunks()
+        reply = self._reply = self._backends.prepare(step.deployment, step.request)
+        await reply.open()
+        self._mend = step.mend and step.mend()
+        self._chunks = self._arriving(reply)
         try:
             chunk = await anext(self._chunks)
         except StopAsyncIteration:
             raise BackendUnavailable("The answer was empty.", reason=End.CUT) from None
-        self._saw(chunk)
         self.first_chunk_at = self._latest_at
         return chunk
+
+    async def _arriving(self, reply: Reply) -> AsyncGenerator[Chunk]:
+        """What comes from there, mended where that is owed."""
+        async with aclosing(reply.chunks()) as chunks:
+            async for chunk in chunks:
+                self._saw(chunk)
+                if self._mend is None:
+                    yield chunk
+                else:
+                    for one in self._mend.feed(chunk):
+                        yield one
+        if self._mend is not None:
+            for one in self._mend.close():
+                yield one
 
     def _start(self, step: Step) -> None:
         self._tried += 1
         self._step = step
-        self._reply = self._chunks = None
+        self._reply = self._chunks = self._mend = None
         self._started, self._bytes_in = self._clock(), 0
 
     def _saw(self, chunk: Chunk) -> None:
@@ -211,6 +232,8 @@ class Walk:
             bytes_in=self._bytes_in,
             ttft_s=None if first is None else first - self._started,
             duration_s=now - self._started,
+            operator=deployment.locus.operator,
+            obligations=_added(step.applied, {} if self._mend is None else self._mend.applied),
         )
 
     def _ttft_ratio(self, step: Step) -> float | None:
@@ -218,3 +241,7 @@ class Walk:
         if self.first_chunk_at is None or not self._request.stream or self.status >= 400:
             return None
         return (self.first_chunk_at - self._started) / max(step.candidate.ttft_s, 1e-3)
+
+
+def _added(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {kind: one.get(kind, 0) + other.get(kind, 0) for kind in sorted({*one, *other})}

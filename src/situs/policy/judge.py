@@ -9,12 +9,13 @@ policy that reads the clock is evaluated each time. Failures are never remembere
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from situs.core.decision import Analysis, Exclusion, Obligation, PolicyDecision
+from situs.core.label import Label
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.policy.input import CLOCK, FIELDS, Facts, input_document
@@ -22,7 +23,7 @@ from situs.policy.input import CLOCK, FIELDS, Facts, input_document
 Code = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
 
 KNOWN_OBLIGATIONS: Final[frozenset[str]] = frozenset()
-"""What Situs can do on behalf of a policy: nothing yet. What it cannot do excludes."""
+"""What Situs can do on behalf of a policy. What it cannot do excludes."""
 
 
 class Denial(Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,16 +32,23 @@ class Denial(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Owed(Struct, frozen=True, forbid_unknown_fields=True):
+    """`Obligation`, as a policy says it."""
+
     kind: Code
     deployment: str = "*"
+    findings: list[Code] = []
+    limit: Annotated[int, Meta(ge=0)] = 0
+    scope: Literal["request", "session"] = "request"
+    action: Literal["stop", "redact", "note"] = "stop"
 
 
 class Verdict(Struct, frozen=True, forbid_unknown_fields=True):
-    """What an engine must answer, to the letter."""
+    """What an engine must answer, to the letter. Of several in `declassify` the highest holds."""
 
     allow: list[str]
     deny: list[Denial]
     obligations: list[Owed] = []
+    declassify: list[Label] = []
 
 
 class _Refused(Exception):
@@ -146,13 +154,14 @@ def conclude(
     for name in names:
         if name not in allow and name not in codes:
             codes[name].add("not_allowed")
-    owed: set[tuple[str, str]] = set()
+    owed: set[Obligation] = set()
     for one in verdict.obligations:
         for name in names if one.deployment == "*" else [one.deployment]:
             if name in allow and one.kind not in known:
                 codes[name].add(f"obligation_unsupported:{one.kind}")
             elif name in allow:
-                owed.add((one.kind, name))
+                findings = tuple(sorted(set(one.findings)))
+                owed.add(Obligation(one.kind, name, findings, one.limit, one.scope, one.action))
     allowed = tuple(name for name in names if name not in codes)
     return PolicyDecision(
         allowed=allowed,
@@ -161,8 +170,9 @@ def conclude(
             for name in sorted(codes)
             for code in sorted(codes[name])
         ),
-        obligations=tuple(Obligation(kind, name) for kind, name in sorted(owed) if name in allowed),
+        obligations=tuple(one for one in sorted(owed) if one.deployment in allowed),
         policy=digest,
+        declassify=max(verdict.declassify, default=None),
     )
 
 

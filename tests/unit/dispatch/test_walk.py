@@ -84,7 +84,7 @@ def down(reason):
 
 def walk_over(backends, situation=None, stream=True):
     steps = [
-        Step(make.deployment(name), Candidate(name, 1, {}, True, None, 0.1, 1.0))
+        Step(make.deployment(name), Candidate(name, 1, {}, True, None, 0.1, 1.0), make.request())
         for name in backends.scripts
     ]
     request = make.request(stream=stream)
