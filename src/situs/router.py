@@ -12,6 +12,7 @@ No gateway, no configuration, no network. `docs/how-to/router-library.md` shows 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
@@ -20,7 +21,9 @@ from situs.analysis.route_match import Match, closer, first
 from situs.analysis.route_samples import Index, index, needed
 from situs.app.heads import encoder as shipped_encoder
 from situs.core.heads import Encode
+from situs.learning.artefacts import read_card, shipped
 from situs.learning.versions import chosen
+from situs.runtimes.vectors import kept_vectors, vectors_file
 
 __all__ = ["Match", "Router"]
 
@@ -31,17 +34,26 @@ class Router:
     """Routes by samples; three of each do, ten are better. Threads may share one.
 
     `encoder` is the deep tier: `auto` takes the one of the package where the extra `local` is
-    installed; None goes without; a function from texts to unit vectors is used as it is. What is
-    changed takes effect at the next call, which fits anew.
+    installed; None goes without; a function from texts to unit vectors is used as it is. With a
+    `folder`, the vectors that the package's encoder gives samples are kept there for the next time.
+    What is changed takes effect at the next call, which fits anew.
     """
 
-    def __init__(self, encoder: Encode | Literal["auto"] | None = "auto") -> None:
+    def __init__(
+        self,
+        encoder: Encode | Literal["auto"] | None = "auto",
+        folder: Path | str | None = None,
+    ) -> None:
+        """Raises ValueError for a folder with an encoder of one's own, which has no name."""
+        if folder is not None and encoder != "auto":
+            raise ValueError("a folder keeps vectors of the encoder of the package only")
         artefact = chosen({}, None, {"routes"})["routes"]
         self._ground = ground(artefact.arrays, artefact.card.settings)
         self._encode = shipped_encoder() if encoder == "auto" else encoder
         self._samples: dict[str, tuple[str, ...]] = {}
         self._handlers: dict[str, Handler] = {}
         self._vectors = self._ground.vectors if encoder == "auto" else {}
+        self._folder = None if folder is None else Path(folder)
         self._index: Index | None = None
         self._lock = Lock()
 
@@ -101,10 +113,17 @@ class Router:
                     missing = [text for text in texts if text not in self._vectors]
                     known = dict(self._vectors)
                     if missing:
-                        known.update(zip(missing, self._encode(missing), strict=True))
+                        known.update(self._encoded(missing, self._encode))
                     self._vectors = {text: known[text] for text in texts}
                     self._index = index(self._samples, self._ground, self._vectors)
             return self._index
+
+    def _encoded(self, texts: list[str], encode: Encode) -> dict[str, Any]:
+        if self._folder is None:
+            return dict(zip(texts, encode(texts), strict=True))
+        self._folder.mkdir(parents=True, exist_ok=True)
+        digest = read_card(shipped("encoder")).digest
+        return kept_vectors(texts, encode, vectors_file(self._folder, digest))
 
 
 def _texts(samples: Iterable[str]) -> tuple[str, ...]:

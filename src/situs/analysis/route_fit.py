@@ -17,7 +17,35 @@ Matrix = NDArray[np.float32]
 DIRECTIONS = 600
 """So many directions of the samples' space are kept; more change nothing but the time."""
 
+_SPARE, _ROUNDS = 60, 2
 _STEPS, _KEPT = 25, 8
+
+
+def directions(features: Matrix) -> Matrix:
+    """Unit vectors, one a column, along which the rows are strongest: `DIRECTIONS` at most."""
+    rows, columns = features.shape
+    few = rows <= columns
+    values, vectors = _strongest(features @ features.T if few else features.T @ features)
+    kept = values > 1e-6 * max(float(values[-1]), 1e-12)
+    vectors = vectors[:, kept]
+    basis: Matrix = features.T @ (vectors / np.sqrt(values[kept])) if few else vectors
+    return basis.astype(np.float32)
+
+
+def _strongest(gram: Matrix) -> tuple[Any, Any]:
+    """The largest eigenvalues and their vectors: of a large matrix, by subspace iteration.
+
+    It starts from some of the matrix's own columns, so that the same samples give the same.
+    """
+    if len(gram) <= 2 * DIRECTIONS:
+        values, vectors = np.linalg.eigh(gram.astype(np.float64))
+        return values[-DIRECTIONS:], vectors[:, -DIRECTIONS:]
+    space = gram[:, np.linspace(0, len(gram) - 1, DIRECTIONS + _SPARE).astype(int)]
+    for _ in range(_ROUNDS):
+        space = gram @ np.linalg.qr(space)[0]
+    space = np.linalg.qr(space)[0]
+    values, inner = np.linalg.eigh((space.T @ gram @ space).astype(np.float64))
+    return values[-DIRECTIONS:], space @ inner[:, -DIRECTIONS:].astype(np.float32)
 
 
 def softmax_weights(
@@ -27,19 +55,10 @@ def softmax_weights(
 
     `decay` is how much half the sum of squared weights counts beside the mean loss of a row.
     """
-    rows, columns = features.shape
+    columns = features.shape[1]
     if count < 2:
         return np.zeros((columns, count), np.float32), np.zeros(count, np.float32)
-    few = rows <= columns
-    gram = features @ features.T if few else features.T @ features
-    values, vectors = np.linalg.eigh(gram.astype(np.float64))
-    values, vectors = values[-DIRECTIONS:], vectors[:, -DIRECTIONS:]
-    kept = values > 1e-6 * max(float(values[-1]), 1e-12)
-    vectors = vectors[:, kept]
-    basis = features.T @ (vectors / np.sqrt(values[kept])) if few else vectors
-    basis = basis.astype(np.float32)
-    weights, biases = _solve(features @ basis, np.eye(count, dtype=np.float32)[classes], decay)
-    return basis @ weights, biases
+    return _solve(features, np.eye(count, dtype=np.float32)[classes], decay)
 
 
 def _solve(features: Matrix, wanted: Matrix, decay: float) -> tuple[Matrix, Matrix]:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from situs.analysis import DEFAULT_FLOORS
 from situs.analysis.routes import compile_routes
-from situs.app.heads import REQUEST, load_heads
+from situs.app.heads import REQUEST, load_heads, sample_vectors
 from situs.app.setting import Setting
 from situs.config import build
 from situs.config.analysis import Analysis
@@ -98,7 +98,7 @@ def insight_of(plan: Plan, known: Insight | None = None) -> Insight:
     else:
         tables = build.tables_of(config)
     labels = replace(build.labels_of(config, DEFAULT_FLOORS), tables=tables)
-    fitted = fitted or compile_routes(routes, heads)
+    fitted = fitted or compile_routes(routes, heads, sample_vectors(routes, heads, Path(plan.data)))
     return Insight(analysis, routes, lists, heads, fitted, labels)
 
 
