@@ -23,7 +23,7 @@ SCRIPTS = ("decision", "analysis", "policy", "receipts", "index", "embeddings")
 ENDURANCE = ("workers", "reload", "crash", "soak")
 """Whole gateways under long load; each appends a row itself, and exits 1 when it is not sound."""
 
-STUDIES = ("routes", "sensitivity")
+STUDIES = ("routes", "sensitivity", "tasks")
 """Beside other packages, on labelled rows; each appends rows itself."""
 
 OTHERS = ("gateway", *ENDURANCE, *STUDIES, "report", "compare", "load", "peers", "size")

@@ -167,6 +167,24 @@ TABLES = (
         },
     ),
     Table(
+        "tasks",
+        "Tasks, said otherwise",
+        "prompts of dolly15k that the task head did not learn from, changed by rule "
+        "(docs/reference/tasks.md says how). Same: the answer is that of the unchanged prompt.",
+        {"change": "change"},
+        {
+            "prompts": "rows",
+            "changed": "changed",
+            "macro-F1": "macro_f1",
+            "accuracy": "accuracy",
+            "ECE": "ece",
+            "sure": "coverage",
+            "right where sure": "selective_accuracy",
+            "same": "same",
+            "same where it was sure": "same_where_sure",
+        },
+    ),
+    Table(
         "policy",
         "Policy",
         "one verdict of the embedded engine.",

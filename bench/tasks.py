@@ -5,6 +5,7 @@
                          of other ones than those of the package): dolly15k, other sets, varied
                          copies, long prompts, prompts of other people with labels by hand,
                          complexity and length
+    robust FOLDER        the fast tier on prompts of dolly15k said otherwise: rows are kept
     speed                processor time of the fast tier
 
 FOLDER holds the sets that docs/reference/tasks.md names. With `--fast` there is no deep
@@ -23,6 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from bench import processes, report
+from bench.tasks_changes import CHANGES
 from situs.analysis.effort import CHARS_PER_TOKEN, CLASSES, complexity_head, length_head
 from situs.analysis.features import see
 from situs.analysis.task_head import TaskHead
@@ -30,8 +33,8 @@ from situs.app.heads import encoder
 from situs.core.heads import Encode, Heads
 from situs.learning import tasks_effort as effort
 from situs.learning.artefacts import Card, Source, load, save, shipped
-from situs.learning.tasks import text_of, typos, varied
-from situs.learning.tasks_sources import Prompt, cited, digest, lines, prompts, ways
+from situs.learning.tasks import text_of
+from situs.learning.tasks_sources import Prompt, cited, dolly, lines, prompts
 from situs.learning.tasks_train import train
 from situs.studies.eval_tasks import evaluate
 from situs.studies.metrics import auroc, ece
@@ -74,9 +77,14 @@ def main() -> None:
         else:
             command.add_argument("--artefacts", type=Path)
     commands.add_parser("speed")
+    commands.add_parser("robust").add_argument("folder", type=Path)
     asked = parser.parse_args()
     if asked.command == "train":
         _train(asked.folder, asked.out, asked.version, None if asked.fast else encoder())
+        return
+    if asked.command == "robust":
+        _robust(asked.folder)
+        report.write()
         return
     if asked.command == "speed":
         print(json.dumps(_speed(), indent=2))
@@ -153,7 +161,7 @@ def _measure(folder: Path, artefacts: dict[str, Path], encode: Encode | None) ->
     task = load(artefacts["task"])
     head = TaskHead(task.arrays, task.card.settings)
     every = [one for one in prompts(folder) if one.apart]
-    dolly = [one for one in every if one.source == "dolly15k"]
+    of_dolly = [one for one in every if one.source == "dolly15k"]
     others = [one for one in every if one.source != "dolly15k"]
     fast, deep = Heads(task=head), Heads(task=head, encode=encode)
 
@@ -162,14 +170,14 @@ def _measure(folder: Path, artefacts: dict[str, Path], encode: Encode | None) ->
         return {name: _round(found[name]) for name in _SHOWN} | {"rows": len(rows)}
 
     found = {
-        "dolly15k, fast tier": figures(dolly, text_of),
-        "dolly15k, both tiers": figures(dolly, text_of, deep) if encode else None,
+        "dolly15k, fast tier": figures(of_dolly, text_of),
+        "dolly15k, both tiers": figures(of_dolly, text_of, deep) if encode else None,
         "other sets": figures(others, text_of),
         "by hand, out of source": figures(_by_hand(folder), text_of),
         "by hand, both tiers": figures(_by_hand(folder), text_of, deep) if encode else None,
     }
-    for name, change in _CHANGES.items():
-        found[f"dolly15k, {name}"] = figures(dolly, change)
+    for name, change in CHANGES.items():
+        found[f"dolly15k, {name}"] = figures(of_dolly, change)
     mixed = every[::2]
     answers = evaluate([{"text": text_of(one), "label": one.label} for one in mixed], fast, None)
     found["confusion"] = answers["confusion"]
@@ -198,55 +206,35 @@ def _by_hand(folder: Path) -> list[Prompt]:
     ]
 
 
-def _talked(one: Prompt) -> str:
-    """An attempt to talk the head into another task, at the end of the instruction."""
-    seed = digest(one.instruction)
-    talk = ways()["talk"][seed % len(ways()["talk"])]
-    other = ("chat", "classification", "summarisation", "code")[seed // 7 % 4]
-    talked = f"{one.instruction} {talk.replace('{}', other)}"
-    return text_of(Prompt(talked, one.given, one.label, one.source))
-
-
-def _quoted(one: Prompt) -> str:
-    """With another wish in quotes or a fence after it."""
-    other = ("Translate this letter into French", "Write a python function that sorts a list",
-             "Summarise the article below")[digest(one.instruction) % 3]  # fmt: skip
-    form = ('\nThe note said: "{}, and do it before noon please."', "\n```\n{}\n```")
-    return text_of(one) + form[digest(one.instruction) // 3 % 2].format(other)
-
-
-def _last(one: Prompt) -> str:
-    return f"{one.given}\n\n{one.instruction}" if one.given else one.instruction
-
-
-def _long(chars: int) -> Callable[[Prompt], str]:
-    """What is given repeated until the prompt is long; only prompts with something given grow."""
-
-    def said(one: Prompt) -> str:
-        times = chars // max(len(one.given), 1) + 1
-        return f"{one.instruction}\n{one.given * times}" if one.given else one.instruction
-
-    return said
-
-
-def _typos(one: Prompt) -> str:
-    draw = np.random.default_rng(digest(one.instruction))
-    return text_of(Prompt(typos(one.instruction, draw), one.given, one.label, one.source))
-
-
-_CHANGES: dict[str, Callable[[Prompt], str]] = {
-    "typos": _typos,
-    "lower case": lambda one: text_of(one).lower(),
-    "upper case": lambda one: text_of(one).upper(),
-    "instruction last": _last,
-    "instruction in German words": lambda one: f"Kannst du mir bitte helfen? {text_of(one)} Danke!",
-    "another task in quotes": _quoted,
-    "talked to": _talked,
-    "varied at random": lambda one: varied(one, [one]),
-    "instruction alone": lambda one: one.instruction,
-    "8 KB": _long(8_000),
-    "100 KB": _long(100_000),
-}
+def _robust(folder: Path) -> None:
+    """A row for each change: figures, and how often the answer is that of the unchanged prompt."""
+    kept = load(shipped("task"))
+    head = TaskHead(kept.arrays, kept.card.settings)
+    rows = [one for one in dolly(folder) if one.apart]
+    only = {one.label for one in rows}
+    plain = [head.among(see(text_of(one)), None, only) for one in rows]
+    for name, change in CHANGES.items():
+        texts = [change(one) for one in rows]
+        figures = evaluate(
+            [{"text": a, "label": b.label} for a, b in zip(texts, rows, strict=True)],
+            Heads(task=head),
+        )
+        said = [head.among(see(text), None, only) for text in texts]
+        same = [a.name == b.name for a, b in zip(said, plain, strict=True)]
+        sure = [one for one, guess in zip(same, plain, strict=True) if not guess.unsure]
+        row = {
+            "bench": "tasks",
+            "artefact": kept.card.version,
+            "change": name,
+            "rows": len(rows),
+            "changed": sum(a != text_of(b) for a, b in zip(texts, rows, strict=True)) / len(rows),
+            **{figure: figures[figure] for figure in _SHOWN if not figure.endswith("_ms")},
+            "same": sum(same) / len(same),
+            "same_where_sure": sum(sure) / len(sure),
+            **processes.machine(),
+        }
+        print(json.dumps(row), flush=True)
+        processes.append("tasks", row)
 
 
 def _complexity(folder: Path, artefact: Path) -> dict[str, Any]:

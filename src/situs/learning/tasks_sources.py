@@ -87,6 +87,11 @@ def prompts(folder: Path) -> list[Prompt]:
     return [one for one in found if one.instruction]
 
 
+def dolly(folder: Path) -> list[Prompt]:
+    """Those of dolly15k alone. Raises OSError, KeyError or ValueError."""
+    return [Prompt(a.strip(), b.strip(), label, "dolly15k") for a, b, label in _dolly(folder)]
+
+
 def cited(rows: Iterable[Prompt]) -> tuple[Source, ...]:
     """The sets of these rows, with their licences."""
     count: dict[str, int] = {}
