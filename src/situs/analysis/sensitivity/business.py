@@ -6,6 +6,7 @@ import re
 
 from situs.analysis.sensitivity import checks
 from situs.analysis.sensitivity.detector import (
+    NUMBER,
     Check,
     Detector,
     Doubt,
@@ -20,8 +21,10 @@ from situs.analysis.sensitivity.detector import (
 def _company(
     name: str, pattern: str, check: Check, *context: str, doubt: Doubt | None = None
 ) -> Detector:
-    near = words(*context) if context else None
-    return Detector(name, "company_id", pattern, 0.6, check=check, context=near, doubt=doubt)
+    near, rough = (words(*context), None) if context else (None, NUMBER)
+    return Detector(
+        name, "company_id", pattern, 0.6, check=check, context=near, rough=rough, doubt=doubt
+    )
 
 
 def _has_country(before: str, text: str, behind: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from situs.analysis.sensitivity.detector import Detector, words
+from situs.analysis.sensitivity.detector import NUMBER, Detector, words
 from situs.analysis.sensitivity.doubts import is_in_url, is_number_otherwise
 
 _LETTERS = r"A-Za-z\x{C0}-\x{24F}\x{370}-\x{52F}"
@@ -77,6 +77,7 @@ DETECTORS = (
         rf"(?:^|[^0-9A-Za-z+.])((?:\+|00) ?[1-9](?:[ .\-()/]{{0,3}}[0-9]){{6,14}}{_EXTENSION})",
         0.7,
         check=is_phone,
+        rough=NUMBER,
         cost=40,
         doubt=is_number_otherwise,
     ),
@@ -88,6 +89,7 @@ DETECTORS = (
         r"(?:$|[^0-9A-Za-z\-])",
         0.6,
         check=is_phone,
+        rough=NUMBER,
         cost=40,
         doubt=is_number_otherwise,
     ),
@@ -99,6 +101,7 @@ DETECTORS = (
         0.6,
         check=is_phone_shaped,
         gate=rf"(?i)\b(?:{_CALLS})[a-z ]*[:.]? *[+(]*[0-9]",
+        rough=NUMBER,
     ),
     Detector(
         "phone_named_behind",
@@ -107,6 +110,7 @@ DETECTORS = (
         0.6,
         check=is_phone_shaped,
         gate=rf"[0-9][ \-(]{{1,2}}(?i:{_NAMES_OF_PHONES})\b",
+        rough=NUMBER,
     ),
     Detector(
         "phone_in_context",

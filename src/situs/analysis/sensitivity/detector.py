@@ -27,9 +27,10 @@ class Detector(Struct, frozen=True):
     `check` confirms. With `context` (a pattern too) a match counts only near one of its matches: at
     most `reach` bytes after it, or half as many before it (at least 30). `again` looks for a
     further match inside a match of which nothing was kept. `gate` is a shorter pattern that every
-    match of `pattern` contains: all gates run over every text at once, and counters and tails cost
-    memory and time there. `cost` is what one check takes, in microseconds. `doubt` is asked about
-    what the check lets pass.
+    match of `pattern` contains: gates run over a text together, and counters and tails cost memory
+    and time there. `rough` is a pattern that many rows share and every match of them contains too:
+    without it in a text their gates are not asked. `cost` is what one check takes, in microseconds.
+    `doubt` is asked about what the check lets pass.
     """
 
     name: str
@@ -42,9 +43,16 @@ class Detector(Struct, frozen=True):
     reach: int = 60
     again: bool = False
     gate: str | None = None
+    rough: str | None = None
     cost: int = 10
     doubt: Doubt | None = None
 
+
+RUN = r"[A-Za-z0-9+/_\-]{18,}"
+"""Rough: a run that may be a token or a wallet, or base64 or hexadecimal."""
+
+NUMBER = r"[0-9](?:[^A-Za-z]{0,4}[0-9]){5}|(?i:[a-z]{2})[0-9]{2}"
+"""Rough: six digits that no letter parts, or two letters before two digits."""
 
 CONFIRMED = 0.99
 """The score of a finding that a check confirmed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from situs.analysis.sensitivity.detector import Detector, stdnum, words
+from situs.analysis.sensitivity.detector import NUMBER, Detector, stdnum, words
 from situs.analysis.sensitivity.doubts import is_card_otherwise, is_in_hash
 
 GAP = r"[ \t\r\n.\-_]"
@@ -178,6 +178,7 @@ DETECTORS = (
         0.5,
         check=is_card,
         split=card_spans,
+        rough=NUMBER,
         doubt=is_card_otherwise,
     ),
     Detector(
@@ -198,6 +199,7 @@ DETECTORS = (
         rf"[0-9]{{4}}{_APART}[0-9]{{6}}{_APART}[0-9]{{5}})(?:$|[^0-9])",
         0.5,
         check=is_card,
+        rough=NUMBER,
     ),
     Detector(
         "card_number_in_context",
@@ -240,6 +242,7 @@ DETECTORS = (
         check=is_iban,
         split=iban_spans,
         again=True,
+        rough=NUMBER,
         doubt=is_in_hash,
     ),
     Detector(

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from situs.analysis.sensitivity import checks
 from situs.analysis.sensitivity.checks import any_of
-from situs.analysis.sensitivity.detector import Check, Detector, stdnum, words
+from situs.analysis.sensitivity.detector import NUMBER, Check, Detector, stdnum, words
 
 
 def _shaped(name: str, pattern: str, check: Check, gate: str | None = None) -> Detector:
-    return Detector(name, "national_id", pattern, 0.6, check=check, gate=gate)
+    return Detector(name, "national_id", pattern, 0.6, check=check, gate=gate, rough=NUMBER)
 
 
 _SHAPED = (

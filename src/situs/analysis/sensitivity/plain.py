@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from situs.analysis.sensitivity.people import MONTHS
 from situs.core.label import Finding
@@ -18,7 +19,7 @@ _ENDINGS = (
     "|us|ca|mx|br|ar|cl|pe|uy|au|nz|jp|kr|cn|tw|hk|sg|my|th|vn|ph|np|pk|lk|za|ke|ng|eg|tn|ma|ae|sa"
 )
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})"
-_URL = re.compile(
+_URL = (
     rf"(?i)(?<![\w@.])(?:{_SCHEME}|(?:{_LABEL}\.){{1,8}}(?:{_ENDINGS})(?![\w@-]|\.\w)"
     r"(?::[0-9]{2,5})?(?:/[^\s<>\"'`{}|\\^\u3000-\uffef]{0,2048})?)"
 )
@@ -27,7 +28,7 @@ _TIME = (
     r"(?:(?:T|,?\s(?:at\s)?)[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:\.[0-9]+)?"
     r"(?:\s?[AaPp]\.?[Mm]\.?|Z)?)?"
 )
-_DATE = re.compile(
+_DATE = (
     rf"(?i)(?<![\w./-])(?:(?:19|20)[0-9]{{2}}([-/.])(?:0?[1-9]|1[0-2])\1(?:[12][0-9]|3[01]|0?[1-9])"
     rf"{_TIME}|(?:[12][0-9]|3[01]|0?[1-9])([-/.])(?:[12][0-9]|3[01]|0?[1-9])\2(?:(?:19|20)?[0-9]{{2}})"
     rf"{_TIME}|[0-9]{{1,2}}(?:st|nd|rd|th|\.)?\s(?:of\s|de\s)?{MONTHS},?\s(?:de\s)?(?:19|20)[0-9]{{2}}"
@@ -42,11 +43,17 @@ def plain(text: str, part: int = 0) -> list[Finding]:
 
 
 def _urls(text: str, part: int) -> Iterator[Finding]:
-    for match in _URL.finditer(text):
+    for match in _compiled(_URL).finditer(text):
         end = match.start() + len(match.group().rstrip(_TAIL))
         yield Finding("url", part, match.start(), end, 0.8, "url")
 
 
 def _dates(text: str, part: int) -> Iterator[Finding]:
-    for match in _DATE.finditer(text):
+    for match in _compiled(_DATE).finditer(text):
         yield Finding("date", part, match.start(), match.end(), 0.6, "date")
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """At the first use: it takes five milliseconds, and most processes need none."""
+    return re.compile(pattern)

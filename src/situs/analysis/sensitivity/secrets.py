@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-from situs.analysis.sensitivity.detector import Detector
+from situs.analysis.sensitivity.detector import RUN, Detector
 from situs.analysis.sensitivity.doubts import is_token_of_code
 
 _PLACEHOLDER = re.compile(
@@ -137,15 +137,15 @@ def _is_symbol(char: str) -> bool:
     return not char.isalnum()
 
 
-def _token(name: str, pattern: str, bits: float | None = None, score: float = 0.95) -> Detector:
-    return Detector(name, "credential", pattern, score, check=token(bits))
+def _token(name: str, pattern: str, bits: float | None = None) -> Detector:
+    """A token that is one run."""
+    return Detector(name, "credential", pattern, 0.95, check=token(bits), rough=RUN)
 
 
 _TOKENS = (
     _token("aws_access_key_id", r"\b(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
     _token("github_token", r"\bgh[pousr]_[A-Za-z0-9]{36,255}|\bgithub_pat_[A-Za-z0-9_]{22,255}"),
     _token("gitlab_token", r"\bgl(?:pat|ptt|dt|rt|cbt|ft|soat|agent|imt|oas)-[A-Za-z0-9_\-]{20,}"),
-    _token("slack_token", r"\bxox[abeoprs]-[0-9A-Za-z\-]{10,}|\bxapp-[0-9]-[A-Za-z0-9\-]{20,}"),
     _token("slack_webhook", r"hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9+/]{30,}"),
     _token(
         "stripe_key", r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{10,}|\bwhsec_[A-Za-z0-9+/=]{24,}", 2.5
@@ -161,14 +161,27 @@ _TOKENS = (
     _token("sendgrid_key", r"\bSG\.[A-Za-z0-9_\-]{16,32}\.[A-Za-z0-9_\-]{32,64}"),
     _token("telegram_token", r"\b[0-9]{8,10}:AA[A-Za-z0-9_\-]{32,34}"),
     _token("databricks_token", r"\bdapi[0-9a-f]{32}\b"),
-    _token(
+)
+
+_LOOSE_TOKENS = (
+    Detector(
+        "slack_token",
+        "credential",
+        r"\bxox[abeoprs]-[0-9A-Za-z\-]{10,}|\bxapp-[0-9]-[A-Za-z0-9\-]{20,}",
+        0.95,
+        check=token(None),
+    ),
+    Detector(
         "vendor_token",
+        "credential",
         r"\b(?:gsk_|xai-|pplx-|r8_|lin_api_|ntn_|figd_|hv[sb]\.|glsa_|glc_|dckr_pat_|NRAK-|PMAK-|"
         r"dop_v1_|doo_v1_|dor_v1_|shpat_|shpca_|shppa_|shpss_|sq0[a-z]{3}-|dp\.pt\.|HRKU-|key-|"
         r"sbp_|rubygems_|dt0c01\.|EAAA|tskey-auth-|sntrys_|pul-|ATATT3)[A-Za-z0-9_\-=.]{24,}",
-        3.0,
+        0.95,
+        check=token(3.0),
     ),
 )
+"""Tokens that may have dots in them, or be shorter."""
 
 _NAMES = (
     r"pass(?:word|wd|phrase|wort|code)|pwd|secret|api[_\-. ]?key|apikey|"
@@ -203,9 +216,12 @@ DETECTORS = (
         gate=rf"(?i)BEGIN{_LOOSE}(?:[A-Z0-9]|{_LOOSE})*PRIVATE{_LOOSE}+KEY",
     ),
     Detector("putty_key", "private_key", r"(?i)PuTTY-User-Key-File-[0-9]:", 0.95),
-    Detector("openssh_key", "private_key", r"\bb3BlbnNzaC1rZXktdj[A-Za-z0-9+/=\s]*", 0.95),
-    Detector("age_key", "private_key", r"\bAGE-SECRET-KEY-1[0-9A-Z]{58}", 0.95),
+    Detector(
+        "openssh_key", "private_key", r"\bb3BlbnNzaC1rZXktdj[A-Za-z0-9+/=\s]*", 0.95, rough=RUN
+    ),
+    Detector("age_key", "private_key", r"\bAGE-SECRET-KEY-1[0-9A-Z]{58}", 0.95, rough=RUN),
     *_TOKENS,
+    *_LOOSE_TOKENS,
     Detector(
         "aws_secret_key",
         "credential",

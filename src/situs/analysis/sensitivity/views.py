@@ -13,6 +13,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice
 
+from situs.analysis.sensitivity.detector import RUN
+
 _UNICODE = r"\\(?:u[0-9A-Fa-f]{4}|0000[2-7][0-9A-Fa-f]|x[0-9A-Fa-f]{2}|u\{0{0,4}[0-9A-Fa-f]{1,4}\})"
 _NAMED = "&(?:nbsp|ensp|emsp|thinsp|hairsp|zwn?j|shy|lrm|rlm|[nm]dash|hyphen|Tab|NewLine);"
 _ESCAPES = (
@@ -71,7 +73,7 @@ _WRAP = rf"[\"'`]?[ \t]*[+.&\\]?(?:(?:\r\n?|\n|(?:\\{{1,4}}r)?\\{{1,4}}n){_NEXT}
 """Between two lines of a run: the break, also as an escape, with indentation and marks of quotes.
 Fewer breaks than `BREAK` has."""
 
-ENCODED = rf"{_RUN}{{18,}}"
+ENCODED = RUN
 """RE2: a run that may be base64 or hexadecimal. `decode` says what it holds; a card of 13 digits
 is the shortest that counts."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from situs.analysis.sensitivity.detector import Detector, words
+from situs.analysis.sensitivity.detector import RUN, Detector, words
 from situs.analysis.sensitivity.doubts import after
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -68,6 +68,7 @@ DETECTORS = (
         rf"\b(?:[13LMDATX]{_B58}{{25,33}})\b",
         0.5,
         check=is_base58,
+        rough=RUN,
     ),
     Detector(
         "wallet_bech32",
@@ -76,17 +77,21 @@ DETECTORS = (
         r"\b(?:BC1|LTC1)[02-9AC-HJ-NP-Z]{20,90}\b",
         0.5,
         check=is_bech32,
+        rough=RUN,
     ),
-    Detector("wallet_ripple", "crypto_wallet", rf"\br{_B58}{{24,34}}\b", 0.5, check=is_ripple),
+    Detector("wallet_ripple", "crypto_wallet", rf"\br{_B58}{{24,34}}\b", 0.5, is_ripple, rough=RUN),
     Detector(
         "wallet_ethereum",
         "crypto_wallet",
         r"\b0x[0-9A-Fa-f]{40}\b",
         0.7,
         check=is_ethereum,
+        rough=RUN,
         doubt=after("sha1?", "hash", "digest", "commit", "checksum"),
     ),
-    Detector("wallet_monero", "crypto_wallet", rf"\b[48][0-9AB]{_B58}{{93}}\b", 0.8, is_mixed),
+    Detector(
+        "wallet_monero", "crypto_wallet", rf"\b[48][0-9AB]{_B58}{{93}}\b", 0.8, is_mixed, rough=RUN
+    ),
     Detector(
         "wallet_in_context",
         "crypto_wallet",
