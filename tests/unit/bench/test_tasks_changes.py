@@ -5,7 +5,9 @@ from bench.tasks_changes import CHANGES
 
 from situs.learning.tasks_sources import Prompt
 
-WISH = Prompt("Please write a short story about the sea. Use ten words.", "", "creative_writing", "x")
+WISH = Prompt(
+    "Please write a short story about the sea. Use ten words.", "", "creative_writing", "x"
+)
 QUESTION = Prompt("Why is the sea salty?", "Rivers carry salt.", "closed_qa", "x")
 OTHER = Prompt("sea, salt, ships", "", "brainstorming", "x")
 
