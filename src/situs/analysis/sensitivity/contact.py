@@ -6,6 +6,7 @@ import re
 
 from situs.analysis.sensitivity.detector import NUMBER, Detector, words
 from situs.analysis.sensitivity.doubts import is_in_url, is_number_otherwise
+from situs.analysis.sensitivity.phones import is_planned
 
 _LETTERS = r"A-Za-z\x{C0}-\x{24F}\x{370}-\x{52F}"
 _FILE_ENDINGS = frozenset(
@@ -28,24 +29,6 @@ def is_email(text: str) -> bool | None:
     if local == "git" or domain.rpartition(".")[2].lower() in _FILE_ENDINGS:
         return False
     return None
-
-
-def is_phone(text: str) -> bool | None:
-    """Asks the numbering plans; `text` is international, or of the United States.
-
-    The plans (phonenumbers) are read at the first use; `warm()` does that at start-up.
-    """
-    import phonenumbers
-
-    number = re.sub(r"^00\s?", "+", text)
-    try:
-        parsed = phonenumbers.parse(number, None if number.startswith("+") else "US")
-    except phonenumbers.NumberParseException:
-        return False
-    if phonenumbers.is_valid_number(parsed):
-        return True
-    possible = phonenumbers.is_possible_number(parsed)
-    return None if possible and not text.startswith("00") else False
 
 
 def is_phone_shaped(text: str) -> bool | None:
@@ -76,9 +59,9 @@ DETECTORS = (
         "phone",
         rf"(?:^|[^0-9A-Za-z+.])((?:\+|00) ?[1-9](?:[ .\-()/]{{0,3}}[0-9]){{6,14}}{_EXTENSION})",
         0.7,
-        check=is_phone,
+        check=is_planned,
         rough=NUMBER,
-        cost=40,
+        cost=20,
         doubt=is_number_otherwise,
     ),
     Detector(
@@ -88,9 +71,9 @@ DETECTORS = (
         rf"[2-9][0-9]{{2}}[ .\-]{{1,2}})[0-9]{{3}}[ .\-][0-9]{{4}}{_EXTENSION})"
         r"(?:$|[^0-9A-Za-z\-])",
         0.6,
-        check=is_phone,
+        check=is_planned,
         rough=NUMBER,
-        cost=40,
+        cost=20,
         doubt=is_number_otherwise,
     ),
     Detector(

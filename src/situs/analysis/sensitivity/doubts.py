@@ -80,6 +80,7 @@ _OTHERWISE = after(
     *("cas", "component", "replacement", "fits", "compatible"),
 )
 _FIELD = re.compile(r"[A-Za-z_]{2,}[\"']?\s{0,2}[:=]\s{0,2}[\"']?\Z")
+_LETTER = re.compile(r"[^\W\d]")
 _WORD = re.compile(r"(?<![\w./\-])[a-z]{2,}(?![\w/\-])")
 
 
@@ -88,20 +89,20 @@ def is_called_otherwise(before: str, text: str, behind: str) -> bool:
 
     For numbers with a weak check: the sentence itself would say what they are.
     """
-    if _OTHERWISE(before, text, behind) or _FIELD.search(before):
+    if _LETTER.search(before) and (_OTHERWISE(before, text, behind) or _FIELD.search(before)):
         return True
     line = f"{before.rpartition(chr(10))[2]} {behind.partition(chr(10))[0]}"
     return len(_WORD.findall(line)) > 1
 
 
-_HASH = re.compile(r"[0-9A-Fa-f\-]*\Z"), re.compile(r"[0-9A-Fa-f\-]*")
+_HEXADECIMAL = "0123456789ABCDEFabcdef-"
 _LONG = 28
 
 
 def is_in_hash(before: str, text: str, behind: str) -> bool:
     """Whether it is a piece of a longer row of hexadecimal digits, or of a UUID."""
-    head, tail = _HASH[0].search(before), _HASH[1].match(behind)
-    around = f"{head.group() if head else ''}{tail.group() if tail else ''}"
+    head = before[len(before.rstrip(_HEXADECIMAL)) :]
+    around = head + behind[: len(behind) - len(behind.lstrip(_HEXADECIMAL))]
     return len(around) + len(text) >= _LONG and any(map(str.isalpha, around))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from situs.analysis.sensitivity import checks
-from situs.analysis.sensitivity.checks import any_of
 from situs.analysis.sensitivity.detector import (
     Check,
     Detector,
@@ -13,6 +12,7 @@ from situs.analysis.sensitivity.detector import (
     stdnum,
     words,
 )
+from situs.analysis.sensitivity.people import SSN
 
 
 def _near(
@@ -97,7 +97,7 @@ _AMERICA_AFRICA = (
     _near(
         "us_ssn_in_context",
         r"\b[0-9]{3}[ .\-]?[0-9]{2}[ .\-]?[0-9]{4}\b",
-        any_of(stdnum("us.ssn"), stdnum("us.itin")),
+        SSN,
         *("ssn", "social security", "itin", "tin", "taxpayer\\w*", "tax id\\w*", "social"),
     ),
     _near("us_atin", r"\b9[0-9]{2}-?93-?[0-9]{4}\b", has_digits(9), "atin", "adoption taxpayer"),

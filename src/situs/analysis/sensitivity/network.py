@@ -20,7 +20,10 @@ _NETWORK = re.compile(
 )
 _PORT = re.compile(r":[0-9]{2,5}\b|/[0-9]{1,2}\b")
 _CALLED = re.compile(r"\W{0,3}(?:\w+\W+)?(?:releases?|versions?|builds?|updates?|patch|is out)\b")
-_SMALL = 32
+_SIGN = re.compile(r"[^\W\d]|[=<>~^!/]")
+"""Without one of these nothing is a version by what stands before it."""
+
+_SMALL, _LARGE = 32, 2
 """Versions seldom begin with so large a number; an address at random hardly ever has fewer than
 two."""
 
@@ -32,12 +35,13 @@ def is_ipv4(text: str) -> bool | None:
 
 def is_version(before: str, text: str, behind: str) -> bool:
     """Whether four numbers are rather a version, or a numbered part of a text."""
-    told = _PORT.match(behind) or _NETWORK.search(before) or _NETWORK.match(behind.lstrip(" ),"))
-    if _VERSION.search(before) or _CALLED.match(behind):
+    if (_SIGN.search(before) and _VERSION.search(before)) or _CALLED.match(behind):
         return _NETWORK.search(before[-24:]) is None
     parts = [int(part) for part in text.split(".")]
-    large = sum(part >= _SMALL for part in parts)
-    return not told and (large < 2 or (parts[0] < _SMALL and parts[0] != 10))
+    if sum(part >= _SMALL for part in parts) >= _LARGE and (parts[0] >= _SMALL or parts[0] == 10):
+        return False
+    told = _PORT.match(behind) or _NETWORK.search(before) or _NETWORK.match(behind.lstrip(" ),"))
+    return told is None
 
 
 def is_ipv6(text: str) -> bool:

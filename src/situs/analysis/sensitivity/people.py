@@ -14,13 +14,15 @@ def _shaped(name: str, pattern: str, check: Check, gate: str | None = None) -> D
     return Detector(name, "national_id", pattern, 0.6, check=check, gate=gate, rough=NUMBER)
 
 
+SSN = any_of(stdnum("us.ssn"), stdnum("us.itin"))
+
 _SHAPED = (
     Detector(
         "us_ssn",
         "national_id",
         r"\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b",
         0.6,
-        check=any_of(stdnum("us.ssn"), stdnum("us.itin")),
+        check=SSN,
         # As a part number looks: something in the text must be about persons, as the head of a
         # table is.
         context=words(

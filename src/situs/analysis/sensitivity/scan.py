@@ -15,8 +15,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from situs.analysis.sensitivity import contact, views
-from situs.analysis.sensitivity.detector import AROUND, CONFIRMED, Detector, Doubt
+from situs.analysis.sensitivity import phones, views
+from situs.analysis.sensitivity.detector import AROUND, CONFIRMED, Check, Detector, Doubt
 from situs.analysis.sensitivity.seams import Seams, ends
 from situs.analysis.sensitivity.table import DETECTORS, SPECIAL, Table, compiled, standard
 from situs.core.label import Finding, Label
@@ -33,6 +33,7 @@ _TEXT, _RUN, _PIECE, _APART = 8, 15, 2, 2
 are not near each other."""
 
 _SHORTEST = 6
+_REMEMBERED = 4096
 _UNSURE = 0.5
 _DEPTH = 2
 
@@ -58,16 +59,29 @@ class _Hit(Struct, frozen=True):
 
 
 class _Work:
-    """The table that a request is read with, and how many steps are left for it."""
+    """The table that a request is read with, how many steps are left for it, and what checks said
+    of the candidates that came last."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
         self.left = MAX_STEPS
+        self._said: dict[tuple[Check, str], bool | None] = {}
 
     def take(self, steps: int) -> bool:
         """Whether that could still be done."""
         self.left -= steps
         return self.left >= 0
+
+    def judged(self, row: Detector, text: str) -> bool | None:
+        """What the check says; one that fails (many are not ours) cannot say."""
+        if row.check is None:
+            return None
+        key = row.check, text
+        if key not in self._said:
+            if len(self._said) >= _REMEMBERED:
+                self._said.clear()
+            self._said[key] = _judged(row.check, text)
+        return self._said[key]
 
 
 def joined(texts: Sequence[str]) -> bytes:
@@ -172,10 +186,11 @@ def warming() -> Iterator[None]:
         compiled(row.pattern)
         if row.context:
             compiled(row.context)
-        _judged(row, "0000000000")
+        if row.check:
+            _judged(row.check, "0000000000")
         yield
     compiled(views.WRAPPED)
-    contact.is_phone("+12025550123")
+    phones.is_planned("+12025550123")
 
 
 def _hits(text: str, depth: int, work: _Work, matched: list[int] | None = None) -> list[_Hit]:
@@ -234,11 +249,12 @@ def _find(index: int, text: str, data: bytes, work: _Work, plain: bool) -> Itera
     near = None
     to_chars = _Chars(text, data)
     pattern, place = compiled(row.pattern), 0
+    group = min(1, pattern.groups)
     while (match := pattern.search(data, place)) is not None:
         if row.context and near is None:
             words = _matches(compiled(row.context), data)
             near = _Near(takewhile(lambda _: work.take(_APART), words), row.reach)
-        start, end = match.span(1 if pattern.groups else 0)
+        start, end = match.span(group)
         place = max(end, place + 1)
         close = near is None or near.covers(start, end)
         if not work.take(_steps(row, end - start) if close else _APART):
@@ -247,10 +263,10 @@ def _find(index: int, text: str, data: bytes, work: _Work, plain: bool) -> Itera
         if not close:
             continue
         candidate = data[start:end].decode("utf-8")
-        whole, first, last = to_chars(match.start()), to_chars(start), 0
+        whole, first, last = to_chars(match.start() if group else start), to_chars(start), 0
         spans = _spans(row, candidate, work.left // row.cost)
         read = work.take(row.cost * max(0, len(spans) - 1))
-        for begin, stop, checked in _accepted(row, candidate, spans):
+        for begin, stop, checked in _accepted(row, candidate, spans, work):
             if plain and row.doubt and _doubted(row.doubt, text, first + begin, first + stop):
                 continue
             at = first + begin if row.split else whole
@@ -277,14 +293,14 @@ def _spans(row: Detector, candidate: str, most: int) -> list[tuple[int, int]]:
 
 
 def _accepted(
-    row: Detector, candidate: str, spans: list[tuple[int, int]]
+    row: Detector, candidate: str, spans: list[tuple[int, int]], work: _Work
 ) -> Iterator[tuple[int, int, bool]]:
     """The spans of a candidate that the check does not refuse, none overlapping another."""
     done = 0
     for start, end in spans:
         if start < done:
             continue
-        verdict = _judged(row, candidate[start:end])
+        verdict = work.judged(row, candidate[start:end])
         if verdict is not False:
             yield start, end, verdict is True
             done = end
@@ -295,10 +311,9 @@ def _doubted(doubt: Doubt, text: str, start: int, end: int) -> bool:
     return doubt(before, text[start:end], behind)
 
 
-def _judged(row: Detector, text: str) -> bool | None:
-    """What the check says; one that fails (many are not ours) cannot say."""
+def _judged(check: Check, text: str) -> bool | None:
     try:
-        return None if row.check is None else row.check(text)
+        return check(text)
     except Exception:
         return None
 

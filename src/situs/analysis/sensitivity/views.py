@@ -5,10 +5,10 @@ A reading keeps a map back, so that every span points into the text as it came.
 
 from __future__ import annotations
 
-import base64
 import html
 import re
 import unicodedata
+from binascii import a2b_base64
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice
@@ -85,6 +85,9 @@ BREAK = "\n\n\n\n|\n\n\n\n"
 
 _LONGEST_MIXED = 16_384
 """In a longer run, text after bytes that are none is not looked for: it is an image or the like."""
+
+_CHAR = 3
+"""So many bytes at the end may be a piece of a character."""
 
 _SHORTEST = 18
 _OVERLAP = 512
@@ -249,11 +252,14 @@ def decode(run: str) -> str | None:
         elif len(run) <= _LONGEST_MIXED:
             found.extend(_pieces(octets))
     run = run.replace("-", "+").replace("_", "/")
+    short = len(run) <= _LONGEST_MIXED
     for skip in range(4):
-        if _is_text(_base64(run[: skip + 20], skip)[:15]):
-            found.append(_base64(run, skip).decode("utf-8", "replace"))
-        elif len(run) <= _LONGEST_MIXED:
-            found.extend(_pieces(_base64(run, skip)))
+        octets = _base64(run if short else run[: skip + 20], skip)
+        if _is_text(octets[:15]):
+            octets = octets if short else _base64(run, skip)
+            found.append(octets.decode("utf-8", "replace"))
+        elif short:
+            found.extend(_pieces(octets))
     return BREAK.join(found) if found else None
 
 
@@ -266,14 +272,16 @@ def _base64(run: str, skip: int) -> bytes:
     """What the run says from `skip` on; a last group of one character says nothing."""
     size = len(run) - skip
     usable = run[skip : len(run) - 1] if size % 4 == 1 else run[skip:]
-    return base64.b64decode(usable + "=" * (-len(usable) % 4))
+    return a2b_base64(usable + "=" * (-len(usable) % 4))
 
 
 def _is_text(head: bytes) -> bool:
+    if len(head) > _CHAR and (0x80 <= head[0] < 0xC2 or head[0] > 0xF4):
+        return False  # no character begins so
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:
+        if error.start < len(head) - _CHAR:
             return False
         text = head[: error.start].decode("utf-8")
     return all(char.isprintable() or char in "\t\r\n" for char in text)
