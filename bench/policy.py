@@ -84,7 +84,7 @@ class Fleets:
         return self._kept.get(key)
 
     def put(self, key: bytes, value: object) -> None:
-        if key.startswith(b"deployments:"):
+        if key.startswith((b"deployments:", b"kinds:")):
             self._kept[key] = value
 
 

@@ -29,13 +29,16 @@ class Memory(Protocol):
 class Policy(Struct, frozen=True):
     """A loaded policy: `digest` names its modules, `evaluate` is given the fields in `reads` only.
 
-    `memory` keeps verdicts; without one every request is evaluated.
+    `memory` keeps verdicts; without one every request is evaluated. `facts` are the paths below a
+    deployment that can change what is said of it (the empty path: all): deployments that are alike
+    in these are judged as one.
     """
 
     evaluate: Evaluate
     digest: str
     reads: frozenset[str]
     memory: Memory | None = None
+    facts: frozenset[tuple[str, ...]] = frozenset({()})
 
 
 class Labels(Struct, frozen=True):

@@ -13,11 +13,13 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from situs.core.decision import Analysis, Exclusion, Obligation, PolicyDecision
 from situs.core.label import Label
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
+from situs.policy.alike import Kinds, kinds_of
 from situs.policy.input import CLOCK, FIELDS, Facts, input_document
 
 Code = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
@@ -116,7 +118,7 @@ def _key(facts: Facts) -> bytes:
 def _evaluate(facts: Facts) -> PolicyDecision:
     snapshot = facts.snapshot
     try:
-        document = input_document(facts, snapshot.policy.reads)
+        document, kinds = _asked(facts)
     except Exception:
         raise _Refused("input_failed") from None
     try:
@@ -129,8 +131,41 @@ def _evaluate(facts: Facts) -> PolicyDecision:
         verdict = read_verdict(answer)
     except msgspec.ValidationError:
         raise _Refused("verdict_malformed") from None
-    names = sorted({deployment.name for deployment in snapshot.fleet.deployments})
-    return conclude(verdict, names, snapshot.policy.digest)
+    if kinds is not None:
+        verdict = _for_all(verdict, kinds)
+    return conclude(verdict, _names(snapshot), snapshot.policy.digest)
+
+
+def _asked(facts: Facts) -> tuple[bytes, Kinds | None]:
+    """The document, in which deployments that are alike to the policy stand once."""
+    policy, fleet = facts.snapshot.policy, facts.snapshot.fleet
+    if () in policy.facts or "deployments" not in policy.reads:
+        return input_document(facts, policy.reads), None
+    kinds = kinds_of(fleet, policy.facts, policy.memory)
+    members = {name: FIELDS[name](facts) for name in policy.reads if name != "deployments"}
+    return _encoder.encode({**members, "deployments": kinds.document}), kinds
+
+
+def _for_all(verdict: Verdict, kinds: Kinds) -> Verdict:
+    """What is said of one is said of all of its kind."""
+    named, own = kinds.named, {"*": ("*",)}
+    try:
+        return Verdict(
+            allow=[name for one in verdict.allow for name in named[one]],
+            deny=[Denial(name, one.code) for one in verdict.deny for name in named[one.deployment]],
+            obligations=[
+                replace(one, deployment=name)
+                for one in verdict.obligations
+                for name in own.get(one.deployment) or named[one.deployment]
+            ],
+            declassify=verdict.declassify,
+        )
+    except KeyError:
+        raise _Refused("unknown_deployment") from None
+
+
+def _names(snapshot: Snapshot) -> list[str]:
+    return sorted({deployment.name for deployment in snapshot.fleet.deployments})
 
 
 def conclude(
@@ -177,10 +212,9 @@ def conclude(
 
 
 def _all_denied(snapshot: Snapshot, code: str) -> PolicyDecision:
-    names = sorted({deployment.name for deployment in snapshot.fleet.deployments})
     return PolicyDecision(
         allowed=(),
-        exclusions=tuple(Exclusion(name, "policy", code) for name in names),
+        exclusions=tuple(Exclusion(name, "policy", code) for name in _names(snapshot)),
         obligations=(),
         policy=snapshot.policy.digest,
         error=code,

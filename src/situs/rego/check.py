@@ -16,6 +16,7 @@ from msgspec import Struct
 from situs.policy.input import FIELDS, unknown_field
 from situs.rego.builtins import ALLOWED, INSTEAD, NAMESPACES, OUTSIDE
 from situs.rego.compare import Literals
+from situs.rego.facts import facts_read
 from situs.rego.follow import called, follow_parameters, passed
 from situs.rego.heads import element_misfits
 from situs.rego.modules import Problem
@@ -29,16 +30,23 @@ _SETS: Final = {
     "allow": "allow contains name if { … }",
     "deny": 'deny contains {"deployment": name, "code": "reason"} if { … }',
     "obligations": 'obligations contains {"kind": "…", "deployment": name} if { … }',
+    "declassify": 'declassify contains "label" if { … }',
 }
+OPTIONAL: Final = ("obligations", "declassify")
+"""Rules of the verdict that a policy may do without."""
 
 
 class Checked(Struct, frozen=True):
-    """`reads` are the members of `input` that the policy can see: all, if it takes it whole."""
+    """`reads` are the members of `input` that the policy can see: all, if it takes it whole.
+
+    `facts` are the paths below a deployment that can change its verdict (see `facts_read`).
+    """
 
     problems: tuple[Problem, ...]
     rules: tuple[str, ...]
     builtins: tuple[str, ...]
     reads: frozenset[str]
+    facts: frozenset[Names]
 
 
 def check(
@@ -69,6 +77,7 @@ def check(
         rules=tuple(sorted({_said(m.package + rule.name) for m in modules for rule in m.rules})),
         builtins=tuple(sorted(builtins)),
         reads=reads,
+        facts=facts_read(modules),
     )
 
 
@@ -95,14 +104,14 @@ class _Look:
     def required(self, first: Syntax) -> None:
         for name, form in _SETS.items():
             clauses = self._rules.get((*PACKAGE, name), [])
-            if not clauses and name != "obligations":
+            if not clauses and name not in OPTIONAL:
                 self._missing(first, Place(0, 0), f"there is no rule `{name}`", f"write `{form}`")
             for module, rule in clauses:
                 if rule.kind != "set":
                     self._problem(module, rule.at, f"`{name}` must be a set", f"write `{form}`")
                 elif rule.element is not None:
                     known = functools.partial(expand, rule=rule, imports=module.imports)
-                    for at, wrong in element_misfits(name, rule.element, known):
+                    for at, wrong in element_misfits(name, rule.element, known, self._lists):
                         self._problem(module, at, wrong.what, wrong.do)
 
     def module(self, module: Syntax, *, test: bool = False) -> None:

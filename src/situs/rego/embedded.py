@@ -19,18 +19,14 @@ from msgspec import Struct
 from situs.core.snapshot import Policy
 from situs.policy.judge import must_pass, read_verdict
 from situs.policy.memory import Memory
-from situs.rego.check import check
+from situs.rego import check
+from situs.rego.check import OPTIONAL
 from situs.rego.modules import Module, Problem, digest, read_modules, refuse
 from situs.rego.sample import sample_documents
 from situs.rego.syntax import Syntax, read_syntax
 from situs.rego.tree import Names
 
 _ENTRY: Final = "data.situs_entry.verdict"
-_MODULE: Final = """package situs_entry
-verdict := {"allow": data.situs.allow, "deny": data.situs.deny%s}
-"""
-_OBLIGED: Final = "situs.obligations"
-_OBLIGATIONS: Final = ', "obligations": data.situs.obligations'
 _WHERE: Final = re.compile(r"-->\s*(.*?):(\d+):(\d+)\s")
 _WHAT: Final = re.compile(r"^error: (.*)$", re.MULTILINE)
 _BRACKETS: Final = re.compile(r'"(?:\\.|[^"\\\n])*"|`[^`]*`|#[^\n]*|[][{}]')
@@ -46,6 +42,7 @@ class Report(Struct, frozen=True):
     rules: tuple[str, ...]
     builtins: tuple[str, ...]
     reads: tuple[str, ...]
+    facts: tuple[str, ...]
     problems: tuple[Problem, ...]
 
 
@@ -55,7 +52,8 @@ class Checked(Struct, frozen=True):
     modules: tuple[Module, ...]
     digest: str
     reads: frozenset[str]
-    obligations: bool
+    facts: frozenset[Names]
+    rules: tuple[str, ...]
 
 
 def load_checked(paths: Sequence[Path], lists: Names = ()) -> Checked:
@@ -65,17 +63,16 @@ def load_checked(paths: Sequence[Path], lists: Names = ()) -> Checked:
     may not be called, fields that `input` does not have, a verdict of the wrong shape.
     """
     modules = read_modules(paths)
-    report = _prepare(modules, lists)
-    if report.problems:
-        raise refuse(report.problems)
-    obligations = _OBLIGED in report.rules
-    return Checked(modules, report.digest, frozenset(report.reads), obligations)
+    checked, problems = _prepare(modules, lists)
+    if problems:
+        raise refuse(problems)
+    return Checked(modules, digest(modules), checked.reads, checked.facts, checked.rules)
 
 
 def make_ready(checked: Checked) -> Policy:
     """The policy, ready to judge on this thread."""
-    engine = Engine(checked.modules, checked.obligations)
-    return Policy(engine.evaluate, checked.digest, checked.reads, Memory())
+    engine = Engine(checked.modules, checked.rules)
+    return Policy(engine.evaluate, checked.digest, checked.reads, Memory(), checked.facts)
 
 
 def load(paths: Sequence[Path], lists: Names = ()) -> Policy:
@@ -85,7 +82,17 @@ def load(paths: Sequence[Path], lists: Names = ()) -> Policy:
 
 def inspect(paths: Sequence[Path], lists: Names = ()) -> Report:
     """The same, for people: problems are told, not raised, unless no file can be read."""
-    return _prepare(read_modules(paths), lists)
+    modules = read_modules(paths)
+    checked, problems = _prepare(modules, lists)
+    return Report(
+        digest=digest(modules),
+        files=tuple(module.shown for module in modules),
+        rules=checked.rules,
+        builtins=checked.builtins,
+        reads=tuple(sorted(checked.reads)),
+        facts=tuple(sorted(".".join(path) or "all" for path in checked.facts)),
+        problems=problems,
+    )
 
 
 def evaluate_once(paths: Sequence[Path], document: bytes, lists: Names = ()) -> Any:
@@ -104,12 +111,12 @@ def evaluate_once(paths: Sequence[Path], document: bytes, lists: Names = ()) -> 
 class Engine:
     """Owns the engine's objects, which must not leave the thread that made them."""
 
-    def __init__(self, modules: Sequence[Module], obligations: bool) -> None:
+    def __init__(self, modules: Sequence[Module], rules: Sequence[str]) -> None:
         self._thread = threading.get_ident()
         self._engine = regorus.Engine()
         for module in modules:
             self._engine.add_policy(module.shown, module.text)
-        self._engine.add_policy("situs", _MODULE % (_OBLIGATIONS if obligations else ""))
+        self._engine.add_policy("situs", entry_module(rules))
 
     def evaluate(self, document: bytes) -> Any:
         """The verdict document. Raises whatever the engine does, panics included."""
@@ -117,6 +124,13 @@ class Engine:
             raise RuntimeError("a policy is evaluated only on the thread that loaded it")
         self._engine.set_input_json(document.decode())
         return msgspec.json.decode(self._engine.eval_rule_as_json(_ENTRY))
+
+
+def entry_module(rules: Sequence[str]) -> str:
+    """The module that makes one document of what a policy with these rules says."""
+    there = ("allow", "deny", *(name for name in OPTIONAL if f"situs.{name}" in rules))
+    said = ", ".join(f'"{name}": data.situs.{name}' for name in there)
+    return f"package situs_entry\nverdict := {{{said}}}\n"
 
 
 def parse(modules: Sequence[Module]) -> tuple[tuple[Syntax, ...], tuple[Problem, ...]]:
@@ -164,26 +178,19 @@ def engine_problem(problem: BaseException, shown: str) -> Problem:
     return Problem(shown, 0, 0, said, do)
 
 
-def _prepare(modules: Sequence[Module], lists: Names) -> Report:
+def _prepare(modules: Sequence[Module], lists: Names) -> tuple[check.Checked, tuple[Problem, ...]]:
     syntaxes, broken = parse(modules)
-    checked = check(syntaxes, partial=bool(broken), lists=lists)
+    checked = check.check(syntaxes, partial=bool(broken), lists=lists)
     problems = broken + checked.problems
     if not problems:
-        problems = _try(modules, _OBLIGED in checked.rules)
-    return Report(
-        digest=digest(modules),
-        files=tuple(module.shown for module in modules),
-        rules=checked.rules,
-        builtins=checked.builtins,
-        reads=tuple(sorted(checked.reads)),
-        problems=tuple(sorted(problems)),
-    )
+        problems = _try(modules, checked.rules)
+    return checked, tuple(sorted(problems))
 
 
-def _try(modules: Sequence[Module], obligations: bool) -> tuple[Problem, ...]:
+def _try(modules: Sequence[Module], rules: Sequence[str]) -> tuple[Problem, ...]:
     shown = modules[0].shown
     try:
-        engine = Engine(modules, obligations)
+        engine = Engine(modules, rules)
         for document in sample_documents():
             read_verdict(engine.evaluate(document))
     except msgspec.ValidationError as problem:

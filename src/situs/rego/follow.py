@@ -72,9 +72,11 @@ def passed(call: Call, clause: Rule) -> Rule:
 
 def called(module: Syntax, call: Call) -> Names | None:
     """The full name of the rule that a call would mean, if it can mean one."""
-    if call.path is None:
-        return None
-    path = call.path
+    return None if call.path is None else meant(module, call.path)
+
+
+def meant(module: Syntax, path: Names) -> Names | None:
+    """The full name of the function that a path means in a module, if it can mean one."""
     if path[0] in module.imports:
         path = module.imports[path[0]].path + path[1:]
     if path[0] == "data":

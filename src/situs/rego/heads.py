@@ -12,27 +12,51 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from situs.core.label import Label
 from situs.policy.judge import Code, Denial, Owed
 from situs.rego.compare import Literal, literals
 from situs.rego.tree import Names, Place, path_of, place_of, root_or_none, variable
-from situs.rego.words import Misfit, field
+from situs.rego.words import KINDS, Misfit, field, nearest
+
+OBLIGATIONS: Final = (
+    "redact",
+    "pseudonymise",
+    "require_owned",
+    "no_retention",
+    "strip_attachments",
+    "no_log",
+    "hold_for_approval",
+    "max_output_tokens",
+    "answer_scan",
+)
+"""The kinds that mean something. One that this version cannot do excludes."""
 
 _ELEMENTS: Final[dict[str, type[Struct]]] = {"deny": Denial, "obligations": Owed}
 _FORM: Final = {
     "allow": "write a deployment's name",
     "deny": 'write {"deployment": name, "code": "reason"}',
     "obligations": 'write {"kind": "…", "deployment": name}',
+    "declassify": "write one of " + ", ".join(Label),
+}
+_WORDS: Final[dict[str, tuple[str, ...]]] = {
+    "kind": OBLIGATIONS,
+    "scope": ("request", "session"),
+    "action": ("stop", "redact", "note"),
 }
 _CODE: Final = "a code is snake_case, of at most 64 characters"
 
 
 class Value(Struct, frozen=True):
-    """A literal, the form of a collection, or a path; all None where it is computed."""
+    """A literal, the form of a collection, or a path; all None where it is computed.
+
+    `members` are those of a collection that are literals.
+    """
 
     at: Place
     literal: Literal | None = None
     form: str | None = None
     path: Names | None = None
+    members: tuple[Literal, ...] = ()
 
 
 class Member(Struct, frozen=True):
@@ -44,23 +68,24 @@ class Member(Struct, frozen=True):
 
 
 class Element(Struct, frozen=True):
-    """One member of a set; `members` if it is an object that is written out."""
+    """One member of a set; `members` if it is an object that is written out, `in_head` or not."""
 
     value: Value
     members: tuple[Member, ...] | None = None
+    in_head: bool = True
 
 
 def read_element(key: Any, bodies: list[Any], at: Place) -> Element:
     """What stands in the head, or what the one `:=` in the body says that its variable is."""
-    name = variable(key)
+    name, in_head = variable(key), True
     if name is not None:
         said = list(_assigned(bodies, name))
         if len(said) == 1 and said[0].keys() & {"Object"}:
-            key = said[0]
+            key, in_head = said[0], False
     if isinstance(key, dict) and "Object" in key:
         inside = key["Object"]
         fields = tuple(_member(*one) for one in inside["fields"])
-        return Element(Value(place_of(inside["span"]), form="object"), fields)
+        return Element(Value(place_of(inside["span"]), form="object"), fields, in_head)
     return Element(_value(key, at))
 
 
@@ -89,25 +114,31 @@ def _value(node: Any, at: Place) -> Value:
     root = root_or_none(node)
     if root is not None:
         return Value(place_of(root["span"]), path=path_of(node))
-    return Value(at, form=found.form if found else None)
+    if found is None:
+        return Value(at)
+    return Value(at, form=found.form, members=found.members)
 
 
 def element_misfits(
-    rule: str, element: Element, known: Callable[[Names], Names]
+    rule: str, element: Element, known: Callable[[Names], Names], lists: Names = ()
 ) -> Iterator[tuple[Place, Misfit]]:
-    """What can never be an element of `allow`, `deny` or `obligations`.
+    """What can never be an element of `allow`, `deny`, `obligations` or `declassify`.
 
-    `known` expands a path to one that begins with `input` where it leads there.
+    `known` expands a path to one that begins with `input` where it leads there. `lists` are the
+    kinds of finding that the configuration adds.
     """
     kind = _ELEMENTS.get(rule)
     if kind is None:
-        yield from _not_text(f"an element of {rule}", element.value, known, _FORM[rule])
+        yield from _not_a("string", f"an element of {rule}", element.value, known, _FORM[rule])
+        if rule == "declassify":
+            yield from _not_a_word("a label", element.value.literal, tuple(Label))
     elif element.members is not None:
         yield from _members(rule, kind, element.value.at, element.members)
         for one in element.members:
             if one.name in kind.__struct_fields__:
-                yield from _not_text(f'"{one.name}"', one.value, known, _FORM[rule])
-                yield from _not_a_code(one)
+                yield from _member_misfits(rule, one, known, lists)
+        if rule == "obligations":
+            yield from _no_limit(element.members, element.value.at)
     elif _form(element.value, known) not in {None, "object"}:
         said = _form(element.value, known)
         what = f"an element of {rule} is an object, not {_article(said)} {said}"
@@ -132,12 +163,61 @@ def _members(
             yield at, Misfit(f"an element of {rule} has no value for {name}", _FORM[rule])
 
 
-def _not_text(
-    what: str, value: Value, known: Callable[[Names], Names], do: str
+def _member_misfits(
+    rule: str, one: Member, known: Callable[[Names], Names], lists: Names
+) -> Iterator[tuple[Place, Misfit]]:
+    name, value = one.name or "", one.value
+    if name == "limit":
+        yield from _not_a("number", '"limit"', value, known, "write a whole number, such as 512")
+        if value.literal and value.literal.kind == "number" and not value.literal.text.isdecimal():
+            what = f"{value.literal.text} can not be a limit"
+            yield value.literal.at, Misfit(what, "write a whole number, such as 512")
+    elif name == "findings":
+        form, known_kinds = _form(value, known), (*KINDS, *lists)
+        if form not in {None, "array", "set"}:
+            what = f'"findings" is an array of kinds, not {_article(form)} {form}'
+            yield value.at, Misfit(what, 'write ["iban", "card"]')
+        for literal in value.members if value.form in {"array", "set"} else ():
+            yield from _not_a_word("a kind of finding", literal, known_kinds)
+    else:
+        yield from _not_a("string", f'"{name}"', value, known, _FORM[rule])
+        broken = list(_not_a_code(one))
+        yield from broken
+        if name in _WORDS and not broken:
+            what = "a kind of obligation" if name == "kind" else f"a {name}"
+            yield from _not_a_word(what, value.literal, _WORDS[name])
+
+
+def _not_a_word(
+    what: str, literal: Literal | None, words: tuple[str, ...]
+) -> Iterator[tuple[Place, Misfit]]:
+    if literal is not None and literal.kind == "string" and literal.text[1:-1] not in words:
+        close = nearest(literal.text[1:-1], words)
+        do = f"the nearest word is {close}" if close else f"it is one of {', '.join(words)}"
+        yield literal.at, Misfit(f"{literal.text} is not {what}", do)
+    elif literal is not None and literal.kind != "string":
+        do = f"it is one of {', '.join(words)}"
+        yield literal.at, Misfit(f"{literal.text} is not {what}", do)
+
+
+def _no_limit(members: tuple[Member, ...], at: Place) -> Iterator[tuple[Place, Misfit]]:
+    """A number of tokens of which nobody says how many would be none."""
+    names = [one.name for one in members]
+    limited = any(
+        one.name == "kind" and one.value.literal and one.value.literal.text == '"max_output_tokens"'
+        for one in members
+    )
+    if limited and None not in names and "limit" not in names:
+        do = 'write {"kind": "max_output_tokens", "limit": 512, "deployment": name}'
+        yield at, Misfit("max_output_tokens without a limit allows none", do)
+
+
+def _not_a(
+    kind: str, what: str, value: Value, known: Callable[[Names], Names], do: str
 ) -> Iterator[tuple[Place, Misfit]]:
     form = _form(value, known)
-    if form not in {None, "string"}:
-        yield value.at, Misfit(f"{what} is a string, not {_article(form)} {form}", do)
+    if form not in {None, kind}:
+        yield value.at, Misfit(f"{what} is a {kind}, not {_article(form)} {form}", do)
 
 
 def _not_a_code(one: Member) -> Iterator[tuple[Place, Misfit]]:

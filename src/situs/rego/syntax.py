@@ -31,6 +31,7 @@ from situs.rego.tree import (
     text_of,
     variable,
 )
+from situs.rego.uses import Uses, read_uses
 
 _KEYWORDS: Final = {("rego",), ("future",)}
 
@@ -79,6 +80,7 @@ class Rule(Struct, frozen=True):
     literals: dict[str, Literals]
     value: Literals | None
     element: Element | None
+    uses: Uses
 
 
 class Syntax(Struct, frozen=True):
@@ -142,6 +144,7 @@ def _rule(source: bytes, imports: dict[str, Reference], node: dict[str, Any]) ->
         literals=named_literals(source, said),
         value=_value(kind, head, bodies),
         element=read_element(head["key"], bodies, at) if head.get("key") else None,
+        uses=read_uses(source, [*said, name]),
     )
 
 
