@@ -40,12 +40,19 @@ def purpose(name: str) -> str:
 def script(name: str, arguments: list[str]) -> None:
     """Runs one script, shows its lines, keeps those that are rows."""
     command = [sys.executable, "-m", f"bench.{name}", *arguments]
-    done = subprocess.run(command, cwd=processes.ROOT, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(
+        command, cwd=processes.ROOT, env=_alone(), stdout=subprocess.PIPE, check=True
+    )
     facts = processes.machine()
     for line in done.stdout.decode().splitlines():
         print(line)
         if line.startswith("{"):
             processes.append(name, {"bench": name, **json.loads(line), **facts})
+
+
+def _alone() -> dict[str, str]:
+    """As the command line of Situs has it: two threads only wait for each other."""
+    return {"OPENBLAS_NUM_THREADS": "1", **os.environ}
 
 
 def main(arguments: list[str]) -> None:
@@ -67,9 +74,7 @@ def main(arguments: list[str]) -> None:
             report.write()
         case [name, *rest] if name in OTHERS:
             command = [sys.executable, "-m", f"bench.{name}", *rest]
-            # As the command line of Situs has it: two threads only wait for each other.
-            alone = {"OPENBLAS_NUM_THREADS": "1", **os.environ}
-            done = subprocess.run(command, cwd=processes.ROOT, env=alone, check=False)
+            done = subprocess.run(command, cwd=processes.ROOT, env=_alone(), check=False)
             sys.exit(done.returncode)
         case _:
             sys.exit(f"no benchmark {arguments[0]}; python -m bench --list")

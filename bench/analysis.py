@@ -1,20 +1,22 @@
-"""How long the analysis of one request takes: `python -m bench analysis [COUNT]`.
+"""How long the analysis of one request takes: `python -m bench analysis [COUNT] [--file FILE]`.
 
 One JSON line for each workload and tier, in microseconds for each call, over COUNT distinct texts
 (3,000 unless given): the mean of processor time, and the median and p99 of wall time. Tiers, with
 the heads of the package: `look` is the first look, without names; `names` adds them; `deep` has the
 encoder asked for every text. `first` is the first pass over the texts in this process, when the
-states of the automata are still being built.
+states of the automata are still being built. With FILE, rows of `text`, what is measured is so much
+of these texts in one message.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,155 +27,28 @@ from situs.app.heads import load_heads
 from situs.config.analysis import Analysis
 from situs.core.request import Request, Text, Wire
 from situs.core.snapshot import NO_ROUTES, Labels
+from situs.studies.rows import rows
 
 SYLLABLES = (
     *("ba", "ce", "di", "fo", "gu", "la", "me", "ni", "or", "pu", "ra", "se", "ti", "un", "va"),
     *("wel", "mor", "ing", "tion", "er", "es", "ap", "ent", "ous"),
 )
 
-
 ORDINARY = [
-    "the",
-    "of",
-    "and",
-    "to",
-    "in",
-    "is",
-    "that",
-    "for",
-    "it",
-    "as",
-    "was",
-    "with",
-    "be",
-    "by",
-    "on",
-    "not",
-    "he",
-    "this",
-    "are",
-    "or",
-    "his",
-    "from",
-    "at",
-    "which",
-    "but",
-    "have",
-    "an",
-    "had",
-    "they",
-    "you",
-    "were",
-    "their",
-    "one",
-    "all",
-    "we",
-    "can",
-    "her",
-    "has",
-    "there",
-    "been",
-    "if",
-    "more",
-    "when",
-    "will",
-    "would",
-    "who",
-    "so",
-    "no",
-    "what",
-    "about",
-    "up",
-    "out",
-    "time",
-    "people",
-    "year",
-    "work",
-    "day",
-    "part",
-    "water",
-    "place",
-    "number",
-    "only",
-    "most",
-    "system",
-    "because",
-    "question",
-    "answer",
-    "write",
-    "letter",
-    "report",
-    "company",
-    "market",
-    "order",
-    "service",
-    "price",
-    "customer",
-    "team",
-    "change",
-    "small",
-    "large",
-    "good",
-    "first",
-    "last",
-    "long",
-    "great",
-    "little",
-    "own",
-    "other",
-    "old",
-    "right",
-    "big",
-    "high",
-    "different",
-    "make",
-    "know",
-    "take",
-    "see",
-    "come",
-    "think",
-    "look",
-    "want",
-    "give",
-    "use",
-    "find",
-    "tell",
-    "ask",
-    "seem",
-    "feel",
-    "try",
-    "leave",
-    "call",
-    "house",
-    "world",
-    "school",
-    "state",
-    "family",
-    "student",
-    "group",
-    "country",
-    "problem",
-    "hand",
-    "week",
-    "month",
-    "case",
-    "point",
-    "government",
-    "language",
-    "river",
-    "engine",
-    "power",
-    "station",
-    "data",
-    "summary",
-    "table",
-    "value",
-    "method",
-    "result",
-    "test",
-    "model",
-    "example",
-]
+    "the", "of", "and", "to", "in", "is", "that", "for", "it", "as", "was", "with", "be", "by",
+    "on", "not", "he", "this", "are", "or", "his", "from", "at", "which", "but", "have", "an",
+    "had", "they", "you", "were", "their", "one", "all", "we", "can", "her", "has", "there",
+    "been", "if", "more", "when", "will", "would", "who", "so", "no", "what", "about", "up",
+    "out", "time", "people", "year", "work", "day", "part", "water", "place", "number", "only",
+    "most", "system", "because", "question", "answer", "write", "letter", "report", "company",
+    "market", "order", "service", "price", "customer", "team", "change", "small", "large",
+    "good", "first", "last", "long", "great", "little", "own", "other", "old", "right", "big",
+    "high", "different", "make", "know", "take", "see", "come", "think", "look", "want", "give",
+    "use", "find", "tell", "ask", "seem", "feel", "try", "leave", "call", "house", "world",
+    "school", "state", "family", "student", "group", "country", "problem", "hand", "week",
+    "month", "case", "point", "government", "language", "river", "engine", "power", "station",
+    "data", "summary", "table", "value", "method", "result", "test", "model", "example",
+]  # fmt: skip
 
 
 def words(random_: random.Random, size: int) -> str:
@@ -238,17 +113,18 @@ def measure(requests: list[Request], run: Callable[[Request], Any]) -> list[floa
     return sorted(times)
 
 
-def main(count: int) -> None:
-    labels, families = Labels(DEFAULT_FLOORS), ("llama3",)
-    warm()
-    heads = load_heads(Analysis(), Path())
-    fast = replace(heads, encode=None)
-    encode = heads.encode or (lambda _: None)
-    tiers: dict[str, Callable[[Request], Any]] = {
-        "look": lambda one: look(one, labels, NO_ROUTES, fast, families),
-        "names": lambda one: analyse(one, labels, NO_ROUTES, fast, families),
-        "deep": lambda one: encode([one.texts[-1].text]),
-    }
+SIZES = {"32 KB": 32_000, "100 KB": 100_000, "1 MB": 1_000_000, "14 MB": 14_000_000}
+
+
+def of_file(file: Path) -> Iterator[tuple[str, list[Request]]]:
+    """Its texts one behind the other, from the beginning again where they end."""
+    whole = "\n\n".join(row["text"] for row in rows(file, ("text",)))
+    for name, size in SIZES.items():
+        text = (whole * (size // len(whole) + 1))[:size]
+        yield f"{name} of a file", [request(text)]
+
+
+def made_up(count: int) -> Iterator[tuple[str, list[Request]]]:
     random_ = random.Random(7)
     workloads: list[tuple[str, Callable[[random.Random, int], str], int, int, int]] = [
         ("2 KB of prose", prose, 2048, 1, count),
@@ -260,9 +136,28 @@ def main(count: int) -> None:
         ("16 tokens", prose, 72, 1, count),
     ]
     for name, make, size, messages, number in workloads:
-        requests = [request(make(random_, size), messages) for _ in range(number)]
+        yield name, [request(make(random_, size), messages) for _ in range(number)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("count", type=int, nargs="?", default=3_000)
+    parser.add_argument("--file", type=Path)
+    asked = parser.parse_args()
+    labels, families = Labels(DEFAULT_FLOORS), ("llama3",)
+    warm()
+    heads = load_heads(Analysis(), Path())
+    fast = replace(heads, encode=None)
+    encode = heads.encode or (lambda _: None)
+    tiers: dict[str, Callable[[Request], Any]] = {
+        "look": lambda one: look(one, labels, NO_ROUTES, fast, families),
+        "names": lambda one: analyse(one, labels, NO_ROUTES, fast, families),
+        "deep": lambda one: encode([one.texts[-1].text]),
+    }
+    for name, requests in made_up(asked.count) if asked.file is None else of_file(asked.file):
+        number = len(requests)
         for tier, run in tiers.items():
-            if tier == "deep" and size > 100:
+            if tier == "deep" and requests[0].size > 100:
                 continue
             for label in ("first", "again"):
                 began = time.process_time()
@@ -284,4 +179,4 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3_000)
+    main()
