@@ -84,15 +84,20 @@ _LETTER = re.compile(r"[^\W\d]")
 _WORD = re.compile(r"(?<![\w./\-])[a-z]{2,}(?![\w/\-])")
 
 
+_SAYING_NOTHING = frozenset(
+    re.findall(r"\w+", "please thanks thank you ok okay yes no sure here use try my hi hello and")
+)
+
+
 def is_called_otherwise(before: str, text: str, behind: str) -> bool:
-    """Whether a number stands behind a word for another number, or among words of a sentence.
+    """Whether a number stands behind a word for another number, or beside one of a sentence.
 
     For numbers with a weak check: the sentence itself would say what they are.
     """
     if _LETTER.search(before) and (_OTHERWISE(before, text, behind) or _FIELD.search(before)):
         return True
     line = f"{before.rpartition(chr(10))[2]} {behind.partition(chr(10))[0]}"
-    return len(_WORD.findall(line)) > 1
+    return not _SAYING_NOTHING.issuperset(_WORD.findall(line))
 
 
 _HEXADECIMAL = "0123456789ABCDEFabcdef-"
@@ -104,12 +109,6 @@ def is_in_hash(before: str, text: str, behind: str) -> bool:
     head = before[len(before.rstrip(_HEXADECIMAL)) :]
     around = head + behind[: len(behind) - len(behind.lstrip(_HEXADECIMAL))]
     return len(around) + len(text) >= _LONG and any(map(str.isalpha, around))
-
-
-def is_card_otherwise(before: str, text: str, behind: str) -> bool:
-    """Of a card: groups are a sign of their own, digits in one piece are none."""
-    plain = text.isdigit() and is_called_otherwise(before, text, behind)
-    return plain or is_in_hash(before, text, behind)
 
 
 def is_in_url(before: str, text: str, behind: str) -> bool:

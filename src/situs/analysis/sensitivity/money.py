@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from situs.analysis.sensitivity.detector import NUMBER, Detector, stdnum, words
-from situs.analysis.sensitivity.doubts import is_card_otherwise, is_in_hash
+from situs.analysis.sensitivity.detector import AROUND, NUMBER, Detector, stdnum, words
+from situs.analysis.sensitivity.doubts import is_called_otherwise, is_in_hash
 
 GAP = r"[ \t\r\n.\-_]"
 """What may stand between the digits of one number."""
@@ -24,10 +24,27 @@ _ISSUERS = (
 """Leading digits of the issuers (ISO/IEC 7812) and the lengths of their cards, a little wider than
 what is issued: made-up cards use the whole of a range."""
 
-_PREFIXES = {
-    size: re.compile("|".join(prefix for prefix, sizes in _ISSUERS if size in sizes))
-    for size in range(12, 20)
-}
+_ISSUED = (
+    (r"4", (13, 16, 19)),
+    (r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720", (16,)),
+    (r"3[47]|2131|1800", (15,)),
+    (r"30[0-5]|3095|36|3[89]", (14,)),
+    (r"35(?:2[89]|[3-8])", (16, 19)),
+    (r"6011|64[4-9]|65|62", (16, 19)),
+    (r"60[678]|81[78]|82|508|220[0-4]|9792|50(?:18|2|38)|5893|6304|67(?:59|6[1-3])", (16,)),
+)
+"""The same, as narrow as they are issued: for digits in one piece without a word of paying."""
+
+
+def _by_size(ranges: Iterable[tuple[str, tuple[int, ...]]]) -> dict[int, re.Pattern[str]]:
+    found: dict[int, list[str]] = {}
+    for prefix, sizes in ranges:
+        for size in sizes:
+            found.setdefault(size, []).append(prefix)
+    return {size: re.compile("|".join(prefixes)) for size, prefixes in found.items()}
+
+
+_PREFIXES, _NARROW = _by_size(_ISSUERS), _by_size(_ISSUED)
 _GROUPINGS = {
     3: frozenset({(4, 6, 5), (4, 6, 4), (4, 4, 5)}),
     4: frozenset({(4, 4, 4, 4), (4, 4, 4, 1)}),
@@ -40,6 +57,7 @@ _LIST = 7
 
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _DIGITS = re.compile(r"[0-9]+")
+_LONG_NUMBER = re.compile(r"(?<=[^0-9])[0-9]{14,19}(?=[^0-9])")
 _TAG = re.compile("<[^<>]*>")
 
 _VALUES = {ord(letter): str(int(letter, 36)) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
@@ -71,6 +89,20 @@ def is_card(text: str) -> bool:
     if prefix is None or not prefix.match(digits) or len(set(digits)) < 2:
         return False
     return luhn(digits)
+
+
+def is_other_number(before: str, text: str, behind: str) -> bool:
+    """Of a card: groups are a sign of their own. Digits in one piece must be as issued, not called
+    otherwise, and not in a list of numbers as long that are none."""
+    if is_in_hash(before, text, behind):
+        return True
+    if not text.isdigit():
+        return False
+    issued = _NARROW.get(len(text))
+    if issued is None or not issued.match(text) or is_called_otherwise(before, text, behind):
+        return True
+    around = f"{before:>{AROUND}} {behind:<{AROUND}}"
+    return not all(map(is_card, _LONG_NUMBER.findall(around)))
 
 
 def card_spans(run: str) -> Iterator[tuple[int, int]]:
@@ -188,7 +220,7 @@ DETECTORS = (
         check=is_card,
         split=card_spans,
         rough=NUMBER,
-        doubt=is_card_otherwise,
+        doubt=is_other_number,
     ),
     Detector(
         "card_unbroken_in_context",

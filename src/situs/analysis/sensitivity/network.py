@@ -18,6 +18,11 @@ _NETWORK = re.compile(
     r"|router|firewall|vpn|lan|client|remote|from|login|logged|listen\w*|connect\w*|nameserver|bind"
     r"|blocked|ban(?:ned)?|https?|get|post|cidr|traffic|port|visitor|wan|inet|icmp|tcp|udp)\b|://\Z"
 )
+_PATH = re.compile(r"(?:^|[\s\"'(=])(?:[a-z]{2,10}://[^\s/]+)?/(?:[^\s/]+/)*\Z")
+"""A path of a request or a URL, of which it is a step: only its numbers tell."""
+
+_FROM = re.compile(r"(?i)\bfrom\b")
+_TO, _AFTER = re.compile(r" to v?[0-9]+\.[0-9]"), re.compile(r"[0-9]\.[0-9]+ to \Z")
 _PORT = re.compile(r":[0-9]{2,5}\b|/[0-9]{1,2}\b")
 _CALLED = re.compile(r"\W{0,3}(?:\w+\W+)?(?:releases?|versions?|builds?|updates?|patch|is out)\b")
 _SIGN = re.compile(r"[^\W\d]|[=<>~^!/]")
@@ -35,11 +40,18 @@ def is_ipv4(text: str) -> bool | None:
 
 def is_version(before: str, text: str, behind: str) -> bool:
     """Whether four numbers are rather a version, or a numbered part of a text."""
-    if (_SIGN.search(before) and _VERSION.search(before)) or _CALLED.match(behind):
-        return _NETWORK.search(before[-24:]) is None
     parts = [int(part) for part in text.split(".")]
-    if sum(part >= _SMALL for part in parts) >= _LARGE and (parts[0] >= _SMALL or parts[0] == 10):
+    large = sum(part >= _SMALL for part in parts) >= _LARGE
+    large = large and (parts[0] >= _SMALL or parts[0] == 10)
+    if _SIGN.search(before) and _PATH.search(before):
+        return not large
+    if (_SIGN.search(before) and _VERSION.search(before)) or _CALLED.match(behind):
+        near = before[-24:]
+        return _NETWORK.search(near if large else _FROM.sub("", near)) is None
+    if large:
         return False
+    if _TO.match(behind) or _AFTER.search(before):
+        before = _FROM.sub("", before)
     told = _PORT.match(behind) or _NETWORK.search(before) or _NETWORK.match(behind.lstrip(" ),"))
     return told is None
 
