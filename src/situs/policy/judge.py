@@ -73,7 +73,7 @@ def judge(request: Request, analysis: Analysis, snapshot: Snapshot, now: float) 
         if must_pass(problem):
             raise
         code = problem.code if isinstance(problem, _Refused) else "judging_failed"
-        return _all_denied(snapshot, code)
+        return denied(snapshot, code)
 
 
 def must_pass(problem: BaseException) -> bool:
@@ -127,9 +127,21 @@ def _evaluate(facts: Facts) -> PolicyDecision:
         if must_pass(problem):
             raise
         raise _Refused("engine_failed") from None
+    return _read(answer, snapshot, kinds)
+
+
+def believed(answer: Any, snapshot: Snapshot) -> PolicyDecision:
+    """What an answer about a whole fleet means; whatever is no verdict denies all of it."""
+    try:
+        return _read(answer, snapshot, None)
+    except _Refused as problem:
+        return denied(snapshot, problem.code)
+
+
+def _read(answer: Any, snapshot: Snapshot, kinds: Kinds | None) -> PolicyDecision:
     try:
         verdict = read_verdict(answer)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, RecursionError):
         raise _Refused("verdict_malformed") from None
     if kinds is not None:
         verdict = _for_all(verdict, kinds)
@@ -211,11 +223,12 @@ def conclude(
     )
 
 
-def _all_denied(snapshot: Snapshot, code: str) -> PolicyDecision:
+def denied(snapshot: Snapshot, code: str, digest: str | None = None) -> PolicyDecision:
+    """Every deployment, because there is no verdict."""
     return PolicyDecision(
         allowed=(),
         exclusions=tuple(Exclusion(name, "policy", code) for name in _names(snapshot)),
         obligations=(),
-        policy=snapshot.policy.digest,
+        policy=snapshot.policy.digest if digest is None else digest,
         error=code,
     )
