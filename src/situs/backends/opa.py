@@ -1,0 +1,54 @@
+"""OPA's Data API: one question, one answer, connections kept.
+
+Source: https://www.openpolicyagent.org/docs/rest-api#get-a-document-with-input
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from situs.backends.http1 import Connection, Pool
+from situs.core.record import End
+from situs.errors import BackendUnavailable
+
+_MOST: Final = 4 * 1024 * 1024
+_LONGEST_S: Final = 60.0
+"""Whoever asks has a deadline of their own, and cancels."""
+
+
+class OpaData:
+    """The document at one path of an OPA server. `host` and `path` are as the request says them."""
+
+    def __init__(self, pool: Pool, host: str, path: str, token: str | None = None) -> None:
+        authorization = f"authorization: Bearer {token}\r\n" if token else ""
+        self._pool = pool
+        self._head = (
+            f"POST {path}?provenance=true HTTP/1.1\r\nhost: {host}\r\n"
+            f"content-type: application/json\r\naccept-encoding: identity\r\n{authorization}"
+        ).encode("ascii")
+
+    async def __call__(self, body: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer. Raises BackendUnavailable; a redirect is an answer."""
+        head = b"%scontent-length: %d\r\n\r\n" % (self._head, len(body))
+        connection = await self._pool.take(_LONGEST_S)
+        try:
+            return await self._exchange(connection, head, body)
+        except BackendUnavailable:
+            if not (connection.reused and connection.untouched):
+                raise
+        return await self._exchange(await self._pool.take(_LONGEST_S, fresh=True), head, body)
+
+    async def _exchange(
+        self, connection: Connection, head: bytes, body: bytes
+    ) -> tuple[int, bytes]:
+        try:
+            await connection.send(head, body, _LONGEST_S)
+            parts, size = [], 0
+            while data := await connection.read(_LONGEST_S):
+                size += len(data)
+                if size > _MOST:
+                    raise BackendUnavailable("Its answer is too large.", reason=End.GARBAGE)
+                parts.append(data)
+            return connection.status, b"".join(parts)
+        finally:
+            self._pool.give(connection)
