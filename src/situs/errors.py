@@ -3,6 +3,7 @@
     SitusError                 code, status, what happened, what to do
     ├─ InvalidRequest          400  the client did wrong
     │  ├─ UnknownModel         404
+    │  ├─ UnknownData          422
     │  ├─ UnknownPath          404
     │  ├─ MethodNotAllowed     405
     │  ├─ RequestTooLarge      413
@@ -33,6 +34,7 @@
        ├─ DataDirectoryInUse
        ├─ AddressInUse
        ├─ SegmentError              a receipt segment that cannot be read or continued
+       ├─ AnchorError               a place for anchors that cannot be read or written
        └─ StoreError                a database that cannot be used
 
 Messages carry ids, codes and names from the configuration; never content.
@@ -70,6 +72,11 @@ class InvalidRequest(SitusError):
 class UnknownModel(InvalidRequest):
     code, status = "model_not_found", 404
     do = 'Use "auto", or a name that GET /v1/models lists.'
+
+
+class UnknownData(InvalidRequest):
+    code, status = "data_not_found", 422
+    do = "Name data sets of the configuration (`data`), separated by commas."
 
 
 class UnknownPath(InvalidRequest):
@@ -248,6 +255,11 @@ class AddressInUse(OperatorError):
 class SegmentError(OperatorError):
     code = "segment_error"
     do = "Run `situs receipts verify` on the data directory."
+
+
+class AnchorError(OperatorError):
+    code = "anchor_error"
+    do = "See that the place can be reached and written; requests go on without it."
 
 
 class StoreError(OperatorError):

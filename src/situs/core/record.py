@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from situs.core.decision import Decision
 from situs.core.fleet import FleetView
+from situs.core.label import Label
 from situs.core.request import Request
 
 
@@ -66,11 +67,15 @@ class Attempt(Struct, frozen=True):
 
 
 class Decided(Struct, frozen=True):
-    """What is written before dispatch. `fleet` is the view that the decision was made on."""
+    """What is written before dispatch. `fleet` is the view that the decision was made on.
+
+    `session` is the label that the request's session has from now on; None where it names none.
+    """
 
     request: Request
     decision: Decision
     fleet: FleetView
+    session: Label | None = None
 
 
 class Outcome(Struct, frozen=True):
@@ -102,6 +107,19 @@ class ReceiptRef(Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.chain}:{self.sequence}"
+
+
+class Rotation(Struct, frozen=True):
+    """A new signing key, named by the one before it.
+
+    `old` is that one's id, `public_key` the new one's raw public part (hex), `at` whole seconds
+    since the epoch, and `signature` (hex) is the old key's over these.
+    """
+
+    old: str
+    public_key: str
+    at: int
+    signature: str
 
 
 class Served(Struct, frozen=True):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, Self
 
 from msgspec import Struct
 
+from situs.core.record import Rotation
 from situs.stores.lines import Root
 from situs.stores.merkle import Frontier
 
@@ -20,6 +21,9 @@ class Key(Protocol):
     def id(self) -> str: ...
 
     def verifies(self, signature: bytes, message: bytes) -> bool: ...
+
+    def successor(self, rotation: Rotation) -> Self | None:
+        """The key that `rotation` names, if this one says so."""
 
 
 class Problem(Struct, frozen=True):
@@ -36,7 +40,8 @@ class Problem(Struct, frozen=True):
 class ChainReport(Struct, frozen=True):
     """One chain. `lines` are here, `retired` ones were removed in order and left their roots.
 
-    `unsigned` lines at its end are linked, but no signature covers them yet.
+    `unsigned` lines at its end, the first of which is `tail`, are linked, but no signature covers
+    them yet.
     """
 
     chain: str
@@ -46,6 +51,7 @@ class ChainReport(Struct, frozen=True):
     unsigned: int
     torn: bool
     closed: bool
+    tail: int | None = None
 
 
 class Place(Struct, frozen=True):
@@ -74,6 +80,16 @@ class Audit:
             self.more += 1
             return
         self.problems.append(Problem(code, place.chain, place.file, place.line, place.seq, what))
+
+    def follow(self, rotations: Iterable[Rotation]) -> bool:
+        """Trust the keys that trusted keys name; False where one is named that did not say so."""
+        for one in rotations:
+            if (old := self.keys.get(one.old)) is None:
+                continue
+            if (key := old.successor(one)) is None:
+                return False
+            self.keys.setdefault(key.id, key)
+        return True
 
     def signature(self, key_id: str, signature: str | bytes, text: bytes) -> str | None:
         """Why a signature does not count, as a problem code; None when it does."""

@@ -16,7 +16,7 @@ from msgspec import UNSET, Struct, UnsetType
 from situs.core.decision import Analysis, Placement, PolicyDecision
 from situs.core.fleet import DeploymentState, FleetView
 from situs.core.label import Label
-from situs.core.record import Decided
+from situs.core.record import Decided, Rotation
 from situs.core.request import AUTO, Ask, Modality, Objective
 from situs.core.route import Routed
 
@@ -41,6 +41,13 @@ class AskFacts(Struct, frozen=True, omit_defaults=True):
     criticality: str = "advisory"
 
 
+class SessionFacts(Struct, frozen=True):
+    """The label of the request's session before it, and from now on."""
+
+    before: Label
+    after: Label
+
+
 class RequestFacts(Struct, frozen=True):
     """The request without its content; `salt` is the position of its salt in the salts file."""
 
@@ -59,6 +66,7 @@ class RequestFacts(Struct, frozen=True):
     key: str
     ask: AskFacts
     trace: str | None = None
+    session: SessionFacts | UnsetType = UNSET
 
 
 class FleetFacts(Struct, frozen=True):
@@ -87,7 +95,10 @@ class Cited(Struct, frozen=True):
 
 
 class OpenBody(Struct, frozen=True):
-    """First line of a segment. `previous` (first segment only): where other chains stood."""
+    """First line of a segment. `previous` (first segment only): where other chains stood.
+
+    `rotations` lead from the first signing key to this one; missing where it is the first.
+    """
 
     at: float
     situs: str
@@ -95,6 +106,7 @@ class OpenBody(Struct, frozen=True):
     public_key: str
     previous: tuple[Cited, ...] = ()
     witness: bool | UnsetType = UNSET
+    rotations: tuple[Rotation, ...] | UnsetType = UNSET
 
 
 class WitnessBody(Struct, frozen=True):
@@ -120,7 +132,8 @@ class Root(Struct, frozen=True, kw_only=True):
 
     `prev` is the digest before its first line, `last` that of its last line, `root` the Merkle root
     over all its lines. `waiting` are decisions whose outcome came later, `late` outcomes whose
-    decision came earlier; `cites` is the newest line of each other chain that it named.
+    decision came earlier; `cites` is the newest line of each other chain that it named. `key` and
+    `rotations` are as in `OpenBody`.
     """
 
     v: int
@@ -141,6 +154,7 @@ class Root(Struct, frozen=True, kw_only=True):
     cites: tuple[Cited, ...]
     witness: bool
     key: str
+    rotations: tuple[Rotation, ...] | UnsetType = UNSET
 
 
 class CloseBody(Struct, frozen=True):
@@ -210,6 +224,9 @@ def decision_body(record: Decided, slot: int, salt: bytes) -> bytes:
                 key=request.principal.key,
                 ask=_ask(request.ask, salt),
                 trace=request.trace,
+                session=UNSET
+                if record.session is None
+                else SessionFacts(request.session_label, record.session),
             ),
             analysis=decision.analysis,
             policy=decision.policy,

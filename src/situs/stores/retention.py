@@ -92,7 +92,7 @@ def retire(
                 done.append(_told(path, None, problem))
                 break
             if path.exists():
-                root = walk.facts(first, prev, signer.id, time.time())
+                root = walk.facts(first, prev, signer, time.time())
                 done.append(_told(path, root, None))
                 if not dry_run:
                     _replace(path, root_line(root, signer.sign))

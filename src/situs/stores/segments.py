@@ -72,6 +72,10 @@ class SegmentWriter:
         self._begin()
         self._thread.start()
 
+    def sign_with(self, signer: Signer) -> None:
+        """Another key from the next segment on, which is begun when something is written."""
+        self._signatory.sign_with(signer)
+
     def state(self) -> WriterState:
         with self._lock:
             chain = self._chain

@@ -13,6 +13,7 @@ from typing import Protocol
 from msgspec import UNSET, Struct
 
 from situs import __version__
+from situs.core.record import Rotation
 from situs.stores.chain import Chain, Segment, sync_path
 from situs.stores.layout import segments, tips
 from situs.stores.lines import CheckpointBody, Cited, OpenBody, encode, signed_text
@@ -22,13 +23,16 @@ _HASHES_AT_ONCE = 16
 
 
 class Signer(Protocol):
-    """The key that signs checkpoints: its id, its raw public part, its signature."""
+    """The key that signs checkpoints; `rotations` lead to it from the first one, oldest first."""
 
     @property
     def id(self) -> str: ...
 
     @property
     def public_raw(self) -> bytes: ...
+
+    @property
+    def rotations(self) -> tuple[Rotation, ...]: ...
 
     def sign(self, message: bytes) -> bytes: ...
 
@@ -60,16 +64,21 @@ class Signatory:
     ) -> None:
         self.lock = threading.Lock()
         self._dir = receipts_dir
-        self._signer = signer
+        self._signer = self._following = signer
         self._wall = wall
         self._pace = pace
         self._witness = witness
+
+    def sign_with(self, signer: Signer) -> None:
+        """Another key from the next segment on, which begins with the next line or two."""
+        self._following = signer
 
     def begin(self, gone: Chain | None = None) -> Chain:
         """A new chain, durable, that cites where the others stand. Raises OSError.
 
         `gone` is a chain whose files were taken away while it was written.
         """
+        self._signer = self._following
         known = tips(self._dir)
         for tip in known:
             with suppress(OSError, IndexError):
@@ -88,14 +97,19 @@ class Signatory:
         return chain
 
     def rotate_if_due(self, chain: Chain) -> None:
-        """A segment that cannot be followed by another one grows on."""
-        segment, pace = chain.segment, self._pace
+        """A segment that cannot be followed by another one grows on, with the key that it has."""
+        segment, pace, signer = chain.segment, self._pace, self._signer
         old = time.monotonic() - segment.began >= pace.segment_s
-        if segment.size < pace.segment_bytes and not old:
+        same = self._following.id == signer.id
+        if segment.size < pace.segment_bytes and not old and same:
             return
+        self._signer = self._following
         opening = encode(self._opening(()))
-        with suppress(OSError), self.lock:
-            chain.rotate(opening)
+        try:
+            with self.lock:
+                chain.rotate(opening)
+        except OSError:
+            self._signer = signer
 
     def checkpoint(self, chain: Chain) -> None:
         """Sign what came since the last time; sync it; note the checkpoint as the head.
@@ -133,5 +147,13 @@ class Signatory:
         )
 
     def _opening(self, previous: tuple[Cited, ...]) -> OpenBody:
-        key, witness = self._signer, True if self._witness else UNSET
-        return OpenBody(self._wall(), __version__, key.id, key.public_raw.hex(), previous, witness)
+        key = self._signer
+        return OpenBody(
+            at=self._wall(),
+            situs=__version__,
+            key=key.id,
+            public_key=key.public_raw.hex(),
+            previous=previous,
+            witness=True if self._witness else UNSET,
+            rotations=key.rotations or UNSET,
+        )

@@ -23,7 +23,8 @@ NOTHING = "nothing_to_verify"
 class Report(Struct, frozen=True):
     """Sound when `problems` is empty. `open_decisions` never got an outcome (a crash).
 
-    Lines, decisions and outcomes of retired segments are counted as their roots say.
+    Lines, decisions and outcomes of retired segments are counted as their roots say. `keys` are the
+    ids of those that were trusted: the pinned ones, and those that they name in rotations.
     """
 
     chains: tuple[ChainReport, ...]
@@ -33,16 +34,18 @@ class Report(Struct, frozen=True):
     open_decisions: int
     problems: tuple[Problem, ...]
     more_problems: int = 0
+    keys: tuple[str, ...] = ()
 
 
-def verify(directory: Path, keys: Iterable[Key]) -> Report:
+def verify(directory: Path, keys: Iterable[Key], held: Iterable[Cited] = ()) -> Report:
     """Check every chain under a receipts directory against the pinned keys.
 
-    A directory that is being written may be checked too. Where there is no line at all, that is a
-    problem.
+    `held` are lines that somebody else kept: of anchors, or receipts. A directory that is being
+    written may be checked too. Where there is no line at all, that is a problem.
     """
     audit = Audit(keys)
     wanted = Citations(audit)
+    wanted.add(held)
     reports: dict[str, ChainReport] = {}
     folders = wanted.gather(directory)
     # Witnesses first, and then a second look at what is there: what they cite was there before.
@@ -69,6 +72,7 @@ def verify(directory: Path, keys: Iterable[Key]) -> Report:
         open_decisions=len(audit.open.difference(audit.orphans)),
         problems=tuple(audit.problems),
         more_problems=audit.more,
+        keys=tuple(audit.keys),
     )
 
 
@@ -110,5 +114,5 @@ class Citations:
         """What nobody took is of chains that are not here."""
         for chain in self._lines:
             place = Place(chain, chain, 0, None)
-            what = "another chain cites it, but it is not here"
+            what = "another chain or an anchor cites it, but it is not here"
             self._audit.problem(place, "chain_missing", what)

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
+from situs.core.record import Rotation
 from situs.stores.audit import Audit, ChainReport, Place, Retired, Tree
 from situs.stores.layout import head, parse, pieces, root_path, segment_path
 from situs.stores.lines import FORMAT, GENESIS, Cited, Root, read_root, signed_text
+from situs.stores.signatory import Signer
 
-_OTHER_LINE = "head.json or another chain knows another line here"
+_OTHER_LINE = "head.json, another chain or an anchor knows another line here"
 
 
 class _Fleet(Struct, frozen=True):
@@ -40,6 +42,7 @@ class _Line(Struct, frozen=True):
     previous: tuple[Cited, ...] = ()
     heads: tuple[Cited, ...] = ()
     witness: bool = False
+    rotations: tuple[Rotation, ...] = ()
 
 
 _decode = msgspec.json.Decoder(_Line).decode
@@ -72,6 +75,7 @@ class ChainWalk:
         self._torn = False
         self._closed = False
         self._known_key = True
+        self._former: set[str] = set()
         self._trees: dict[int, Tree | Retired] = {}
         self._named: dict[str, Cited] = {}
         self._fleets: set[str] = set()
@@ -88,7 +92,7 @@ class ChainWalk:
             self._wanted.clear()
         if self._wanted:
             seq = max(self._wanted)
-            what = f"line {seq} is cited by head.json or another chain, but it is not here"
+            what = f"line {seq} is cited by head.json, another chain or an anchor; it is not here"
             self._problem("truncated", what)
         if self._lines + self._retired > 1 and head(self._folder) is None:
             what = "head.json is not there or holds no line, so a cut tail would not show"
@@ -101,6 +105,7 @@ class ChainWalk:
             unsigned=len(self._unsigned),
             torn=self._torn,
             closed=self._closed,
+            tail=min(self._unsigned, default=None),
         )
 
     def piece(self, first: int, *, last: bool) -> None:
@@ -118,7 +123,7 @@ class ChainWalk:
         self.cites += self._named.values()
         self._named = {}
 
-    def facts(self, first: int, prev: str, key: str, at: float) -> Root:
+    def facts(self, first: int, prev: str, signer: Signer, at: float) -> Root:
         """The root of the segment just walked, if `audit` was new for it; not signed yet."""
         tree, audit = self._trees[first], self.audit
         return Root(
@@ -139,7 +144,8 @@ class ChainWalk:
             late=tuple(sorted(audit.orphans.keys() - audit.open)),
             cites=tuple(self.cites),
             witness=self.witness,
-            key=key,
+            key=signer.id,
+            rotations=signer.rotations or UNSET,
         )
 
     def _segment(self, file: BinaryIO, first: int, *, last: bool) -> None:
@@ -170,6 +176,7 @@ class ChainWalk:
         except ValueError:
             self._not_read(raw)
             return
+        self._follow(root.rotations or ())
         code = self.audit.signature(root.key, signature, text)
         if code == "unknown_key":
             self._unknown_key()
@@ -254,8 +261,20 @@ class ChainWalk:
     def _opening(self, line: _Line) -> None:
         self.witness = line.witness
         self._name(line.previous)
-        if line.key not in self.audit.keys:
+        self._follow(line.rotations)
+        self._former.update(one.old for one in line.rotations)
+        self._standing_key(line.key)
+
+    def _follow(self, rotations: tuple[Rotation, ...]) -> None:
+        if not self.audit.follow(rotations):
+            self._problem("bad_rotation", "a key is named that the one before it did not sign")
+
+    def _standing_key(self, key: str) -> None:
+        """What signs here must be trusted, and must not have been replaced already."""
+        if key not in self.audit.keys:
             self._unknown_key()
+        elif key in self._former:
+            self._problem("former_key", "signed by a key that was replaced in this chain before")
 
     def _name(self, lines: tuple[Cited, ...]) -> None:
         for line in lines:
@@ -280,9 +299,8 @@ class ChainWalk:
         self._checkpoints += 1
         text = signed_text(line.chain, line.first, line.size, line.root)
         code = self.audit.signature(line.key, line.signature, text)
-        if code == "unknown_key":
-            self._unknown_key()
-        elif code is not None:
+        self._standing_key(line.key)
+        if code not in (None, "unknown_key"):
             self._problem(code, "the signature is not the pinned key's over this root")
         tree = self._trees.get(line.first)
         found = None if tree is None else tree.root(line.size)

@@ -47,6 +47,10 @@ class Witness:
         self._round()
         self._thread.start()
 
+    def sign_with(self, signer: Signer) -> None:
+        """As for a writer."""
+        self._signatory.sign_with(signer)
+
     def problem(self) -> str | None:
         """Why nothing can be written now; None while all is well."""
         return self._problem
