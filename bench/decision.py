@@ -40,7 +40,7 @@ from situs.core.heads import FindsNames
 from situs.core.request import Request, Wire
 from situs.core.snapshot import NO_ROUTES, Labels, Snapshot
 from situs.decide import decide
-from situs.http.document import texts_of
+from situs.analysis.texts import texts_of
 from situs.placement import place
 from situs.policy import judge
 from situs.rego.embedded import load

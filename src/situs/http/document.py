@@ -1,15 +1,12 @@
-"""JSON documents: parsed strictly, and every string in them found."""
+"""JSON documents: parsed strictly. What strings are in them, `analysis.texts` says."""
 
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
-from situs.core.request import Text
 from situs.errors import InvalidRequest
 
 
@@ -22,34 +19,6 @@ def _number(text: str) -> float:
 
 
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=_number).decode
-
-_WORDS_OF_THE_WIRE = frozenset(
-    """
-    assistant auto developer float function image_url json_object json_schema none object
-    required string system text tool user
-    """.split()  # noqa: SIM905 - a hundred quotes would hide the words
-)
-_KEYS_OF_THE_WIRE = frozenset(
-    """
-    arguments best_of content description dimensions echo encoding_format enum frequency_penalty
-    function id image_url include_usage input items json_schema logit_bias logprobs
-    max_completion_tokens max_tokens messages metadata model n name parallel_tool_calls parameters
-    presence_penalty prompt properties required response_format role schema seed stop store stream
-    stream_options strict suffix temperature text tool_call_id tool_calls tool_choice tools
-    top_logprobs top_p type url user
-    """.split()  # noqa: SIM905 - a hundred quotes would hide the words
-)
-_LONG_NUMBER = 10**9
-_VAST = 1e22
-_TELLING = re.compile(
-    "(?i)pass|pwd|secret|token|key|pin|cv[vc]|auth|credential|ssn|social|tax|birth|dob|account"
-    "|licen[cs]e|medicare|nhs|mrn|phone|mobile|fax|aadhaa?r|nric|pesel|iban|card|national|citizen"
-    "|identity|personal|resident|(?<![a-z])(?:pan|cpf|cnpj|tfn|abn|ird|nino?|bsn|dni|nif|sin|vat)"
-    "(?![a-z])"
-)
-_SHORT = 256
-_DEEPEST = 128
-"""Levels of nesting; what comes after the parser walks a document too, and must not run out."""
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -66,91 +35,6 @@ def parse_object(body: bytes) -> dict[str, Any]:
         ) from None
     except msgspec.DecodeError as error:
         raise InvalidRequest(f"The body is not valid JSON: {_where(error)}.") from None
-
-
-def texts_of(document: dict[str, Any]) -> tuple[Text, ...]:
-    """Every string that would leave: values, unusual keys, and numbers.
-
-    Left out are the words that the wire itself uses (roles, types, known keys) and numbers of up to
-    nine digits under its own keys at the top. The numbers of one list, or of one object, are one
-    text, so that a card cannot leave digit by digit; its path is the list's or the object's. The
-    keys are one text too; a key such as `password` stands there with its value, for which it is the
-    context. Raises InvalidRequest for a document nested too deeply.
-    """
-    found = _Found([], [])
-    _object(document, "", found, _DEEPEST)
-    if found.keys:
-        found.texts.append(Text("(keys)", "\n".join(found.keys)))
-    return tuple(found.texts)
-
-
-class _Found(Struct):
-    texts: list[Text]
-    keys: list[str]
-
-
-def _object(value: dict[str, Any], path: str, found: _Found, depth: int) -> None:
-    """`depth` is how many levels there may still be. What a parser gave has the exact types."""
-    numbers: list[str] = []
-    top = depth == _DEEPEST
-    for key, inner in value.items():
-        kind = type(inner)
-        usual = key in _KEYS_OF_THE_WIRE
-        if not usual:
-            found.keys.append(key if kind is dict or kind is list else _with_value(key, inner))
-        if kind is int or kind is float:
-            if not (top and usual) or abs(inner) >= _LONG_NUMBER:
-                numbers.append(_digits(inner))
-        else:
-            _inside(inner, key if top else f"{path}.{key}", found, depth)
-    if numbers:
-        found.texts.append(Text("(numbers)" if top else path, ", ".join(numbers)))
-
-
-def _array(value: list[Any], path: str, found: _Found, depth: int) -> None:
-    numbers: list[str] = []
-    for index, inner in enumerate(value):
-        kind = type(inner)
-        if kind is int or kind is float:
-            numbers.append(_digits(inner))
-        else:
-            _inside(inner, f"{path}[{index}]", found, depth)
-    if numbers:
-        found.texts.append(Text(path, ", ".join(numbers)))
-
-
-def _inside(value: Any, path: str, found: _Found, depth: int) -> None:
-    kind = type(value)
-    if kind is str:
-        if value and value not in _WORDS_OF_THE_WIRE:
-            found.texts.append(Text(path, value))
-    elif kind is dict or kind is list:
-        if depth == 0:
-            raise InvalidRequest("The body is nested too deeply.")
-        (_object if kind is dict else _array)(value, path, found, depth - 1)
-
-
-def _digits(number: float) -> str:
-    """As it is written out; a long fraction also without what follows the point.
-
-    Of a very large one its digits, without the zeros: those would be fifty times what was sent.
-    """
-    if isinstance(number, int):
-        return str(number)
-    if abs(number) >= _VAST:
-        return repr(number).replace(".", "")
-    if number.is_integer():
-        return f"{number:.0f}"
-    return f"{int(number)}, {number!r}" if abs(number) >= _LONG_NUMBER else repr(number)
-
-
-def _with_value(key: str, value: Any) -> str:
-    """The key, with a short value behind it where the key says what the value is."""
-    if isinstance(value, (str, int)) and _TELLING.search(key):
-        text = str(value)
-        if len(text) <= _SHORT:
-            return f"{key}: {text}"
-    return key
 
 
 def _where(error: msgspec.DecodeError) -> str:

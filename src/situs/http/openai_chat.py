@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from situs.analysis.texts import texts_of
 from situs.core.request import Ask, Modality, Principal, Request, Wire
-from situs.http.document import parse_object, texts_of
+from situs.http.document import parse_object
 from situs.http.openai import (
     Choices,
     ModelName,

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from situs.analysis.texts import texts_of
 from situs.core.request import Ask, Modality, Principal, Request, Wire
 from situs.errors import InvalidRequest
-from situs.http.document import parse_object, texts_of
+from situs.http.document import parse_object
 from situs.http.openai import ModelName, fields_of, inputs_of, media_of
 
 

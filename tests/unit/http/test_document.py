@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from situs.analysis.texts import KEYS_OF_THE_WIRE, WORDS_OF_THE_WIRE, texts_of
 from situs.backends.openai_compatible import outgoing
 from situs.core.request import Request, Text, Wire
 from situs.errors import InvalidRequest
-from situs.http import document
-from situs.http.document import parse_object, texts_of
+from situs.http.document import parse_object
 
-WORDS = document._WORDS_OF_THE_WIRE
-KEYS = document._KEYS_OF_THE_WIRE
+WORDS = WORDS_OF_THE_WIRE
+KEYS = KEYS_OF_THE_WIRE
 
 STRINGS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
