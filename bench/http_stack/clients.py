@@ -189,9 +189,11 @@ def raw_client(url: str) -> Send:
 def own_client(url: str) -> Send:
     """The product's own, `situs.backends.http1`."""
     from situs.backends.http1 import Connection, Pool
+    from situs.dispatch.egress import Connector, Permit
 
     parts = urlsplit(url)
-    pool = Pool(parts.hostname or "", parts.port or 80, None)
+    place = parts.hostname or "", parts.port or 80
+    pool = Pool(*place, None, Connector([Permit("bench", lambda: place)]).dial)
     start = f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n"
     start += "content-type: application/json\r\ncontent-length: "
 

@@ -15,7 +15,7 @@ from aiohttp import web
 from tests import make
 from tests.fakes.openai_answers import MODES
 from tests.fakes.openai_server import FakeOpenAI
-from tests.unit.backends.upstream import LOOPS, identity, run
+from tests.unit.backends.upstream import LOOPS, identity, origins, run
 
 from situs.backends.http1 import Connection
 from situs.backends.openai_compatible import Endpoint, OpenAICompatible
@@ -34,7 +34,7 @@ def loop(request):
 def client(base_url, *, wait_s=0.3, stall_s=0.3):
     limits = dict.fromkeys(("first_byte_timeout_s", "answer_timeout_s"), wait_s)
     limits["stall_timeout_s"] = stall_s
-    return OpenAICompatible({"local": Endpoint(lambda: base_url, "m", **limits)})
+    return OpenAICompatible({"local": Endpoint(lambda: base_url, "m", **limits)}, origins(base_url))
 
 
 async def ask(known, *, stream=False, most=10_000):

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from situs.app.confine import workers_environment
+from situs.app.door import DoorKeeper, doors
 from situs.app.link import (
     Alive,
     Asked,
@@ -34,6 +35,7 @@ from situs.app.link import (
 from situs.app.plan import Plan
 from situs.config.tree import Log
 from situs.core.fleet import Health
+from situs.dispatch.egress import Connector
 from situs.errors import OperatorError
 from situs.fleet.board import Board
 from situs.runtimes.process import how_it_ended
@@ -55,6 +57,7 @@ class Member(Struct):
     row: int
     process: asyncio.subprocess.Process
     link: Link
+    door: DoorKeeper
     since: float
     generation: int = -1
     silent: int = 0
@@ -105,14 +108,24 @@ class Callbacks(Struct, frozen=True):
 
 
 class Crew:
-    """Owns the board and the workers, one a listener. All hold one plan, or are being told."""
+    """Owns the board and the workers, one a listener. All hold one plan, or are being told.
 
-    def __init__(self, listeners: Sequence[socket.socket], log: Log, callbacks: Callbacks) -> None:
+    `connector` opens their connections.
+    """
+
+    def __init__(
+        self,
+        listeners: Sequence[socket.socket],
+        log: Log,
+        callbacks: Callbacks,
+        connector: Connector,
+    ) -> None:
         self.size = len(listeners)
         self.restarts = self.cut = 0
         self._listeners = listeners
         self._log = log
         self._callbacks = callbacks
+        self._connector = connector
         self._board_fd = Board.make(self.size)
         self.board = Board(self._board_fd, 0)
         self._plan: Plan | None = None
@@ -194,18 +207,26 @@ class Crew:
 
     async def _spawn(self, row: int) -> Member:
         ours, theirs = socket.socketpair()
+        inside, outside = doors()
         place = Place(
-            row, self._listeners[row].fileno(), theirs.fileno(), self._board_fd, self._log
+            row,
+            self._listeners[row].fileno(),
+            theirs.fileno(),
+            outside.fileno(),
+            self._board_fd,
+            self._log,
         )
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "situs.app.worker", msgspec.json.encode(place).decode()),
-            pass_fds=(place.listener, place.link, place.board),
+            pass_fds=(place.listener, place.link, place.door, place.board),
             stdin=asyncio.subprocess.DEVNULL,
             env=workers_environment(),
             start_new_session=True,
         )
         theirs.close()
-        return Member(row, process, await Link.over(ours, ToParent), time.monotonic())
+        outside.close()
+        door = DoorKeeper(inside, self._connector)
+        return Member(row, process, await Link.over(ours, ToParent), door, time.monotonic())
 
     async def _keep(self, member: Member) -> None:
         """Listen to a worker until it is gone; unless all stop, put another in its place."""
@@ -215,6 +236,7 @@ class Crew:
                 self._take(member, message)
             member.link.close()
             code = await member.process.wait()
+            member.door.close()
             self.cut += self.board.clear(member.row)
             self._callbacks.gone(member.name)
             if self._stopping or self._plan is None:

@@ -23,6 +23,7 @@ class Place(Struct, frozen=True):
     row: int
     listener: int
     link: int
+    door: int
     board: int
     log: Log
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from situs import __version__
 from situs.app.crew import Callbacks, Crew
+from situs.app.egress import permits_of
 from situs.app.link import Keys, Runtimes
 from situs.app.office import AdminSocket, Office
 from situs.app.plan import Plan, fleet_view, load_plan
@@ -22,6 +23,7 @@ from situs.app.setting import Setting
 from situs.app.watching import Watching
 from situs.config.diff import Change, diff
 from situs.core.fleet import DeploymentState, FleetView, Health
+from situs.dispatch.egress import Connector, Permit
 from situs.errors import ConfigError, SitusError
 from situs.http.errors import log_unexpected
 from situs.stores.lock import DataLock
@@ -41,7 +43,7 @@ class Parent:
     """A running Situs: `async with` starts it and stops it; nothing is left behind.
 
     There is one worker a listener. `read` gives the setting anew; a reload calls it. `keys` are the
-    API keys.
+    API keys. Nothing at `blocked` loci is connected to.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Parent:
         *,
         keys: KeyFile | None = None,
         on_state: OnState | None = None,
+        blocked: frozenset[str] = frozenset(),
     ) -> None:
         self.setting = read()
         self._read = read
@@ -64,7 +67,9 @@ class Parent:
         self._runtimes = RuntimeSet(on_state, self._runtimes_changed)
         log = self.setting.config.telemetry.log
         told = Callbacks(self._answer, self._refused.update, self._lease, self._gone)
-        self.crew = Crew(listeners, log, told)
+        self._blocked = blocked
+        self._connector = Connector()
+        self.crew = Crew(listeners, log, told, self._connector)
         self._reloading = asyncio.Lock()
         self._watching: Watching | None = None
         self._office: Office | None = None
@@ -77,6 +82,7 @@ class Parent:
             stack.callback(self.crew.kill)
             await self.crew.spawn()
             plan = load_plan(self.setting, 0, {})
+            self._connector.permit(self._permits(self.setting))
             watching = Watching(self.setting, open_signing_key(data / "keys"), self._status(plan))
             self._watching = stack.enter_context(watching)
             self._office = Office(watching, self.reload)
@@ -136,11 +142,32 @@ class Parent:
             async def start_runtimes() -> None:
                 await self._runtimes.start(plan)
 
-            await self.crew.change(plan, start_runtimes)
-            self._runtimes.retire(plan, setting.config.server.drain_s)
+            held = self._permits(self.setting)
+            self._connector.permit([*held, *self._permits(setting)])
+            try:
+                await self.crew.change(plan, start_runtimes)
+            except BaseException:
+                self._connector.permit(held)
+                raise
+            self._connector.refresh()
+            drain_s = setting.config.server.drain_s
+            asyncio.get_running_loop().call_later(drain_s, self._forget_former)
+            self._runtimes.retire(plan, drain_s)
             self._runtimes_changed()
             self.setting, self._plan = setting, plan
         return {"generation": plan.generation, "policy": plan.policy.digest, "changes": changes}
+
+    def _permits(self, setting: Setting) -> tuple[Permit, ...]:
+        return permits_of(setting, self._address, self._blocked)
+
+    def _address(self, deployment: str) -> tuple[str, int] | None:
+        state = self._runtimes.states().get(deployment)
+        return None if state is None else state.address
+
+    def _forget_former(self) -> None:
+        """Only what holds now may be connected to; requests that began before have ended."""
+        if not self._reloading.locked():
+            self._connector.permit(self._permits(self.setting))
 
     async def reload_or_tell(self) -> None:
         """A reload that nobody waits for: how it went is logged."""

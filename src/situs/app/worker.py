@@ -26,7 +26,9 @@ import msgspec
 import uvloop
 
 from situs.analysis import warm
+from situs.app.confine import guard, seal
 from situs.app.deep import DeepTier
+from situs.app.door import Door
 from situs.app.haste import Haste
 from situs.app.link import (
     Alive,
@@ -75,11 +77,11 @@ _BEAT_S = 1.0
 class Worker:
     """Owns a receipt chain, the connections to upstreams, and one generation after the other."""
 
-    def __init__(self, link: Link, listener: socket.socket, board: Board) -> None:
+    def __init__(self, link: Link, door: Door, listener: socket.socket, board: Board) -> None:
         self._link = link
         self._listener = listener
         self._board = board
-        self._origins = Origins()
+        self._origins = Origins(door.dial)
         self._encoders = Encoders()
         self._runtimes: dict[str, RuntimeState] = {}
         self._loaded: tuple[Plan, Snapshot, Backends] | None = None
@@ -282,8 +284,9 @@ def collect(beat: int) -> None:
 
 async def _run(place: Place) -> None:
     link = await Link.over(socket.socket(fileno=place.link), ToWorker)
+    door = Door(socket.socket(fileno=place.door))
     listener = socket.socket(fileno=place.listener)
-    await Worker(link, listener, Board(place.board, place.row)).run()
+    await Worker(link, door, listener, Board(place.board, place.row)).run()
 
 
 def main() -> None:
@@ -293,6 +296,9 @@ def main() -> None:
     catch_all()
     logging.getLogger("uvicorn.error").setLevel("ERROR")
     warm()
+    guard()
+    if problem := seal():
+        _log.warning("the operating system does not hold this worker's connections: %s", problem)
     with suppress(BrokenPipeError):
         uvloop.run(_run(place))
     os._exit(0)  # nothing is left to do, and no thread may hold the process up

@@ -1,7 +1,7 @@
 """A small HTTP/1.1 client: one exchange a connection, every end told apart, every peer known.
 
-Why our own: a receipt needs the address and certificate really reached, the egress guard needs one
-place where connections are made, and a decision record (0003) has the timings. The parser is
+Why our own: a receipt needs the address and certificate really reached, the egress guard opens the
+connections, and a decision record (0003) has the timings. The parser is
 llhttp, through httptools. Source: RFC 9112.
 """
 
@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import ClassVar, cast
 
 import httptools
@@ -23,6 +24,9 @@ from situs.errors import BackendUnavailable
 _MAX_HEAD = 64 * 1024
 _HIGH_WATER = 128 * 1024
 _MAX_IDLE = 256
+
+Dial = Callable[[str, int], Awaitable[socket.socket]]
+"""Opens a connection to a host and a port; raises OSError. See `dispatch.egress`."""
 
 _SAID = {
     End.TIMEOUT: "No answer in time.",
@@ -207,13 +211,13 @@ class Connection(asyncio.Protocol):
 
 
 class Pool:
-    """Connections to one origin; the only place where they are made."""
+    """Connections to one origin, opened by `dial`."""
 
     idle_s: ClassVar[float] = 50.0
     """Longer than this, a network may have forgotten a connection without telling."""
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
-        self._host, self._port, self._tls = host, port, tls
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, dial: Dial) -> None:
+        self._host, self._port, self._tls, self._dial = host, port, tls, dial
         self._idle: list[Connection] = []
         self._closed = False
 
@@ -232,9 +236,7 @@ class Pool:
             connection.transport.abort()
         try:
             async with asyncio.timeout(connect_timeout_s):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(self._gone), self._host, self._port, ssl=self._tls
-                )
+                connection = await self._connect()
         except TimeoutError:
             raise broken(End.TIMEOUT) from None
         except (OSError, UnicodeError):  # TLS failures too; a host that is no name
@@ -242,6 +244,20 @@ class Pool:
         if connection.peer is None:  # already gone; nothing is sent to whom nobody knows
             connection.transport.abort()
             raise broken(End.CUT)
+        return connection
+
+    async def _connect(self) -> Connection:
+        raw = await self._dial(self._host, self._port)
+        try:
+            _, connection = await asyncio.get_running_loop().create_connection(
+                lambda: Connection(self._gone),
+                sock=raw,
+                ssl=self._tls,
+                server_hostname=self._host if self._tls else None,
+            )
+        except BaseException:
+            raw.close()
+            raise
         return connection
 
     def give(self, connection: Connection) -> None:

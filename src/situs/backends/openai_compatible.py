@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from situs.backends.http1 import Connection, Pool
+from situs.backends.http1 import Connection, Dial, Pool
 from situs.backends.sse import EventReader, WireUsage
 from situs.core.fleet import Deployment
 from situs.core.ports import Chunk
@@ -68,11 +68,15 @@ class Origin(Struct, frozen=True):
 
 
 class Origins:
-    """The connections to all endpoints, by base URL; they outlive a fleet. `close` at the end."""
+    """The connections to all endpoints, by base URL; they outlive a fleet. `close` at the end.
+
+    `dial` opens them.
+    """
 
     most: ClassVar[int] = 16_384  # more than any fleet has, whose every server moved a few times
 
-    def __init__(self) -> None:
+    def __init__(self, dial: Dial) -> None:
+        self._dial = dial
         self._origins: dict[str, Origin] = {}
         self._tls: ssl.SSLContext | None = None
 
@@ -88,8 +92,7 @@ class Origins:
                 self.close()
                 self._origins.clear()
             url = urlsplit(base)
-            port = url.port or (443 if url.scheme == "https" else 80)
-            pool = Pool(url.hostname or "", port, self._context(url.scheme))
+            pool = Pool(*place_of(base), self._context(url.scheme), self._dial)
             known = self._origins[base] = Origin(url.netloc, url.path, pool)
         return known
 
@@ -102,12 +105,18 @@ class Origins:
         return self._tls
 
 
+def place_of(base: str) -> tuple[str, int]:
+    """The host and the port that a base URL means."""
+    url = urlsplit(base)
+    return url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+
+
 class OpenAICompatible:
     """The backends of the deployments that are reached by URL; `close` ends all connections."""
 
-    def __init__(self, endpoints: Mapping[str, Endpoint], origins: Origins | None = None) -> None:
+    def __init__(self, endpoints: Mapping[str, Endpoint], origins: Origins) -> None:
         self._endpoints = dict(endpoints)
-        self._origins = origins or Origins()
+        self._origins = origins
 
     def prepare(self, deployment: Deployment, request: Request) -> HTTPReply:
         return HTTPReply(self._origins, self._endpoints[deployment.name], request)

@@ -7,7 +7,7 @@ about a part in which something else is wrong already.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from situs.analysis.sensitivity.lists import problem
@@ -149,6 +149,14 @@ def _check_url(endpoint: Endpoint, path: Path, report: Report) -> None:
     if endpoint.url.rstrip("/").endswith("/completions"):
         report.add((*path, "url"), "expected the base URL, without /chat/completions")
     _check_exposure(endpoint.url, (*path, "url"), "key", endpoint.insecure, report)
+    for place, network in enumerate(endpoint.networks):
+        try:
+            ip_network(network)
+        except ValueError:
+            what = "expected a network without host bits, such as 10.1.0.0/16 or fd00:1::/64"
+            report.add((*path, "networks", str(place)), what)
+    if endpoint.networks and _is_address(urlsplit(endpoint.url).hostname or ""):
+        report.add((*path, "networks"), "has no effect: the URL names an address; remove it")
 
 
 def _check_telemetry(config: Config, report: Report) -> None:
@@ -179,6 +187,14 @@ def _check_exposure(url: str, path: Path, secret: str, insecure: bool, report: R
     if insecure and not exposed:
         what = "has no effect: this URL is https or loopback; remove it"
         report.add((*path[:-1], "insecure"), what)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

@@ -217,6 +217,13 @@ class Endpoint(_Section, frozen=True, kw_only=True):
     insecure: Annotated[
         bool, Meta(description="Allow http without TLS to a host that is not loopback.")
     ] = False
+    networks: Annotated[
+        tuple[Words, ...],
+        Meta(
+            description="The networks that its host name may mean, such as 10.1.0.0/16. Empty: "
+            "public addresses, at an owned locus private ones too; never loopback or link-local."
+        ),
+    ] = ()
 
 
 class Price(_Section, frozen=True, kw_only=True):

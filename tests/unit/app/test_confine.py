@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import socket
 import subprocess
 import sys
 
@@ -75,3 +76,115 @@ def test_a_worker_gets_no_keys_of_providers():
         "USER": "x",
     }
     assert workers_environment({**kept, **others}) == kept
+
+
+SEALED = """
+import asyncio, ctypes, json, socket, subprocess, sys, threading, urllib.request
+import uvloop
+from situs.app.confine import guard, seal
+
+port, what, by = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+here = "127.0.0.1"
+
+def native():
+    libc = ctypes.CDLL(None, use_errno=True)
+    made = libc.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
+    if made < 0:
+        raise OSError(ctypes.get_errno(), "socket(2)")
+    address = socket.AF_INET.to_bytes(2, sys.byteorder) + port.to_bytes(2, "big")
+    if libc.connect(made, address + bytes([127, 0, 0, 1]) + bytes(8), 16):
+        raise OSError(ctypes.get_errno(), "connect(2)")
+
+async def by_loop():
+    await asyncio.get_running_loop().create_connection(asyncio.Protocol, here, port)
+
+def in_thread():
+    problems = []
+    def call():
+        try:
+            native()
+        except OSError as error:
+            problems.append(error)
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+    if problems:
+        raise problems[0]
+
+def child():
+    code = f"import socket; socket.create_connection(('{here}', {port}))"
+    if subprocess.run([sys.executable, "-c", code], capture_output=True).returncode:
+        raise OSError("the child could not")
+
+def early():
+    held.connect((here, port))
+
+CALLS = {
+    "raw socket": lambda: socket.create_connection((here, port)),
+    "urllib": lambda: urllib.request.urlopen(f"http://{here}:{port}/", timeout=1),
+    "datagram": lambda: socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", (here, port)),
+    "names": lambda: socket.getaddrinfo("example.invalid", port),
+    "uvloop": lambda: uvloop.run(by_loop()),
+    "native": native,
+    "a thread's native": in_thread,
+    "child": child,
+    "a socket made before": early,
+}
+held = socket.socket()
+waiting = threading.Event()
+threading.Thread(target=waiting.wait, daemon=True).start()
+if "guard" in by:
+    guard()
+problem = seal() if "seal" in by else None
+try:
+    CALLS[what]()
+    outcome = "through"
+except OSError:
+    outcome = "refused"
+print(json.dumps([outcome, problem]))
+"""
+PYTHONS = ["raw socket", "urllib", "datagram", "a socket made before", "child"]
+NATIVES = ["uvloop", "native", "a thread's native"]
+
+
+@pytest.fixture
+def listener():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        yield listener
+
+
+def arrived(listener):
+    try:
+        listener.accept()[0].close()
+    except BlockingIOError:
+        return False
+    return True
+
+
+def planted(listener, what, by):
+    port = str(listener.getsockname()[1])
+    command = [sys.executable, "-c", SEALED, port, what, by]
+    outcome, problem = json.loads(subprocess.check_output(command, stderr=subprocess.DEVNULL))
+    if problem is not None:
+        pytest.skip(problem)
+    return outcome
+
+
+@pytest.mark.parametrize("what", [*PYTHONS, "names"])
+def test_a_planted_call_in_python_is_refused_by_the_process(listener, what):
+    assert planted(listener, what, "guard") == "refused"
+    assert not arrived(listener)
+
+
+@pytest.mark.parametrize("what", [*PYTHONS, *NATIVES])
+def test_a_planted_call_in_whatever_language_is_refused_by_the_kernel(listener, what):
+    assert planted(listener, what, "seal") == "refused"
+    assert not arrived(listener)
+
+
+@pytest.mark.parametrize("what", NATIVES)
+def test_native_calls_are_out_of_the_process_own_reach(listener, what):
+    """Why the kernel is asked: Python's own hook never hears of these."""
+    assert planted(listener, what, "guard") == "through"
+    assert arrived(listener)

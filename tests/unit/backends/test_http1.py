@@ -13,6 +13,7 @@ from tests.unit.backends.upstream import (
     ask,
     exchange,
     identity,
+    pool_of,
     run,
     serving,
 )
@@ -167,7 +168,7 @@ SECOND = head("content-type: evil", "content-length: 4", status="HTTP/1.1 500 Ev
 def test_bytes_after_an_answer_change_nothing_and_end_the_connection(loop, first, extra):
     async def test():
         async with serving(answering(first + extra)) as upstream:
-            pool = Pool("127.0.0.1", upstream.port, None)
+            pool = pool_of("127.0.0.1", upstream.port)
             connection = await pool.take(2.0)
             await connection.send(HEAD, BODY, 2.0)
             got = await connection.read(2.0), await connection.read(2.0)
@@ -194,7 +195,7 @@ def test_bytes_while_idle_close_the_connection(loop):
 
     async def test():
         async with serving(talkative) as upstream:
-            pool = Pool("127.0.0.1", upstream.port, None)
+            pool = pool_of("127.0.0.1", upstream.port)
             assert await exchange(pool) == (200, b"ok")
             await upstream.peers[0].left.wait()
             assert await exchange(pool) == (200, b"ok")
@@ -211,7 +212,7 @@ def test_a_server_that_speaks_first_gets_nothing(loop):
 
     async def test():
         async with serving(banner) as upstream:
-            pool = Pool("127.0.0.1", upstream.port, None)
+            pool = pool_of("127.0.0.1", upstream.port)
             connection = await pool.take(2.0)
             await upstream.peers[0].left.wait()
             with pytest.raises(BackendUnavailable) as raised:
@@ -232,7 +233,7 @@ async def keeping(peer):
 def test_connections_are_used_again_one_exchange_at_a_time(loop):
     async def test():
         async with serving(keeping) as upstream:
-            pool = Pool("127.0.0.1", upstream.port, None)
+            pool = pool_of("127.0.0.1", upstream.port)
             for _ in range(3):
                 assert await exchange(pool) == (200, b"ok")
             assert len(upstream.peers) == 1
@@ -255,7 +256,7 @@ NOT_KEPT = {
 def test_a_connection_the_server_gives_up_is_not_used_again(loop, case):
     async def test():
         async with serving(answering(NOT_KEPT[case])) as upstream:
-            pool = Pool("127.0.0.1", upstream.port, None)
+            pool = pool_of("127.0.0.1", upstream.port)
             assert await exchange(pool) == (200, b"ok")
             await upstream.peers[0].left.wait()
             assert await exchange(pool) == (200, b"ok")
@@ -272,7 +273,7 @@ class Forgetful(Pool):
 def test_a_connection_idle_for_too_long_is_closed_and_not_used_again(loop):
     async def test():
         async with serving(keeping) as upstream:
-            pool = Forgetful("127.0.0.1", upstream.port, None)
+            pool = pool_of("127.0.0.1", upstream.port, kind=Forgetful)
             assert await exchange(pool) == (200, b"ok")
             assert await exchange(pool) == (200, b"ok")
             assert [len(peer.requests) for peer in upstream.peers] == [1, 1]
@@ -284,7 +285,7 @@ def test_a_connection_idle_for_too_long_is_closed_and_not_used_again(loop):
 def test_a_closed_pool_keeps_nothing(loop):
     async def test():
         async with serving(keeping) as upstream:
-            pool = Pool("127.0.0.1", upstream.port, None)
+            pool = pool_of("127.0.0.1", upstream.port)
             connection = await pool.take(2.0)
             pool.close()
             await connection.send(HEAD, BODY, 2.0)
@@ -303,7 +304,7 @@ def test_an_answer_before_the_request_is_sent_does_not_keep_the_connection(loop)
 
     async def test():
         async with serving(hasty) as upstream:
-            pool = Pool("127.0.0.1", upstream.port, None)
+            pool = pool_of("127.0.0.1", upstream.port)
             connection = await pool.take(2.0)
             await connection.send(HEAD, b" " * 50_000_000, 5.0)
             assert (connection.status, await connection.read(2.0)) == (413, b"")
@@ -324,7 +325,7 @@ def test_a_cancelled_exchange_closes_its_socket_at_once(loop, where):
     async def test():
         script = answering() if where == "head" else endless
         async with serving(script) as upstream:
-            pool = Pool("127.0.0.1", upstream.port, None)
+            pool = pool_of("127.0.0.1", upstream.port)
             task = asyncio.create_task(exchange(pool, 30.0))
             await upstream.asked.wait()
             await asyncio.sleep(0.01)
@@ -353,7 +354,7 @@ def deaf():
 def test_connecting_times_out(loop):
     async def test(port):
         with pytest.raises(BackendUnavailable) as raised:
-            await Pool("127.0.0.1", port, None).take(0.1)
+            await pool_of("127.0.0.1", port).take(0.1)
         assert raised.value.reason == "timeout"
 
     with deaf() as port:
@@ -362,7 +363,7 @@ def test_connecting_times_out(loop):
 
 def test_a_cancelled_connect_leaves_no_socket(loop):
     async def test(port):
-        task = asyncio.create_task(Pool("127.0.0.1", port, None).take(30.0))
+        task = asyncio.create_task(pool_of("127.0.0.1", port).take(30.0))
         await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -379,7 +380,7 @@ def test_a_handshake_that_hangs_ends_and_leaves_no_socket(loop, leave):
 
     async def test():
         async with serving(silent) as upstream:
-            pool = Pool("127.0.0.1", upstream.port, ssl.create_default_context())
+            pool = pool_of("127.0.0.1", upstream.port, ssl.create_default_context())
             task = asyncio.create_task(exchange(pool) if leave else pool.take(0.1))
             if leave:
                 await asyncio.sleep(0.05)
@@ -402,7 +403,7 @@ def test_what_cannot_be_connected_to_is_unreachable(loop, host):
 
         async def test():
             with pytest.raises(BackendUnavailable) as raised:
-                await Pool(host, unused.getsockname()[1], None).take(5.0)
+                await pool_of(host, unused.getsockname()[1]).take(5.0)
             assert raised.value.reason == "unreachable"
 
         run(loop, test())
@@ -426,7 +427,7 @@ def test_a_body_nobody_reads_stops_the_sender(loop):
             await peer.gone()
 
         async with serving(generous) as upstream:
-            pool = Pool("127.0.0.1", upstream.port, None)
+            pool = pool_of("127.0.0.1", upstream.port)
             connection = await pool.take(2.0)
             await connection.send(HEAD, BODY, 2.0)
             known = -1
@@ -449,7 +450,7 @@ def test_a_body_nobody_reads_stops_the_sender(loop):
 def test_the_peer_is_who_was_reached(loop):
     async def test():
         async with serving(keeping) as upstream:
-            pool = Pool("localhost", upstream.port, None)
+            pool = pool_of("localhost", upstream.port)
             connection = await pool.take(2.0)
             assert connection.peer is not None
             assert connection.peer.address == "127.0.0.1"
@@ -463,7 +464,7 @@ def test_the_peer_is_who_was_reached(loop):
 def test_ipv6_works(loop):
     async def test():
         async with serving(keeping, host="::1") as upstream:
-            pool = Pool("::1", upstream.port, None)
+            pool = pool_of("::1", upstream.port)
             connection = await pool.take(2.0)
             assert connection.peer is not None
             assert (connection.peer.address, connection.peer.port) == ("::1", upstream.port)
@@ -483,7 +484,7 @@ def test_the_certificate_that_was_shown_is_reported(loop, tmp_path):
 
     async def test():
         async with serving(keeping, tls=known.server) as upstream:
-            pool = Pool("127.0.0.1", upstream.port, known.trusting)
+            pool = pool_of("127.0.0.1", upstream.port, known.trusting)
             connection = await pool.take(5.0)
             assert connection.peer is not None
             assert connection.peer.tls_sha256 == known.sha256
@@ -509,7 +510,7 @@ def test_tls_that_does_not_verify_is_unreachable_and_gets_no_byte(loop, tmp_path
         async with serving(script, tls=tls) as upstream:
             upstream_loop = asyncio.get_running_loop()
             upstream_loop.set_exception_handler(lambda *_: None)  # the server's own complaint
-            pool = Pool("127.0.0.1", upstream.port, trusting)
+            pool = pool_of("127.0.0.1", upstream.port, trusting)
             if wrong == "no TLS":
 
                 def hang_up():

@@ -3,7 +3,7 @@ from contextlib import aclosing
 
 import pytest
 from tests import make
-from tests.unit.backends.upstream import LOOPS, answering, run, serving
+from tests.unit.backends.upstream import LOOPS, answering, origins, run, serving
 
 from situs.backends.openai_compatible import Endpoint, OpenAICompatible, outgoing
 from situs.errors import BackendUnavailable
@@ -22,7 +22,7 @@ def loop(request):
 
 def backends(url, **endpoint):
     known = {"local": Endpoint(lambda: url, "m", **{"connect_timeout_s": 2.0, **endpoint})}
-    return OpenAICompatible(known)
+    return OpenAICompatible(known, origins(url))
 
 
 def prepare(known, **fields):

@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from situs.backends.http1 import Pool
+from situs.backends.openai_compatible import Origins, place_of
+from situs.dispatch.egress import Connector, Permit
 from situs.errors import BackendUnavailable
 
 HEAD = b"POST /v1/x HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n"
@@ -132,6 +134,19 @@ def answering(*pieces: bytes, then: str = "wait") -> Script:
     return script
 
 
+def pool_of(
+    host: str, port: int, tls: ssl.SSLContext | None = None, kind: type[Pool] = Pool
+) -> Pool:
+    """Connections to there, the only place that is permitted."""
+    return kind(host, port, tls, Connector([Permit("x", lambda: (host, port))]).dial)
+
+
+def origins(url: str | None) -> Origins:
+    """Connections to what is at this base URL, and to nothing else."""
+    place = None if url is None else place_of(url)
+    return Origins(Connector([Permit("x", lambda: place)]).dial)
+
+
 async def exchange(pool: Pool, timeout_s: float = 2.0) -> tuple[int, bytes] | str:
     """Status and body of one exchange, or the reason why there is none."""
     try:
@@ -153,7 +168,7 @@ async def exchange(pool: Pool, timeout_s: float = 2.0) -> tuple[int, bytes] | st
 
 async def ask(script: Script, timeout_s: float = 2.0) -> tuple[int, bytes] | str:
     async with serving(script) as upstream:
-        pool = Pool("127.0.0.1", upstream.port, None)
+        pool = pool_of("127.0.0.1", upstream.port)
         try:
             return await exchange(pool, timeout_s)
         finally:

@@ -1,0 +1,48 @@
+"""What a configuration lets the gateway connect to: the list of its egress."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+from functools import partial
+
+from situs.app.setting import Setting
+from situs.backends.openai_compatible import place_of
+from situs.config import build
+from situs.config.collector import VARIABLE
+from situs.config.tree import Onnx
+from situs.dispatch.egress import Permit
+
+COLLECTOR = "collector"
+AddressOf = Callable[[str], tuple[str, int] | None]
+
+
+def permits_of(
+    setting: Setting, address_of: AddressOf, blocked: Collection[str] = ()
+) -> tuple[Permit, ...]:
+    """The deployments, and the collector of traces; nothing at `blocked` loci.
+
+    `address_of` says where a deployment that Situs runs listens now. Where any locus is blocked the
+    collector is too: a drill shows what goes on with nobody else there.
+    """
+    config = setting.config
+    permits = []
+    for name, entry in config.deployments.items():
+        if entry.locus in blocked or isinstance(entry.runtime, Onnx):
+            continue
+        owned = config.loci[entry.locus].owned
+        if entry.endpoint is None:
+            permits.append(Permit(name, partial(address_of, name), owned))
+        else:
+            place = place_of(build.base_url(entry.endpoint))
+            permits.append(Permit(name, partial(_fixed, place), owned, entry.endpoint.networks))
+    otlp = config.telemetry.otlp
+    collector = os.environ.get(VARIABLE, "").strip() if otlp is None else otlp.endpoint
+    if collector and not blocked:
+        place = place_of(collector)
+        permits.append(Permit(COLLECTOR, partial(_fixed, place), owned=True))
+    return tuple(permits)
+
+
+def _fixed(place: tuple[str, int]) -> tuple[str, int]:
+    return place
