@@ -139,6 +139,35 @@ def windows(text: str) -> list[str]:
     return list(dict.fromkeys(part.strip() for part in found if part.strip()))
 
 
+_WORD, _SAME, _STRANGE = 32, 8, 10
+"""A word's length at most; one word in so many is another one at least; and one character in so
+many at most is no text."""
+
+_VOWELS, _IDEOGRAPHS = "\u0300", "\u0e00"
+"""From there on are signs of vowels, and scripts that put no spaces between words."""
+
+_MARKS = ".,;:!?\"'()[]{}<>*_`-\u2026\u00ab\u00bb\u00bf\u00a1\u2018\u2019\u201c\u201d"
+
+
+def readable(text: str) -> bool:
+    """Can this be a request? Numbers, a blob, random bytes or one thing over and over cannot."""
+    strange = sum(not (one.isprintable() or one.isspace()) or one == "\ufffd" for one in text)
+    tokens = [token for token in text.split() if sum(map(str.isalpha, token)) > 1]
+    words = [word for word in (token.strip(_MARKS) for token in tokens) if _is_word(word)]
+    return (
+        strange * _STRANGE <= len(text)
+        and len(words) * 3 > len(tokens)
+        and len(set(words)) * _SAME > len(words)
+    )
+
+
+def _is_word(token: str) -> bool:
+    letters = sum(one.isalpha() or one >= _VOWELS for one in token)
+    if token >= _IDEOGRAPHS:
+        return len(set(token)) * _SAME > len(token)
+    return len(token) <= _WORD and len(set(token)) > 1 and letters * 4 >= len(token) * 3
+
+
 def _sentence(sentences: Sequence[str]) -> str:
     """The first of them that may be a request."""
     return next((one[:WINDOW] for one in sentences if len(one.split()) >= _WORDS), "")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float32]
 
-DIRECTIONS = 600
+DIRECTIONS = 400
 """So many directions of the samples' space are kept; more change nothing but the time."""
 
 _SPARE, _ROUNDS = 60, 2

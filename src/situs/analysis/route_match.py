@@ -12,8 +12,9 @@ from typing import Any
 from msgspec import Struct
 
 from situs.analysis.features import see
-from situs.analysis.route_features import windows
-from situs.analysis.route_samples import Index, Say
+from situs.analysis.route_features import WINDOW, readable, windows
+from situs.analysis.route_samples import Index
+from situs.analysis.route_tier import Say
 from situs.core.heads import Seen
 
 LONG = 0.75
@@ -43,16 +44,18 @@ class First(Struct, frozen=True):
 def first(index: Index, text: str, seen: Seen | None = None, always: bool = False) -> First:
     """The fast tier; `seen` are the features of `text`, if they are there already.
 
-    With `always` it is unsure of everything that has words.
+    With `always` it is unsure of everything that can be read; what cannot is of no route.
     """
     parts = windows(text)
-    whole = len(parts) == 1 and seen is not None
+    whole = len(parts) == 1
+    parts = [part for part in parts if readable(part)]
+    if not parts:
+        nearest = index.look(see(text[:WINDOW]))[0].route
+        return First(Match(None, index.routes[nearest], 0.0))
     looks = [seen] if whole and seen is not None else [see(part) for part in parts]
     said = [index.look(look) for look in looks]
     best = max(range(len(parts)), key=lambda place: _rank(said[place][0]))
     say, sure = said[best]
-    if not len(looks[best].words):
-        return First(Match(None, index.routes[say.route], 0.0))
     match = _match(index, say, "fast", len(parts) > 1)
     settled = sure if match.name is not None else all(one for _, one in said)
     if index.deep is None or (settled and not always):

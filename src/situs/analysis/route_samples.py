@@ -26,15 +26,8 @@ MOST = 20_000
 _DEEP_SPELT, _DEEP_GIST = 0.7, 0.5
 """What spelling and gist weigh against the encoder's vector."""
 
-_FAST_DECAY, _DEEP_DECAY = 1e-4, 3e-4
+_FAST_DECAY, _DEEP_DECAY = 1e-4, 5e-5
 """Weight decay of the regressions."""
-
-_FEW_ROUTES, _FAST_NONE, _DEEP_NONE, _MANY_SAMPLES = 0.2, 0.15, 0.125, 0.1
-"""The share of requests taken to be of no route when limits are fitted. The more is covered, the
-less it is: that of few routes, those of the tiers from `_MANY` routes on, that of `_ENOUGH` samples
-a route."""
-
-_MANY, _ENOUGH = 60, 20
 
 
 class Index(Struct, frozen=True):
@@ -104,21 +97,19 @@ def index(
     seen = {text: see(text) for text in (*texts, *names, *ground.ordinary)}
     weights = weigh([seen[text] for text in texts], routes.tolist(), len(kept))
 
-    def fitted(features: Callable[[str], Vector], meant: int, decay: float, share: float) -> Tier:
-        share = _FEW_ROUTES - (_FEW_ROUTES - share) * min(1.0, len(kept) / _MANY)
-        share = share if len(texts) < _ENOUGH * len(kept) else _MANY_SAMPLES
-        rows = [_rows(part, features) for part in (texts, names, ground.ordinary)]
-        return tier(Given(rows[0], rows[1], rows[2], meant, decay, share), routes)
+    def fitted(features: Callable[[str], Vector], meant: int, deep: bool) -> Tier:
+        own, called, none = (_rows(part, features) for part in (texts, names, ground.ordinary))
+        decay = _DEEP_DECAY if deep else _FAST_DECAY
+        return tier(Given(own, called, none, meant, decay, deep), routes)
 
     meant = 0 if ground.gist is None else len(ground.gist(seen[texts[0]]))
-    fast = fitted(lambda text: _fast(seen[text], weights, ground), meant, _FAST_DECAY, _FAST_NONE)
+    fast = fitted(lambda text: _fast(seen[text], weights, ground), meant, False)
     if vectors is None:
         return Index(tuple(kept), weights, ground, fast, None)
     deep = fitted(
         lambda text: _deep(seen[text], vectors[text], weights, ground),
         len(vectors[texts[0]]),
-        _DEEP_DECAY,
-        _DEEP_NONE,
+        True,
     )
     return Index(tuple(kept), weights, ground, fast, deep)
 

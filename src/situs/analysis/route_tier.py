@@ -35,6 +35,14 @@ _USUAL = 1500
 _TRUST, _OWN = 12, 0.5
 """A route's own limit counts like so many samples, and moves by so much of what its samples say."""
 
+_NONE, _MANY, _ENOUGH = 0.2, 0.1, 20
+"""The share of requests taken to be of no route: at most, and from `_ENOUGH` samples a route on."""
+
+_APART, _LOST = 0.3, (0.01, 0.02, 0.03, 0.04, 0.05)
+"""Where it can be seen how alike routes are, that share is at most `_APART` of what stands apart:
+of the samples of routes left out, those that score less than the others' own do, but for the lowest
+shares `_LOST` of these, on average."""
+
 _SURE, _CLEAR, _SHOWN = 0.98, 1.5, 100
 """How often what the fast tier is sure of must be right, how far (in logits) from the limit it is,
 and how many samples, all routes together, can show it."""
@@ -102,8 +110,8 @@ class Rows(Struct, frozen=True):
 class Given(Struct, frozen=True):
     """What a tier is fitted on: rows of samples in order of routes, of names, of ordinary texts.
 
-    `meant` columns say what a text means; `decay` is the regression's, `share` that of texts of no
-    route.
+    `meant` columns say what a text means; `decay` is the regression's. `telling` says that the tier
+    can see how alike routes are.
     """
 
     samples: Vector
@@ -111,7 +119,7 @@ class Given(Struct, frozen=True):
     none: Vector
     meant: int
     decay: float
-    share: float
+    telling: bool
 
 
 def tier(given: Given, routes: Any) -> Tier:
@@ -119,8 +127,9 @@ def tier(given: Given, routes: Any) -> Tier:
     fitting = _Fitting.of(given, routes)
     tried = _try(fitting)
     sides = fitting.sides(np.arange(len(routes)), fitting.like)
-    weights = fitting.basis @ sides.weights
-    sides = Sides(weights, sides.biases, sides.middles, sides.samples, given.meant)
+    sides = Sides(
+        fitting.basis @ sides.weights, sides.biases, sides.middles, sides.samples, given.meant
+    )
     right = (tried.picked == tried.routes) & (tried.routes >= 0)
     wrong = tried.routes < 0
     if not right.any() or not wrong.any():
@@ -128,11 +137,14 @@ def tier(given: Given, routes: Any) -> Tier:
     center, spread = tried.signals.mean(0), tried.signals.std(0) + np.float32(1e-3)
     scores = ((tried.signals - center) / spread).mean(1)
     use = right | wrong
-    share = right / right.sum() * (1 - given.share) + wrong / wrong.sum() * given.share
-    slope, offset = sigmoid_fit(scores[use], right[use].astype(float), share[use])
+    none = _NONE if len(routes) < _ENOUGH * fitting.count else _MANY
+    if given.telling:
+        none = min(none, _apart(scores, right, wrong & ~tried.ordinary))
+    weights = right / right.sum() * (1 - none) + wrong / wrong.sum() * none
+    slope, offset = sigmoid_fit(scores[use], right[use].astype(float), weights[use])
     logits = scores * slope + offset
     limits = _limits(logits, tried.routes, right, fitting.count)
-    low, high = _bounds(logits - limits[tried.picked], right, wrong, given.share)
+    low, high = _bounds(logits - limits[tried.picked], right, wrong, none)
     return Tier(sides, center, spread, slope, offset, limits, low, high)
 
 
@@ -185,6 +197,7 @@ class _Tried(Struct, frozen=True):
     """What was said of texts left out: the route of each (-1: none), the pick, the signals."""
 
     routes: Any
+    ordinary: Any
     picked: Any
     signals: Any
 
@@ -195,7 +208,7 @@ def _try(fitting: _Fitting) -> _Tried:
     starts = np.searchsorted(routes, np.arange(count))
     places = np.arange(len(routes)) - starts[routes]
     single = np.bincount(routes, minlength=count)[routes] == 1
-    of, picks, signals = [], [], []
+    of, ordinary, picks, signals = [], [], [], []
     parts, turns = (FOLDS, FOLDS) if len(routes) <= _LARGE else (_TENTHS, 1)
     for fold in range(turns):
         away = (routes % parts == fold) & (count > FOLDS)
@@ -210,9 +223,10 @@ def _try(fitting: _Fitting) -> _Tried:
         for part, own in zip((*said, none), (routes[held], None, None), strict=True):
             picked, found = _signals(sides, part)
             of.append(np.full(len(picked), -1) if own is None else own)
+            ordinary.append(np.full(len(picked), part is none))
             picks.append(known[picked])
             signals.append(found)
-    return _Tried(np.concatenate(of), np.concatenate(picks), np.vstack(signals))
+    return _Tried(*map(np.concatenate, (of, ordinary, picks, signals)))
 
 
 def _meaning(features: Vector, meant: int) -> Vector:
@@ -256,6 +270,18 @@ def _like(samples: Vector, names: Vector, routes: Any, count: int) -> Any:
     own = np.diagonal(near)
     place = (near >= own[:, None]).sum(1)
     return np.flatnonzero((place <= min(_LIKE, (count + 1) // 2)) & (own > 0))
+
+
+def _apart(scores: Any, right: Any, away: Any) -> float:
+    """What the share of requests of no route is limited to by how alike routes are.
+
+    Where a route left out is taken for its neighbours, so is what is of no route: a limit could
+    keep out little of it, and would lose much.
+    """
+    if not away.any():
+        return 1.0
+    least = np.quantile(scores[right], _LOST)
+    return _APART * float((scores[away] <= least[:, None]).mean())
 
 
 def _limits(logits: Any, routes: Any, right: Any, count: int) -> Vector:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from situs.analysis import route_samples
+from situs.analysis import route_fit, route_samples
 from situs.analysis.features import see
-from situs.analysis.route_features import WINDOW, WINDOWS, ground, windows
+from situs.analysis.route_features import WINDOW, WINDOWS, ground, readable, unit, windows
+from situs.analysis.route_fit import directions
 from situs.analysis.route_match import closer, first
 from situs.analysis.route_samples import index, named, needed, thinned
+from situs.analysis.route_tier import Given, tier
 from situs.core.heads import Ground
 from situs.learning.artefacts import load, shipped
 
@@ -209,3 +215,87 @@ def test_samples_are_fitted_on_once_each_and_in_bounds():
     assert kept["d"] == ["x", "y"]
     assert sum(map(len, kept.values())) <= route_samples.MOST
     assert {len(kept[name]) for name in many} == {route_samples.MOST // 4}
+
+
+CHANCE = random.Random(0)
+JUNK = [
+    "a" * 20,
+    "a" * 400,
+    "😀" * 400,
+    "的" * 300,
+    "ab" * 300,
+    "x " * 300,
+    "help " * 100,
+    "." * 400,
+    " \n\t" * 200,
+    "8" * 500,
+    "4711 0815 12.50 2026-11-21",
+    base64.b64encode(CHANCE.randbytes(400)).decode(),
+    base64.encodebytes(CHANCE.randbytes(4000)).decode(),
+    CHANCE.randbytes(300).hex(),
+    CHANCE.randbytes(600).decode("latin-1"),
+    CHANCE.randbytes(600).decode("utf-8", "replace"),
+    CHANCE.randbytes(600).decode("utf-8", "surrogateescape"),
+]
+
+
+@pytest.mark.parametrize("text", JUNK)
+def test_what_nobody_can_read_is_of_no_route_and_never_encoded(text):
+    for found in (first(one, text, always=True) for one in (INDEX, DEEP)):
+        assert (found.match.name, found.match.score, found.unsure) == (None, 0.0, ())
+        assert found.match.nearest in SAMPLES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "refund",
+        "order 4711, 0815 and 4712",
+        "what is 12345678901234567890 + 98765432109876543210?",
+        "summarise https://example.org/a/very/long/path/to/some/page?with=parameters&and=more",
+        "decode this: " + base64.b64encode(CHANCE.randbytes(100)).decode(),
+        "I like r n b",
+        "什么是爱",
+        "मेरो पार्सल कहाँ छ",
+        "где моя посылка",
+        "พัสดุของฉันอยู่ที่ไหน",
+        "no no no, not that one",
+        "def f(x): return x + 1",
+    ],
+)
+def test_what_can_be_read_is_compared(text):
+    assert readable(text)
+
+
+def test_junk_around_a_request_does_not_hide_it():
+    junk = base64.encodebytes(CHANCE.randbytes(3000)).decode()
+    assert first(INDEX, f"Where is my parcel?\n{junk}").match.name == "shipping"
+
+
+def spots(apart: float, seed: int = 0):
+    """Routes in pairs: the two of a pair are `apart` from each other, the pairs far away."""
+    chance = np.random.default_rng(seed)
+    routes = np.repeat(np.arange(16), 10)
+    rows = chance.normal(0, 0.15, (160, 24)).astype(np.float32)
+    rows[np.arange(160), routes // 2] += 1
+    rows[np.arange(160), 8 + routes] += apart
+    rows = unit(rows)
+    none = unit(chance.normal(0, 1, (40, 24)).astype(np.float32))
+    return Given(rows, rows[::10] * 0, none, 24, 1e-4, telling=True), routes
+
+
+def test_limits_are_lower_where_routes_are_like_each_other():
+    """What is of no route could not be told there anyway."""
+    near, far = (tier(*spots(apart)) for apart in (0.4, 3.0))
+    plain = [tier(replace(given, telling=False), of) for given, of in (spots(0.4), spots(3.0))]
+    assert near.offset - near.limits.mean() > plain[0].offset - plain[0].limits.mean()
+    assert np.array_equal(far.limits, plain[1].limits)
+
+
+def test_directions_of_many_samples_are_those_of_all_of_their_space():
+    chance = np.random.default_rng(0)
+    rows = (chance.normal(0, 1, (1300, 1300)) * 0.99 ** np.arange(1300)).astype(np.float32)
+    basis = directions(rows)
+    assert basis.shape == (1300, route_fit.DIRECTIONS)
+    assert np.allclose(basis.T @ basis, np.eye(route_fit.DIRECTIONS), atol=1e-3)
+    assert ((rows @ basis) ** 2).sum() > 0.999 * (rows**2).sum()
