@@ -57,7 +57,7 @@ def table(path: Path) -> dict[str, str]:
     try:
         value = _object(path.read_bytes(), str(path))
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror or error}.", do="") from None
+        raise _unreadable(path, error) from None
     if not all(isinstance(one, str) for one in value.values()):
         raise ConfigError(f"{path}: expected an object from strings to strings.", do="")
     return value
@@ -77,7 +77,12 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     except (EOFError, gzip.BadGzipFile, zlib.error):
         _refuse(f"{path}:{number + 1}", "the gzip data is cut off or damaged")
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror or error}.", do=_DO) from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> ConfigError:
+    why = error.strerror or type(error).__name__
+    return ConfigError(f"{path} cannot be read: {why}.", do="Check the path and who may read it.")
 
 
 def _object(line: bytes, where: str) -> dict[str, Any]:
