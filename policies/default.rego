@@ -78,6 +78,23 @@ deny contains {"deployment": d.name, "code": "not_owned_premises"} if {
 	not owned_premises(d.locus)
 }
 
+# METADATA
+# description: What is taken from a data set goes no farther than the data set says.
+deny contains {"deployment": d.name, "code": "data_may_not_leave"} if {
+	some source in input.data
+	some d in input.deployments
+	not may_leave(source, d.locus)
+}
+
+may_leave(source, _) if source.leaves == "anywhere"
+
+may_leave(source, locus) if locus.name in source.loci
+
+may_leave(source, locus) if {
+	source.leaves == "jurisdiction"
+	locus.jurisdiction == source.jurisdiction
+}
+
 no_training(locus) if locus.owned
 
 no_training(locus) if locus.training_use == "none"

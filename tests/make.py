@@ -116,3 +116,16 @@ def verdict(*allowed: str) -> PolicyDecision:
 
 
 __all__ = ["Objective", "allow_all", "analysis", "deployment", "locus", "request", "snapshot"]
+
+
+class Sessions:
+    """The port `Sessions` in memory."""
+
+    def __init__(self):
+        self.labels = {}
+
+    async def label(self, tenant, session):
+        return self.labels.get((tenant, session), Label.PUBLIC)
+
+    async def set(self, tenant, session, label):
+        self.labels[tenant, session] = label

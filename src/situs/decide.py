@@ -75,7 +75,7 @@ def deciding(
     )
     if found.unsure and heads.encode is not None:
         vectors = yield Work(partial(heads.encode, found.unsure), deep=True)
-        found = deepen(request, found, vectors, snapshot.routes, heads)
+        found = deepen(request, found, vectors, snapshot.routes, heads, snapshot.labels)
     given, verdict = verdict, verdict or judge(request, found.analysis, snapshot, now)
     if heads.names is not None and heads.finds_names is not FindsNames.NEVER:
         if given is None and _names_matter(request, found.analysis, verdict, snapshot, now):

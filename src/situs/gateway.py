@@ -11,10 +11,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from situs.backends import template
 from situs.core.decision import Decision
 from situs.core.fleet import Deployment
-from situs.core.ports import Chunk, Receipts, Situation
+from situs.core.label import Label, highest
+from situs.core.ports import Chunk, Receipts, Sessions, Situation
 from situs.core.record import Decided, End, Outcome, ReceiptRef
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
@@ -54,11 +57,30 @@ class Gateway:
     aside: Callable[[Callable[[], Any]], Awaitable[Any]]
     deep: Callable[[Callable[[], Any]], Awaitable[Any | None]]
     hurried: Callable[[], bool]
+    sessions: Sessions
 
     async def explain(self, request: Request) -> Decision:
         """The decision alone: nothing is sent, nothing is recorded."""
+        request = await self._remembered(request)
         decision, _ = await self._decide(request, self.situation.current().snapshot, False)
         return decision
+
+    async def _remembered(self, request: Request) -> Request:
+        """The request with what its session has touched so far. Raises CannotRecord."""
+        session = request.ask.session
+        if session is None:
+            return request
+        label = await self.sessions.label(request.principal.tenant, session)
+        return replace(request, session_label=label) if label > Label.PUBLIC else request
+
+    async def _remember(self, request: Request, decision: Decision) -> None:
+        """What its session has touched from now on. Raises CannotRecord; then nothing may leave."""
+        session = request.ask.session
+        if session is None:
+            return
+        label = session_label(request, decision)
+        if label != request.session_label:
+            await self.sessions.set(request.principal.tenant, session, label)
 
     async def _decide(
         self, request: Request, snapshot: Snapshot, hurried: bool
@@ -91,7 +113,9 @@ class Gateway:
         started = self.clock()
         current = self.situation.current()
         snapshot = current.snapshot
+        request = await self._remembered(request)
         decision, analysis_s = await self._decide(request, snapshot, self.hurried())
+        await self._remember(request, decision)
         own = _own_answer(request, decision, snapshot)
         receipt = await self.receipts.decided(Decided(request, decision, snapshot.fleet))
         steps = [] if own else _steps(request, decision, snapshot)
@@ -202,6 +226,18 @@ class Answer:
             duration_s=self.gateway.clock() - self.started,
             analysis_s=self.analysis_s,
         )
+
+
+def session_label(request: Request, decision: Decision) -> Label:
+    """The label of the request's session from now on: it only rises, unless policy lowers it.
+
+    What the policy declassifies it to is never lower than what this request has by itself.
+    """
+    analysis, lowered = decision.analysis, decision.policy.declassify
+    if lowered is None:
+        return max(request.session_label, analysis.label)
+    own = highest(reason.label for reason in analysis.reasons if reason.source != "session")
+    return max(lowered, own)
 
 
 def refusal(request: Request, decision: Decision, snapshot: Snapshot) -> SitusError:

@@ -45,7 +45,9 @@ async def aside(run):
 
 def gateway(kept, reply):
     kept.backends = ScriptedBackends(a=reply)
-    return Gateway(kept, kept, time.time, time.monotonic, aside, aside, lambda: False)
+    return Gateway(
+        kept, kept, time.time, time.monotonic, aside, aside, lambda: False, make.Sessions()
+    )
 
 
 def recorded(kept):
@@ -61,7 +63,7 @@ def test_the_outcome_says_how_long_the_analysis_took_its_wait_for_a_thread_inclu
         return run()
 
     kept.backends = ScriptedBackends(a=ScriptedReply([HELLO]))
-    slow = Gateway(kept, kept, time.time, lambda: now[0], slowly, aside, lambda: False)
+    slow = Gateway(kept, kept, time.time, lambda: now[0], slowly, aside, lambda: False, make.Sessions())
 
     async def story():
         answer = await slow.handle(make.request(size=100_000))

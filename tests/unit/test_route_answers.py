@@ -56,7 +56,9 @@ class Kept:
 
 def handled(kept, request):
     async def story():
-        gateway = Gateway(kept, kept, time.time, time.monotonic, aside, aside, lambda: False)
+        gateway = Gateway(
+            kept, kept, time.time, time.monotonic, aside, aside, lambda: False, make.Sessions()
+        )
         answer = await gateway.handle(request)
         data = [chunk.data async for chunk in answer.chunks()]
         told = facts(answer)
@@ -116,7 +118,9 @@ def test_a_route_that_is_asked_for_is_not_called_pinned():
 def explained(text, **fields):
     kept = Kept()
     request = make.request(text, **fields)
-    gateway = Gateway(kept, kept, time.time, time.monotonic, aside, aside, lambda: False)
+    gateway = Gateway(
+        kept, kept, time.time, time.monotonic, aside, aside, lambda: False, make.Sessions()
+    )
     decision = asyncio.run(gateway.explain(request))
     return explain(request, decision, kept.fixed)
 

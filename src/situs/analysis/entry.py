@@ -59,7 +59,7 @@ def analyse(
     """
     found = look(request, labels, routes, heads, families)
     if found.unsure and heads.encode is not None:
-        found = deepen(request, found, heads.encode(found.unsure), routes, heads)
+        found = deepen(request, found, heads.encode(found.unsure), routes, heads, labels)
     if heads.finds_names is not FindsNames.NEVER:
         found = find_names(request, found, labels, heads)
     return found.analysis
@@ -78,12 +78,13 @@ def look(
     tables = labels.tables
     table = tables.get(request.principal.tenant, tables.get("")) if tables else None
     found = scan(texts, labels.floors, data, _neighbours(request.texts), table)
-    level, reasons = label(request, labels, found.counts)
     tokens_by = tokens.tokens_by(request, heads.tokens, families)
     prompt_tokens = max(tokens_by.values(), default=0) or tokens.prompt_tokens(request, data)
     seen, guess = _task(request, heads)
     routed, unsure = routes.look(request, seen)
     kind = task.classify(request) if guess is None else guess.name
+    drawn = _drawn(request, routed)
+    level, reasons = label(request, labels, found.counts, drawn)
     analysis = Analysis(
         label=level,
         reasons=reasons,
@@ -97,6 +98,7 @@ def look(
         longest_tokens=tokens.longest_tokens(request, prompt_tokens),
         language=UNKNOWN if seen is None else language(seen.text),
         tokens_by=tokens_by if len(tokens_by) > 1 else {},
+        data=drawn,
     )
     first = Look(analysis, found.counts, seen, unsure)
     if guess is None or seen is None:
@@ -106,6 +108,13 @@ def look(
     if asked is not None:
         first = replace(first, unsure=(*unsure, asked), asked=asked)
     return _of_task(request, first, guess, heads)
+
+
+def _drawn(request: Request, routed: Routed | None) -> tuple[str, ...]:
+    """The data sets that it names, and those of its route."""
+    if routed is None or not routed.data:
+        return request.data
+    return tuple(sorted({*request.data, *routed.data}))
 
 
 def _task(request: Request, heads: Heads) -> tuple[Seen | None, Guess | None]:
@@ -127,7 +136,12 @@ def _tiers(
 
 
 def deepen(
-    request: Request, found: Look, vectors: Any | None, routes: Routes, heads: Heads
+    request: Request,
+    found: Look,
+    vectors: Any | None,
+    routes: Routes,
+    heads: Heads,
+    labels: Labels,
 ) -> Look:
     """A closer look with the vectors of what was unsure; with None, the deep tier was shed."""
     of_route = len(found.unsure) - (found.asked is not None)
@@ -137,7 +151,10 @@ def deepen(
     analysis = replace(found.analysis, tiers=tiers)
     if vectors is not None and of_route:
         routed = routes.find(request, found.seen, vectors[:of_route])
-        analysis = replace(analysis, routed=routed)
+        # What the first look saw of data counts still: a label never falls by looking closer.
+        drawn = tuple(sorted({*analysis.data, *_drawn(request, routed)}))
+        level, reasons = label(request, labels, found.counts, drawn)
+        analysis = replace(analysis, routed=routed, data=drawn, label=level, reasons=reasons)
     found = replace(found, unsure=(), analysis=analysis)
     if vectors is None or found.asked is None or found.seen is None or heads.task is None:
         return found
@@ -152,7 +169,7 @@ def find_names(request: Request, found: Look, labels: Labels, heads: Heads) -> L
     likely = [one for one in names if one.score >= LIKELY]
     findings, added = merged(found.analysis.findings, likely)
     counts = dict(Counter(found.counts) + Counter(added))
-    level, reasons = label(request, labels, counts)
+    level, reasons = label(request, labels, counts, found.analysis.data)
     analysis = replace(
         found.analysis,
         label=level,

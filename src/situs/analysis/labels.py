@@ -24,11 +24,12 @@ MAX_REASONS = 16
 
 
 def label(
-    request: Request, labels: Labels, counts: dict[str, int]
+    request: Request, labels: Labels, counts: dict[str, int], data: tuple[str, ...] = ()
 ) -> tuple[Label, tuple[LabelReason, ...]]:
     """The highest label that any reason asks for; reasons with the highest label first.
 
-    `counts` is the number of findings by kind.
+    `counts` is the number of findings by kind, `data` names the data sets that are drawn on; one
+    that is not declared is `restricted`.
     """
     reasons = [
         LabelReason(
@@ -42,7 +43,7 @@ def label(
         reasons.append(LabelReason(request.ask.label, "declared", request.ask.label))
     if request.session_label > Label.PUBLIC:
         reasons.append(LabelReason(request.session_label, "session", request.session_label))
-    for name in request.data:
+    for name in data:
         known = labels.data.get(name, Label.RESTRICTED)
         reasons.append(LabelReason(known, "data", name))
     if request.modalities != _READ:

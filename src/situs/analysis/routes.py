@@ -39,6 +39,7 @@ def compile_routes(
     with_samples = {name: route.samples for name, route in routes.items() if route.samples}
     compiled = _Compiled(
         within={name: tuple(sorted(route.deployments)) for name, route in routes.items()},
+        data={name: route.data for name, route in routes.items()},
         rules={
             (name, place): compile_rule(route, place)
             for name, route in routes.items()
@@ -68,6 +69,7 @@ class _Compiled(Struct, frozen=True):
     """What `find` and `answer` look at."""
 
     within: dict[str, tuple[str, ...]]
+    data: dict[str, tuple[str, ...]]
     rules: dict[tuple[str, int], CompiledRule]
     templates: dict[str, Template]
     index: Index | None
@@ -112,7 +114,7 @@ class _Compiled(Struct, frozen=True):
     def _routed(
         self, route: str, by: RoutedBy, score: float = 1.0, rule: int | None = None
     ) -> Routed:
-        return Routed(route, by, score, rule, self.within[route])
+        return Routed(route, by, score, rule, self.within[route], self.data[route])
 
     def answer(self, request: Request, routed: Routed | None) -> str | None:
         """The filled template, where a rule matched and any text will do as an answer."""

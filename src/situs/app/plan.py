@@ -113,6 +113,7 @@ def snapshot_of(plan: Plan, insight: Insight) -> Snapshot:
         home=config.home or "",
         routes=insight.fitted,
         heads=insight.heads,
+        data=build.data_of(config),
     )
 
 

@@ -66,9 +66,11 @@ from situs.http.app import App
 from situs.http.auth import Auth, key_required
 from situs.stores.layout import receipts_dir
 from situs.stores.segments import SegmentWriter
+from situs.stores.sessions import SessionLabels
 from situs.telemetry.logs import catch_all, set_up
 from situs.trust.api_keys import NO_KEYS
 from situs.trust.keys import open_signing_key
+from situs.trust.secret import open_secret
 
 _log = logging.getLogger(__name__)
 _BEAT_S = 1.0
@@ -91,6 +93,7 @@ class Worker:
         self._deep = DeepTier()
         self._haste = Haste()
         self._receipts: SegmentWriter | None = None
+        self._sessions: SessionLabels | None = None
         self._app: App | None = None
         self._server: Server | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -165,6 +168,8 @@ class Worker:
         )
         writer.start()
         self._receipts = writer
+        self._sessions = SessionLabels(data, open_secret(data / "keys"))
+        self._stack.callback(self._sessions.close)
         self._stack.callback(self._aside.shutdown, wait=False, cancel_futures=True)
         self._stack.callback(self._deep.close)
         self._stack.callback(self._origins.close)
@@ -191,11 +196,18 @@ class Worker:
         self._tell_health()
 
     def _serve(self, plan: Plan, situation: Situation) -> None:
-        if self._receipts is None:
+        receipts, sessions = self._receipts, self._sessions
+        if receipts is None or sessions is None:
             raise RuntimeError("nothing was loaded")
-        receipts = self._receipts
         gateway = Gateway(
-            situation, receipts, time.time, time.monotonic, self._away, self._deep, self._haste
+            situation,
+            receipts,
+            time.time,
+            time.monotonic,
+            self._away,
+            self._deep,
+            self._haste,
+            sessions,
         )
         server = plan.config.server
         required = key_required(server.host, server.require_key)

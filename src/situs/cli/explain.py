@@ -33,6 +33,8 @@ from situs.core.request import AUTO, Objective
     type=click.Choice([objective.value for objective in Objective]),
     help="Ask for what matters, as the header x-situs-objective would.",
 )
+@click.option("--session", help="Name a session, as the header x-situs-session would; with --url.")
+@click.option("--data-set", multiple=True, help="A data set it draws on, as x-situs-data would.")
 @click.option("--url", help="Ask a running gateway, which knows health and load.")
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -42,13 +44,22 @@ def explain(
     model: str | None,
     label: str | None,
     objective: str | None,
+    session: str | None,
+    data_set: tuple[str, ...],
     url: str | None,
     config: Path | None,
     as_json: bool,
 ) -> None:
     """Say where TEXT would be sent, and why. Nothing is sent, nothing is recorded."""
     body = _body(text, file, model)
-    given = {"x-situs-label": label, "x-situs-objective": objective}
+    if session is not None and url is None:
+        raise click.UsageError("What a session has touched a gateway knows: give --url, too.")
+    given = {
+        "x-situs-label": label,
+        "x-situs-objective": objective,
+        "x-situs-session": session,
+        "x-situs-data": ",".join(data_set) or None,
+    }
     headers = {name: value for name, value in given.items() if value is not None}
     answer = _ask(url, body, headers) if url else _decide(body, headers, config)
     if as_json:
@@ -91,6 +102,7 @@ def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
     from situs.core.request import Principal
     from situs.decide import decide
     from situs.errors import UnknownModel
+    from situs.http.drawn import drawing
     from situs.http.headers import ask_of
     from situs.http.inference import form_of, new_id
     from situs.placement.explain import explain as spread_out
@@ -105,6 +117,7 @@ def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
             "No deployment, model or route has this name.",
             do=f'Use "{AUTO}", or a route, model or deployment of the configuration.',
         )
+    request = drawing(request, snapshot)
     decision = decide(request, snapshot, time.time())
     return msgspec.to_builtins(spread_out(request, decision, snapshot))
 

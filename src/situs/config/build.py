@@ -15,6 +15,7 @@ from situs.analysis.token_families import UNKNOWN, family_of
 from situs.config.tree import Config, Endpoint, LlamaCpp, Onnx
 from situs.config.tree import Deployment as Entry
 from situs.config.tree import Model as ModelEntry
+from situs.core.data import DataSet
 from situs.core.fleet import Deployment, Locus, Model, Price, Speed
 from situs.core.label import Label
 from situs.core.route import Route, Rule
@@ -65,7 +66,24 @@ def labels_of(config: Config, table: Mapping[str, Label]) -> Labels:
         floors={**table, **lists, **config.labels.floors},
         default=config.defaults.label,
         unread=config.defaults.unread_label,
+        data={name: entry.label for name, entry in config.data.items()},
     )
+
+
+def data_of(config: Config) -> dict[str, DataSet]:
+    """The declared data sets by name."""
+    return {
+        name: DataSet(
+            name=name,
+            label=entry.label,
+            loci=tuple(sorted(entry.loci)),
+            jurisdiction=entry.jurisdiction,
+            leaves=entry.leaves,
+            size_mb=entry.size_mb,
+            moved_mb=entry.moved_mb,
+        )
+        for name, entry in config.data.items()
+    }
 
 
 def tables_of(config: Config) -> dict[str, Table]:
@@ -96,6 +114,7 @@ def routes_of(config: Config) -> dict[str, Route]:
             rules=tuple(Rule(rule.exact, rule.keywords, rule.pattern) for rule in entry.rules),
             deployments=frozenset(entry.deployments),
             answer=entry.answer,
+            data=entry.data,
         )
         for name, entry in config.routes.items()
     }

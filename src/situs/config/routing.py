@@ -39,6 +39,10 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         tuple[Reference, ...],
         Meta(description="Where such requests may go; empty: anywhere that policy allows."),
     ] = ()
+    data: Annotated[
+        tuple[Reference, ...],
+        Meta(description="The data sets, by name, that such requests draw on."),
+    ] = ()
     answer: Annotated[
         Annotated[str, Meta(min_length=1, max_length=4000)] | None,
         Meta(

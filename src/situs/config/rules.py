@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from situs.analysis.sensitivity.lists import problem
 from situs.config import countries
+from situs.config.data_rules import check_data
 from situs.config.problems import Path, Report, nearest
 from situs.config.route_rules import check_routes
 from situs.config.tree import Config, Deployment, Endpoint, Model, Onnx
@@ -28,6 +29,7 @@ def check(config: Config, kinds: Iterable[str], report: Report) -> None:
     _check_telemetry(config, report)
     _check_names(config, report)
     check_routes(config, report)
+    check_data(config, report)
     # What is declared counts, even where its settings are wrong.
     models, loci = report.below("models"), report.below("loci")
     for name, deployment in config.deployments.items():

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from situs.config.analysis import Analysis
+from situs.config.data import DataSet
 from situs.config.lists import WordList
 from situs.config.routing import Route
 from situs.config.terms import (
@@ -347,3 +348,6 @@ class Config(_Section, frozen=True, kw_only=True):
     models: Annotated[dict[Name, Model], Meta(description="Models, by name.")]
     deployments: Annotated[dict[Name, Deployment], Meta(description="Models at places, by name.")]
     routes: Annotated[dict[Name, Route], Meta(description="Kinds of requests, by name.")] = {}
+    data: Annotated[
+        dict[Name, DataSet], Meta(description="Data sets that requests draw on, by name.")
+    ] = {}

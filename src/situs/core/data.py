@@ -27,7 +27,7 @@ class DataSet(Struct, frozen=True):
 
     name: str
     label: Label
-    loci: frozenset[str]
+    loci: tuple[str, ...]
     jurisdiction: str
     leaves: Leaves = Leaves.JURISDICTION
     size_mb: float = 0.0

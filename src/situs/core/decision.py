@@ -18,7 +18,8 @@ class Analysis(Struct, frozen=True):
     what should have been asked) or `skipped` (it could not have changed the decision).
     Probabilities are calibrated; None where a rule spoke. `prompt_tokens` is the most that any
     model of the fleet needs, `tokens_by` what each family of tokenizers needs where there are
-    several. Four answers out of five have so many tokens as `completion_range` says.
+    several. Four answers out of five have so many tokens as `completion_range` says. `data` are the
+    data sets that the request, or its route, draws on.
     """
 
     label: Label
@@ -37,6 +38,7 @@ class Analysis(Struct, frozen=True):
     needs_probability: float | None = None
     completion_range: tuple[int, int] | None = None
     tokens_by: dict[str, int] = {}
+    data: tuple[str, ...] = ()
 
 
 class Exclusion(Struct, frozen=True):

@@ -40,12 +40,14 @@ class Route(Struct, frozen=True):
     rules: tuple[Rule, ...] = ()
     deployments: frozenset[str] = frozenset()
     answer: str | None = None
+    data: tuple[str, ...] = ()
 
 
 class Routed(Struct, frozen=True):
     """The route of a request, and where that lets it go (`deployments`; empty: anywhere).
 
-    `rule` is the position of the rule that matched, `score` is in [0, 1].
+    `rule` is the position of the rule that matched, `score` is in [0, 1], `data` are the data sets
+    that its requests draw on.
     """
 
     route: str
@@ -53,3 +55,4 @@ class Routed(Struct, frozen=True):
     score: float = 1.0
     rule: int | None = None
     deployments: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ from situs.errors import Draining, UnknownModel, UnknownPath
 from situs.gateway import LONG, Answer, Gateway
 from situs.http import openai, openai_chat, openai_completions, openai_embeddings
 from situs.http.app import Call, HangUp, stopped
+from situs.http.drawn import drawing
 from situs.http.errors import envelope, log_unexpected, public
 from situs.http.headers import ask_of, finals, response_headers, trace_of
 from situs.http.respond import Send, send_body, send_error
@@ -80,7 +81,7 @@ async def request_of(call: Call, snapshot: Snapshot) -> Request:
         request = parse(call.body, *asked)
     if not known_name(request, snapshot):
         raise UnknownModel("No deployment, model or route has this name.", param="model")
-    return request
+    return drawing(request, snapshot)
 
 
 def new_id() -> str:

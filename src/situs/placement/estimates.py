@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
+from situs.core.data import DataSet
 from situs.core.decision import Analysis, Decision
-from situs.core.fleet import Deployment, DeploymentState, LocusKind
+from situs.core.fleet import Deployment, DeploymentState, Locus, LocusKind
 from situs.core.record import Usage
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
@@ -22,12 +25,17 @@ class Estimate(Struct, frozen=True):
 
 
 def estimate(
-    deployment: Deployment, state: DeploymentState, request: Request, analysis: Analysis
+    deployment: Deployment,
+    state: DeploymentState,
+    request: Request,
+    analysis: Analysis,
+    data: Mapping[str, DataSet],
 ) -> Estimate:
     """Expected figures from the configured speed, corrected by what was measured.
 
     TTFT = (fixed part + prompt tokens / prefill speed) x slowness x (1 + in flight / limit);
-    E2E adds completion tokens / decode speed under the same load.
+    E2E adds completion tokens / decode speed under the same load. What a request takes along of
+    data sets is paid for as what it sends.
     """
     speed = deployment.speed
     prompt_tokens = analysis.tokens_by.get(deployment.model.family, analysis.prompt_tokens)
@@ -37,7 +45,14 @@ def estimate(
     completion_tokens = analysis.completion_tokens * request.choices
     decode_s = completion_tokens / speed.completion_tokens_per_s
     usage = Usage(prompt_tokens, completion_tokens)
-    return Estimate(cost_of(deployment, usage, request.size), ttft_s, ttft_s + decode_s * load)
+    sent = request.size + round(moved_mb(deployment.locus, analysis, data) * _MB)
+    return Estimate(cost_of(deployment, usage, sent), ttft_s, ttft_s + decode_s * load)
+
+
+def moved_mb(locus: Locus, analysis: Analysis, data: Mapping[str, DataSet]) -> float:
+    """What must be taken along of the data sets that the request draws on, to where no copy is."""
+    drawn = (data[name] for name in analysis.data if name in data)
+    return sum(one.moved_mb for one in drawn if locus.name not in one.loci)
 
 
 def cost_of(deployment: Deployment, usage: Usage, bytes_out: int) -> float | None:

@@ -43,7 +43,7 @@ def explain(request: Request, decision: Decision, snapshot: Snapshot) -> Explain
     context = Context(request, decision.analysis, decision.placement.objective)
     rows = []
     for deployment, state in zip(snapshot.fleet.deployments, snapshot.fleet.states, strict=True):
-        expected = estimate(deployment, state, request, decision.analysis)
+        expected = estimate(deployment, state, request, decision.analysis, snapshot.data)
         option = Option(deployment, state, expected)
         rank, candidate = ranks.get(deployment.name, (None, None))
         rows.append(

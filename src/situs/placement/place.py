@@ -34,7 +34,9 @@ def place(
     for deployment, state in zip(fleet.deployments, fleet.states, strict=True):
         if deployment.name not in allowed:
             continue
-        option = Option(deployment, state, estimate(deployment, state, request, analysis))
+        option = Option(
+            deployment, state, estimate(deployment, state, request, analysis, snapshot.data)
+        )
         reasons = refusals(option, context)
         if reasons:
             exclusions.extend(reasons)

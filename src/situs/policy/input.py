@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Raw, Struct, inspect
 
 from situs.core.capability import CapabilityClass
+from situs.core.data import DataSet, Leaves
 from situs.core.decision import Analysis
 from situs.core.fleet import Deployment, FleetView, Locus, Price
 from situs.core.label import Label, LabelReason
@@ -71,7 +72,8 @@ class InputDocument(Struct, frozen=True):
     stream: bool
     objective: Objective | None
     session: bool
-    data: str | None
+    session_label: Label
+    data: list[DataSet]
     criticality: str
     home_jurisdiction: str
     time: str
@@ -137,6 +139,12 @@ def _findings(facts: Facts) -> dict[str, int]:
     return dict(sorted(Counter(one.kind for one in facts.analysis.findings).items()))
 
 
+def _data_set(facts: Facts, name: str) -> DataSet:
+    """One that is not declared lies nowhere, and nothing of it may leave."""
+    nowhere = DataSet(name, Label.RESTRICTED, (), "ZZ", Leaves.NEVER)
+    return facts.snapshot.data.get(name, nowhere)
+
+
 def _time(facts: Facts) -> str:
     return datetime.fromtimestamp(facts.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -162,7 +170,8 @@ FIELDS: Final[Mapping[str, Callable[[Facts], Any]]] = MappingProxyType(
         "stream": lambda facts: facts.request.stream,
         "objective": lambda facts: facts.request.ask.objective,
         "session": lambda facts: facts.request.ask.session is not None,
-        "data": lambda facts: facts.request.ask.data,
+        "session_label": lambda facts: facts.request.session_label,
+        "data": lambda facts: [_data_set(facts, name) for name in facts.analysis.data],
         "criticality": lambda facts: facts.request.ask.criticality,
         "home_jurisdiction": lambda facts: facts.snapshot.home,
         "time": _time,

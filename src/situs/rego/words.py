@@ -18,7 +18,14 @@ from situs.rego.tree import ANY, KEYS, Names
 _SAID: Final[dict[Names, Names]] = {
     ("task",): tuple(NEEDS),
     ("criticality",): ("advisory", "operational"),
-    ("label_reasons", ANY, "source"): ("finding", "declared", "default", "unread"),
+    ("label_reasons", ANY, "source"): (
+        "finding",
+        "declared",
+        "default",
+        "unread",
+        "session",
+        "data",
+    ),
 }
 _COUNTRY: Final = r"[A-Z]{2}|"
 _PATTERNS: Final[dict[Names, tuple[str, str]]] = {

@@ -12,7 +12,7 @@ from tests import make
 
 from situs.core.fleet import DeploymentState, FleetView, KeyCustody, LocusKind, TrainingUse
 from situs.core.label import Label
-from situs.core.request import Ask
+from situs.core.request import Principal
 from situs.core.snapshot import Policy
 from situs.policy import judge
 from situs.rego.embedded import load
@@ -101,7 +101,7 @@ def engine(case: dict[str, Any], folder: Path) -> Policy:
 def test_what_is_no_verdict_denies(policy, case, tmp_path):
     fleet = fleet_of(make.deployment("d"), digest="fleet")
     snapshot = make.snapshot(fleet, engine(case, tmp_path))
-    request = make.request(ask=Ask(data="d-7"))
+    request = make.request(principal=Principal(key="d-7"))
     decision = judge(request, make.analysis(), snapshot, 0.0)
     assert decision.allowed == ()
     assert decision.obligations == ()

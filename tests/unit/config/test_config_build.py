@@ -59,7 +59,7 @@ def test_a_runtime_narrows_the_context_of_its_model():
 def test_an_endpoint_never_carries_a_digest():
     """One model, run here and elsewhere: only the weights that Situs loads are checked."""
     text = EXAMPLE.read_text().replace("model: large\n", "model: smollm2\n")
-    config = text[: text.index("  large:\n")] + text[text.index("# A deployment is") :]
+    config = text[: text.index("  large:\n")] + text[text.index("# Data sets that") :]
     there, _, here = fleet_of(parse(config), WEIGHTS)
     assert there.model.name == here.model.name
     assert there.model.weights is None

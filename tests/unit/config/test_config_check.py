@@ -77,7 +77,7 @@ def test_a_policy_that_compares_with_a_name_that_nothing_has_is_a_warning(tmp_pa
         'd.locus.operator == "moon"',
         'd.model.origin == "cloud-larg"',
         'startswith(d.name, "cloud-")',
-        'input.data == "cloud-larg"',
+        'input.route == "cloud-larg"',
     ],
 )
 def test_names_that_exist_and_texts_that_are_no_names_are_no_warnings(tmp_path, rule):

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from tests import make
 
+from situs.core.data import DataSet, Leaves
 from situs.core.label import Finding, Label, LabelReason
 from situs.core.request import Ask, Principal
 from situs.policy.input import (
@@ -47,14 +49,18 @@ def test_the_document_is_what_its_schema_says():
 
 
 def test_what_a_policy_is_told():
-    told = msgspec.json.decode(input_document(facts(session="s-1", data="d-1")))
+    told = msgspec.json.decode(input_document(facts(session="s-1")))
     assert told["label"] == "confidential"
     assert told["label_reasons"] == [
         {"label": "confidential", "source": "finding", "detail": "iban"}
     ]
     assert told["findings"] == {"email": 1, "iban": 2}
     assert told["principal"] == {"tenant": "acme", "key": "k1", "groups": ["eng"]}
-    assert (told["session"], told["data"], told["home_jurisdiction"]) == (True, "d-1", "DE")
+    assert (told["session"], told["session_label"], told["home_jurisdiction"]) == (
+        True,
+        "public",
+        "DE",
+    )
     assert (told["time"], told["time_unix"]) == ("1970-01-01T00:00:01Z", 1.5)
     assert (told["needs"], told["objective"], told["version"]) == ("tiny", None, 1)
     [one] = told["deployments"]
@@ -63,6 +69,20 @@ def test_what_a_policy_is_told():
         "device",
         "small",
     )
+
+
+def test_data_sets_are_told_with_what_is_declared_and_an_undeclared_one_lies_nowhere():
+    found = facts()
+    ledgers = DataSet("ledgers", Label.CONFIDENTIAL, ("rack",), "DE", Leaves.NEVER, 5.0, 0.5)
+    known = replace(
+        found,
+        analysis=replace(found.analysis, data=("ledgers", "rumours")),
+        snapshot=replace(found.snapshot, data={"ledgers": ledgers}),
+    )
+    first, second = msgspec.json.decode(input_document(known))["data"]
+    assert (first["loci"], first["leaves"], first["moved_mb"]) == (["rack"], "never", 0.5)
+    assert (second["name"], second["loci"], second["leaves"]) == ("rumours", [], "never")
+    assert (second["label"], second["jurisdiction"]) == ("restricted", "ZZ")
 
 
 def test_no_content_and_no_session_name_is_told():
@@ -113,6 +133,7 @@ def test_the_reference_names_every_field_and_no_other():
     wanted = set(FIELDS)
     for prefix, kind in {
         "principal": "Principal",
+        "data": "DataSet",
         "label_reasons": "LabelReason",
         "deployments": "DeploymentFacts",
         "deployments.model": "ModelFacts",

@@ -133,8 +133,8 @@ def test_an_error_says_nothing_of_what_was_judged():
     def evaluate(document: bytes) -> Any:
         raise ValueError(document.decode())
 
-    policy = Policy(evaluate, "digest", frozenset({"data"}))
-    request = make.request(ask=Ask(data="canary-7"))
+    policy = Policy(evaluate, "digest", frozenset({"principal"}))
+    request = make.request(principal=Principal(key="canary-7"))
     decision = judge(request, make.analysis(), make.snapshot(fleet(), policy), 0.0)
     assert decision.error == "engine_failed"
     assert "canary" not in repr(decision)
@@ -162,7 +162,8 @@ def test_equal_questions_are_asked_once():
         ("label", {}, {"label": Label.INTERNAL}),
         ("prompt_tokens", {}, {"prompt_tokens": 101}),
         ("principal", {"principal": Principal(tenant="other")}, {}),
-        ("data", {"ask": Ask(data="d")}, {}),
+        ("data", {}, {"data": ("ledgers",)}),
+        ("session_label", {"session_label": Label.INTERNAL}, {}),
     ],
 )
 def test_a_change_in_what_is_read_is_asked_again(field, request_, analysis):

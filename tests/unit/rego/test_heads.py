@@ -11,7 +11,7 @@ GOOD = (
     "allow contains d.name if some d in input.deployments\n"
     'deny contains {"deployment": d.name, "code": "c"} if { false; some d in input.deployments }\n'
 )
-IF = ' if { input.task == "code"; input.data == "x"; some d in input.deployments; d.locus.owned }'
+IF = ' if { input.task == "code"; input.route == "x"; some d in input.deployments; d.locus.owned }'
 DENY = 'write {"deployment": name, "code": "reason"}'
 
 
@@ -82,7 +82,7 @@ def test_a_head_that_can_never_be_a_verdict_is_refused_behind_a_condition(tmp_pa
 
 def test_an_element_that_the_body_names_is_looked_at_too(tmp_path):
     text = (
-        'deny contains one if { input.data == "x"; some d in input.deployments; '
+        'deny contains one if { input.route == "x"; some d in input.deployments; '
         'one := {"deployment": d.name, "code": "Code Stays"} }'
     )
     [problem] = said(tmp_path, text)

@@ -95,7 +95,7 @@ def test_a_kind_like_none_is_answered_with_all_of_them(tmp_path):
     [
         "x if { some i, d in input.deployments; i > 0; d.locus.owned }",
         "x if { some i, d in input.deployments; i == 0; d.locus.owned }",
-        "x if { some kind, n in input.findings; n > 2; kind != input.data }",
+        "x if { some kind, n in input.findings; n > 2; kind != input.route }",
         "x := sum([n | some n in input.findings])",
         "x if count(input.findings) == 0",
         "x if input.findings == {}",

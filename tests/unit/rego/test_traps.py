@@ -48,7 +48,7 @@ def always(name: str) -> str:
         ("x := {d.name | some d in input.deployments; d.node = n}", f"5:54: {always('n')}"),
         ("x := 1 if input.tools else := 2 if { input.task = t }", f"5:51: {always('t')}"),
         (
-            "x if { input.label = restricted; input.data = restricted }",
+            "x if { input.label = restricted; input.route = restricted }",
             f"5:22: {always('restricted')}",
         ),
         (
@@ -90,7 +90,7 @@ def test_a_variable_that_nothing_else_uses_is_refused(tmp_path, text, problem):
 
 
 def test_siblings_do_not_share_a_variable(tmp_path):
-    text = "x if { count({1 | input.task = t}) == 0; count({1 | input.data = t}) == 0 }"
+    text = "x if { count({1 | input.task = t}) == 0; count({1 | input.route = t}) == 0 }"
     assert said(tmp_path, text) == [f"p.rego:5:32: {always('t')}", f"p.rego:5:66: {always('t')}"]
 
 
@@ -98,19 +98,19 @@ def test_siblings_do_not_share_a_variable(tmp_path):
     "text",
     [
         "x if { " + ALL + 'd.locus.kind = "on_prem" }',
-        "x if { t = input.task; t != input.data }",
+        "x if { t = input.task; t != input.route }",
         "x contains t if t = input.task",
         "m[t] := 1 if t = input.task",
         'x := t if { t = input.task; t != "" }',
-        "f(t) if t = input.task\nx if f(input.data)",
-        'code := "c"\nx if code = input.data',
+        "f(t) if t = input.task\nx if f(input.route)",
+        'code := "c"\nx if code = input.route',
         "x if { some i; input.deployments[i].locus.owned }",
         "x if input.deployments[_].locus.owned",
         "x if { some _ in input.deployments; input.tools }",
         "x if { some _, d in input.deployments; d.locus.owned }",
         "x if { some i, d in input.deployments; d.locus.owned }",
         "x if every i, d in input.deployments { d.locus.owned }",
-        "x if { [_, v] = [1, input.task]; v != input.data }",
+        "x if { [_, v] = [1, input.task]; v != input.route }",
         "x if { t = input.task; count({d | some d in input.deployments; d.name = t}) > 0 }",
         "f(_, b) := b\nx if f(1, input.tools)",
         "f(a, b) := a\nx if f(input.tools, 1)",
@@ -280,7 +280,7 @@ def test_a_field_that_a_function_misspells_is_refused(tmp_path):
         "x if { " + ALL + 'd.locus.retention in {"none", "30d"} }',
         'x if input.findings.iban == 2\ny if input.findings["iban"] > 1',
         'x if input.objective in {null, "best"}',
-        "x if input.data != null",
+        "x if input.route != null",
         'x if { some d in input.deployments; d.price != null; d.price.currency == "EUR" }',
         'x if input.time < "2030"',
         "x if { input.time_unix > 1; input.version == 1 }",

@@ -1,0 +1,110 @@
+"""What conversations have touched: the highest label of each session, shared by all workers.
+
+One SQLite database in the data directory. A session's name never enters it, only its keyed digest.
+The most recently used `limit` sessions are kept; the oldest are forgotten first, and so is what was
+not used for `keep_s`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import sqlite3
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from situs.core.label import Label
+from situs.errors import CannotRecord
+
+FILE = "sessions.db"
+LIMIT = 1_000_000
+KEEP_S = 90 * 86400.0
+_TIDY_EVERY = 1000
+_TABLE = """CREATE TABLE IF NOT EXISTS sessions (
+    digest BLOB PRIMARY KEY, label TEXT NOT NULL, used REAL NOT NULL
+) WITHOUT ROWID"""
+_BY_USE = "CREATE INDEX IF NOT EXISTS sessions_used ON sessions (used)"
+_SET = """INSERT INTO sessions VALUES (?, ?, ?)
+    ON CONFLICT (digest) DO UPDATE SET label = excluded.label, used = excluded.used"""
+_FORGET = """DELETE FROM sessions WHERE used < ? OR digest IN (
+    SELECT digest FROM sessions ORDER BY used DESC LIMIT -1 OFFSET ?)"""
+
+
+class SessionLabels:
+    """The port `Sessions` over a file; all of it happens on one thread of its own.
+
+    `key` keeps names from being guessed by whoever reads the file, `clock` is wall time.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        key: bytes,
+        clock: Callable[[], float] = time.time,
+        limit: int = LIMIT,
+        keep_s: float = KEEP_S,
+    ) -> None:
+        self._path = data / FILE
+        self._key = key
+        self._clock = clock
+        self._limit = limit
+        self._keep_s = keep_s
+        self._db: sqlite3.Connection | None = None
+        self._written = 0
+        self._thread = ThreadPoolExecutor(1, "situs-sessions")
+
+    async def label(self, tenant: str, session: str) -> Label:
+        """PUBLIC for one never seen. Raises CannotRecord when it cannot be known."""
+        found: Label = await self._do(self._read, self._digest(tenant, session))
+        return found
+
+    async def set(self, tenant: str, session: str, label: Label) -> None:
+        """Durable against kill -9 on return. Raises CannotRecord."""
+        await self._do(self._write, self._digest(tenant, session), label)
+
+    def close(self) -> None:
+        self._thread.submit(self._end)
+        self._thread.shutdown()
+
+    def _digest(self, tenant: str, session: str) -> bytes:
+        named = f"{len(tenant)}:{tenant}{session}".encode("utf-8", "surrogatepass")
+        return hmac.digest(self._key, named, "sha256")[:16]
+
+    async def _do(self, run: Callable[..., Any], *given: Any) -> Any:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, run, *given)
+        except (sqlite3.Error, OSError, ValueError) as error:
+            raise CannotRecord(
+                f"What this session has touched cannot be known: {type(error).__name__}."
+            ) from error
+
+    def _read(self, digest: bytes) -> Label:
+        row = self._open().execute("SELECT label FROM sessions WHERE digest = ?", (digest,))
+        found = row.fetchone()
+        return Label.PUBLIC if found is None else Label(found[0])
+
+    def _write(self, digest: bytes, label: Label) -> None:
+        now, db = self._clock(), self._open()
+        db.execute(_SET, (digest, label.value, now))
+        self._written += 1
+        if self._written % _TIDY_EVERY == 0:
+            db.execute(_FORGET, (now - self._keep_s, self._limit))
+
+    def _open(self) -> sqlite3.Connection:
+        if self._db is None:
+            self._path.touch(mode=0o600)
+            db = sqlite3.connect(self._path, timeout=5.0, isolation_level=None)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute(_TABLE)
+            db.execute(_BY_USE)
+            self._db = db
+        return self._db
+
+    def _end(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None

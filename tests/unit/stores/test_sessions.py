@@ -1,0 +1,81 @@
+import asyncio
+import sqlite3
+
+import pytest
+
+from situs.core.label import Label
+from situs.errors import CannotRecord
+from situs.stores.sessions import FILE, SessionLabels
+
+
+def over(tmp_path, run, **options):
+    """What `run` gives with an open store."""
+
+    async def go():
+        store = SessionLabels(tmp_path, b"k" * 32, **options)
+        try:
+            return await run(store)
+        finally:
+            store.close()
+
+    return asyncio.run(go())
+
+
+def test_a_session_never_seen_is_public(tmp_path):
+    assert over(tmp_path, lambda store: store.label("a", "s")) is Label.PUBLIC
+
+
+def test_a_label_survives_the_process_and_is_the_tenants_own(tmp_path):
+    over(tmp_path, lambda store: store.set("a", "s", Label.CONFIDENTIAL))
+    assert over(tmp_path, lambda store: store.label("a", "s")) is Label.CONFIDENTIAL
+    assert over(tmp_path, lambda store: store.label("b", "s")) is Label.PUBLIC
+
+
+def test_tenant_and_session_do_not_run_into_each_other(tmp_path):
+    over(tmp_path, lambda store: store.set("ab", "c", Label.RESTRICTED))
+    assert over(tmp_path, lambda store: store.label("a", "bc")) is Label.PUBLIC
+
+
+def test_two_workers_see_the_same(tmp_path):
+    async def run(one):
+        other = SessionLabels(tmp_path, b"k" * 32)
+        await one.set("a", "s", Label.INTERNAL)
+        first = await other.label("a", "s")
+        await other.set("a", "s", Label.RESTRICTED)
+        other.close()
+        return first, await one.label("a", "s")
+
+    assert over(tmp_path, run) == (Label.INTERNAL, Label.RESTRICTED)
+
+
+def test_the_name_of_a_session_is_not_in_the_file(tmp_path):
+    over(tmp_path, lambda store: store.set("tenant-7", "conversation-4711", Label.INTERNAL))
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"conversation-4711" not in kept
+    assert b"tenant-7" not in kept
+
+
+def test_the_longest_unused_are_forgotten_first(tmp_path):
+    times = iter(range(10_000))
+
+    async def run(store):
+        for number in range(1000):
+            await store.set("a", str(number), Label.INTERNAL)
+        return [await store.label("a", str(number)) for number in (0, 989, 990, 999)]
+
+    found = over(tmp_path, run, clock=lambda: float(next(times)), limit=10)
+    assert found == [Label.PUBLIC, Label.PUBLIC, Label.INTERNAL, Label.INTERNAL]
+
+
+def test_a_file_that_is_no_database_is_an_error_and_no_label(tmp_path):
+    (tmp_path / FILE).write_bytes(b"nothing of the kind" * 100)
+    with pytest.raises(CannotRecord):
+        over(tmp_path, lambda store: store.label("a", "s"))
+
+
+def test_a_label_that_is_none_is_an_error(tmp_path):
+    over(tmp_path, lambda store: store.set("a", "s", Label.INTERNAL))
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.execute("UPDATE sessions SET label = 'harmless'")
+    with pytest.raises(CannotRecord):
+        over(tmp_path, lambda store: store.label("a", "s"))
