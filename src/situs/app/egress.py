@@ -10,8 +10,9 @@ from situs.app.setting import Setting
 from situs.backends.openai_compatible import place_of
 from situs.config import build
 from situs.config.collector import VARIABLE
-from situs.config.tree import Onnx
+from situs.config.tree import Config, Onnx
 from situs.dispatch.egress import Permit
+from situs.errors import ConfigError
 
 COLLECTOR = "collector"
 AddressOf = Callable[[str], tuple[str, int] | None]
@@ -46,3 +47,13 @@ def permits_of(
 
 def _fixed(place: tuple[str, int]) -> tuple[str, int]:
     return place
+
+
+def check_blocked(config: Config, blocked: Collection[str]) -> None:
+    """Raises ConfigError for a locus that is not configured."""
+    for locus in blocked:
+        if locus not in config.loci:
+            known = ", ".join(sorted(config.loci))
+            raise ConfigError(
+                f"{locus}: no such locus is configured", do=f"Name one of these: {known}."
+            )

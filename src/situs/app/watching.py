@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from situs.app.setting import Setting
 from situs.config.build import pace_of
 from situs.config.collector import collector_of
 from situs.core.record import Served
+from situs.dispatch.egress import Connector
 from situs.stores.database import INDEX_FILE
 from situs.stores.layout import receipts_dir
 from situs.stores.retention import NOT_READ, read_by_index, retire
@@ -37,10 +39,13 @@ _DAY_S = 86_400.0
 class Watching:
     """Owns everything that follows the receipts; none of it is in a request's way.
 
-    What is told once a second, `status`, is what the receipts do not say.
+    What is told once a second, `status`, is what the receipts do not say. `connector` opens the
+    connections to the collector.
     """
 
-    def __init__(self, setting: Setting, signer: Signer, status: Status) -> None:
+    def __init__(
+        self, setting: Setting, signer: Signer, status: Status, connector: Connector
+    ) -> None:
         telemetry = setting.config.telemetry
         data = setting.data
         self._status = status
@@ -57,7 +62,13 @@ class Watching:
             from situs.telemetry.traces import Traces
 
             headers = {name: secret.reveal() for name, secret in collector.headers.items()}
-            self._traces = Traces(collector.endpoint, headers, __version__, sample=collector.sample)
+            self._traces = Traces(
+                collector.endpoint,
+                headers,
+                __version__,
+                dial=lambda host, port: asyncio.run(connector.dial(host, port)),
+                sample=collector.sample,
+            )
             self._stack.callback(self._traces.close)
             sinks.append(self._traces.observe)
         self._watch = Watch(receipts_dir(data), data / INDEX_FILE, sinks)

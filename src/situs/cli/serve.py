@@ -58,18 +58,44 @@ def up(data: Path | None, port: int | None, workers: int, home: str | None) -> N
 @_port
 @_workers
 @click.option("--watch", is_flag=True, help="Reload when the configuration or a policy changes.")
-def serve(file: Path, data: Path | None, port: int | None, workers: int, watch: bool) -> None:
+@click.option(
+    "--block",
+    "blocked",
+    multiple=True,
+    metavar="LOCUS",
+    help="Connect to nothing at this locus, and send no traces, as a drill does; several times.",
+)
+def serve(
+    file: Path,
+    data: Path | None,
+    port: int | None,
+    workers: int,
+    watch: bool,
+    blocked: tuple[str, ...],
+) -> None:
     """Start the gateway with your own fleet."""
+    from situs.app.egress import check_blocked
     from situs.app.setting import Setting
     from situs.config.load import load
     from situs.config.paths import data_dir
 
     where, base = data_dir(data), file.resolve().parent
-    _run(lambda: Setting(load(file), base, where, file), port, workers, watch=watch)
+
+    def read() -> Setting:
+        config = load(file)
+        check_blocked(config, blocked)
+        return Setting(config, base, where, file)
+
+    _run(read, port, workers, watch=watch, blocked=frozenset(blocked))
 
 
 def _run(
-    read: Callable[[], Setting], port: int | None, workers: int, *, watch: bool = False
+    read: Callable[[], Setting],
+    port: int | None,
+    workers: int,
+    *,
+    watch: bool = False,
+    blocked: frozenset[str] = frozenset(),
 ) -> None:
     import logging
     import time
@@ -95,7 +121,7 @@ def _run(
     listeners = listen(server.host, server.port if port is None else port, workers)
 
     async def main() -> None:
-        parent = Parent(read, listeners, keys=keys, on_state=_told)
+        parent = Parent(read, listeners, keys=keys, on_state=_told, blocked=blocked)
         await run(parent, _greet, _waiting, watch=watch)
 
     uvloop.run(main())

@@ -5,10 +5,12 @@ Needs the extra `otel`. Only this file knows the SDK.
 
 from __future__ import annotations
 
+import socket
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Condition, Thread
 from time import monotonic
+from typing import Any
 
 from situs.core.record import Served
 from situs.errors import ConfigError
@@ -16,6 +18,7 @@ from situs.telemetry.spans import Span, spans_of
 
 try:
     import requests
+    import urllib3
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
@@ -37,11 +40,53 @@ _EVERY_S = 1.0
 _TIMEOUT_S = 10.0
 
 
+Dial = Callable[[str, int], socket.socket]
+
+
+def _pools(dial: Dial) -> dict[str, Any]:
+    """By scheme, pools of connections that `dial` opens."""
+
+    def connection(base: Any) -> Any:
+        class Dialled(base):  # type: ignore[misc]  # as urllib3's own contrib/socks.py does
+            def _new_conn(self) -> socket.socket:
+                try:
+                    raw = dial(self.host, self.port)
+                except OSError as error:
+                    what = f"Failed to establish a new connection: {error}"
+                    raise urllib3.exceptions.NewConnectionError(self, what) from error
+                raw.settimeout(_TIMEOUT_S)
+                return raw
+
+        return Dialled
+
+    known: dict[str, Any] = {
+        "http": urllib3.HTTPConnectionPool,
+        "https": urllib3.HTTPSConnectionPool,
+    }
+    return {
+        scheme: type("Dialled", (pool,), {"ConnectionCls": connection(pool.ConnectionCls)})
+        for scheme, pool in known.items()
+    }
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Connections of one kind of pool."""
+
+    def __init__(self, kind: Any) -> None:
+        self._kind = kind
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = dict.fromkeys(("http", "https"), self._kind)
+
+
 class Traces:
     """Owns the exporter's thread and the spans that wait for it.
 
     `endpoint` is the collector's base URL; spans go to `/v1/traces` below it over HTTP. Proxies of
-    the environment and redirects are not followed: spans go there and nowhere else.
+    the environment and redirects are not followed: spans go there and nowhere else. `dial` opens
+    the connections to a host and a port, or raises OSError.
     """
 
     def __init__(
@@ -50,12 +95,15 @@ class Traces:
         headers: Mapping[str, str],
         version: str,
         *,
+        dial: Dial,
         sample: float = 1.0,
         waiting: int = WAITING,
     ) -> None:
         session = requests.Session()
         session.trust_env = False
         session.max_redirects = 0
+        for scheme, kind in _pools(dial).items():
+            session.mount(f"{scheme}://", _Adapter(kind))
         self._exporter = OTLPSpanExporter(
             endpoint=f"{endpoint.rstrip('/')}/v1/traces",
             headers=dict(headers),

@@ -11,6 +11,7 @@ from situs.app.setting import Setting
 from situs.app.watching import Watching
 from situs.config.load import default_config
 from situs.config.tree import Receipts
+from situs.dispatch.egress import Connector
 from situs.stores.layout import receipts_dir
 from situs.stores.upkeep import rebuild
 from situs.stores.verify import verify
@@ -23,7 +24,7 @@ def watching(data, keep_days):
     config = msgspec.structs.replace(default_config(), receipts=Receipts(keep_days=keep_days))
     setting = Setting(config, data, data)
     fleet = fleet_view(load_plan(setting, 0, {}))
-    return Watching(setting, open_signing_key(data / "keys"), Status("v", 0.0, fleet))
+    return Watching(setting, open_signing_key(data / "keys"), Status("v", 0.0, fleet), Connector())
 
 
 def segments(data):

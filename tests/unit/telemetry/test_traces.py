@@ -1,4 +1,5 @@
 import re
+import socket
 import subprocess
 import sys
 
@@ -11,6 +12,11 @@ from tests.unit.telemetry.serving import AT, OWNED, RENTED, attempt, served
 from situs.core.record import End
 from situs.telemetry.spans import parent_of, spans_of
 from situs.telemetry.traces import Traces
+
+
+def dial(host, port):
+    return socket.create_connection((host, port), 5)
+
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED = f"00-{TRACE}-{SPAN}-01"
@@ -118,7 +124,7 @@ def test_only_an_error_of_the_servers_fails_the_request():
 
 def test_spans_reach_a_collector_with_the_names_of_the_conventions():
     with fake_collector() as collector:
-        traces = Traces(collector.url + "/", {"authorization": "Bearer x"}, "1.2.3")
+        traces = Traces(collector.url + "/", {"authorization": "Bearer x"}, "1.2.3", dial=dial)
         traces.observe([served(trace=SAMPLED), served(id="req_2", status=503, code="no_capacity")])
         traces.close(10.0)
         spans = collector.wait(4)
@@ -159,7 +165,7 @@ def test_spans_reach_a_collector_with_the_names_of_the_conventions():
 
 def test_spans_do_not_wait_for_more_of_their_kind():
     with fake_collector() as collector:
-        traces = Traces(collector.url, {}, "1")
+        traces = Traces(collector.url, {}, "1", dial=dial)
         traces.observe([served()])
         assert len(collector.wait(2)) == 2
         traces.close()
@@ -167,7 +173,7 @@ def test_spans_do_not_wait_for_more_of_their_kind():
 
 def test_what_a_collector_refuses_is_dropped_and_counted_and_the_next_is_sent():
     with fake_collector() as collector:
-        traces = Traces(collector.url, {}, "1")
+        traces = Traces(collector.url, {}, "1", dial=dial)
         collector.switch(status=400)
         traces.observe([served()])
         collector.wait_for_requests(1)
@@ -181,7 +187,7 @@ def test_what_a_collector_refuses_is_dropped_and_counted_and_the_next_is_sent():
 def test_a_collector_that_does_not_answer_holds_up_nothing_and_memory_stays_bounded():
     with fake_collector() as collector:
         collector.hold.set()
-        traces = Traces(collector.url, {}, "1", waiting=10)
+        traces = Traces(collector.url, {}, "1", waiting=10, dial=dial)
         traces.observe([served(id="first")])
         collector.wait_for_requests(1)
         for number in range(100):
@@ -194,7 +200,7 @@ def test_a_collector_that_does_not_answer_holds_up_nothing_and_memory_stays_boun
 def test_spans_are_not_sent_where_a_collector_redirects_to():
     with fake_collector() as elsewhere, fake_collector() as collector:
         collector.switch(status=307, location=f"{elsewhere.url}/v1/traces")
-        traces = Traces(collector.url, {}, "1")
+        traces = Traces(collector.url, {}, "1", dial=dial)
         traces.observe([served()])
         traces.close(10.0)
         assert collector.bodies
@@ -207,7 +213,7 @@ def test_spans_do_not_go_through_a_proxy_of_the_environment(monkeypatch):
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.setenv("NO_PROXY", "")
         monkeypatch.setenv("no_proxy", "")
-        traces = Traces(collector.url, {}, "1")
+        traces = Traces(collector.url, {}, "1", dial=dial)
         traces.observe([served()])
         traces.close(10.0)
         assert len(collector.spans) == 2
@@ -216,7 +222,7 @@ def test_spans_do_not_go_through_a_proxy_of_the_environment(monkeypatch):
 
 def test_what_comes_after_the_end_is_dropped_and_counted():
     with fake_collector() as collector:
-        traces = Traces(collector.url, {}, "1")
+        traces = Traces(collector.url, {}, "1", dial=dial)
         traces.close()
         traces.observe([served()])
         assert (traces.dropped, collector.bodies) == (2, [])
@@ -235,3 +241,19 @@ except ConfigError as error:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "telemetry.otlp" in done.stdout
     assert "pip install -e '.[otel]'" in done.stdout
+
+
+def test_spans_go_where_the_connections_are_opened_and_nowhere_else():
+    asked = []
+
+    def refusing(host, port):
+        asked.append((host, port))
+        raise PermissionError
+
+    with fake_collector() as collector:
+        traces = Traces(collector.url, {}, "1", dial=refusing)
+        traces.observe([served()])
+        traces.close()
+        assert set(asked) == {("127.0.0.1", int(collector.url.rpartition(":")[2]))}
+        assert collector.bodies == []
+        assert traces.dropped == len(spans_of(served()))
