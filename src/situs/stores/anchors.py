@@ -52,12 +52,23 @@ class _Line(Struct, frozen=True):
     new: str = ""
 
 
-def anchor(directory: Path, target: Target, at: float) -> int:
-    """Put the newest checkpoint of each chain there, unless it is there; how many were new."""
-    heads = _moved(directory, newest(held(target.anchors())))
-    if heads:
-        target.put(msgspec.json.encode(Anchor(at=at, heads=heads)))
-    return len(heads)
+class Anchoring:
+    """Puts the newest checkpoint of each chain to a place, each once; knows what is there."""
+
+    def __init__(self, directory: Path, target: Target) -> None:
+        self._directory = directory
+        self._target = target
+        self._known: dict[str, int] | None = None
+
+    def run(self, at: float) -> int:
+        """How many chains had moved. Raises AnchorError. Blocks; one thread at a time."""
+        if self._known is None:
+            self._known = newest(held(self._target.anchors()))
+        heads = _moved(self._directory, self._known)
+        if heads:
+            self._target.put(msgspec.json.encode(Anchor(at=at, heads=heads)))
+            self._known.update(newest(held(one.encode() for one in heads)))
+        return len(heads)
 
 
 def newest(lines: Iterable[Cited]) -> dict[str, int]:

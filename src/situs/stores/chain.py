@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import threading
 import time
 from contextlib import suppress
 from hashlib import sha256
@@ -46,6 +47,9 @@ class Segment:
         self._salts: list[bytes] = []
         self._salts_used = 0
         self._salts_unsynced = self._unnamed = True
+        self._syncing = threading.Lock()
+        self._durable = 0
+        self._closed = False
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._fd = os.open(self._path, flags | os.O_APPEND, 0o640)
         try:
@@ -113,22 +117,34 @@ class Segment:
         self._path.with_suffix(".salts").unlink(missing_ok=True)
 
     def sync(self) -> None:
-        """Salts first: a durable line never cites a salt that is not. Once, the names too."""
-        if self._salts_unsynced:
-            self._salts_unsynced = False
-            try:
-                _sync(self._salts_fd)
-            except OSError:
-                self._salts_unsynced = True
-                raise
-        _sync(self._fd)
-        if self._unnamed:
-            sync_path(self._path.parent)
-            self._unnamed = False
+        """Salts first: a durable line never cites a salt that is not. Once, the names too.
+
+        Any thread may call it. Raises OSError, also for what was not synced when it was closed.
+        """
+        with self._syncing:
+            size = self.size
+            if self._closed and self._durable < size:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            if self._durable == size and not self._unnamed:
+                return
+            if self._salts_unsynced:
+                self._salts_unsynced = False
+                try:
+                    _sync(self._salts_fd)
+                except OSError:
+                    self._salts_unsynced = True
+                    raise
+            _sync(self._fd)
+            if self._unnamed:
+                sync_path(self._path.parent)
+                self._unnamed = False
+            self._durable = size
 
     def close(self) -> None:
-        os.close(self._fd)
-        os.close(self._salts_fd)
+        with self._syncing:
+            self._closed = True
+            os.close(self._fd)
+            os.close(self._salts_fd)
 
 
 class Chain:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import os
@@ -15,12 +16,14 @@ from msgspec import Struct
 
 from situs.core.record import Decided, Outcome, ReceiptRef
 from situs.errors import CannotRecord
-from situs.stores.chain import Chain
+from situs.stores.chain import Chain, Segment
+from situs.stores.durable import SharedSync
 from situs.stores.lines import CloseBody, decision_body, encode, fleet_body
 from situs.stores.signatory import Pace, Signatory, Signer
 
 _log = logging.getLogger(__name__)
 _WELL_S = 3.0
+_CLIENT_GONE = 499
 
 
 class WriterState(Struct, frozen=True):
@@ -62,6 +65,7 @@ class SegmentWriter:
         self._lost = 0
         self._counts = {"decision": 0, "outcome": 0}
         self._pending = 0
+        self._sync = SharedSync()
         self._wake = threading.Event()
         self._full = threading.Event()
         self._stopping = False
@@ -90,7 +94,10 @@ class SegmentWriter:
     # Called by the request path.
 
     async def decided(self, record: Decided) -> ReceiptRef:
-        """Durable against kill -9 on return. Raises CannotRecord; then nothing may leave."""
+        """Durable against kill -9 on return. Raises CannotRecord; then nothing may leave.
+
+        With `Pace.sync_first` it is durable against a loss of power, too.
+        """
         with self._lock:
             chain = self._usable()
             try:
@@ -103,7 +110,26 @@ class SegmentWriter:
                 raise self._refusal() from error
             self._problem = None
             self._counted("decision")
+        if self._pace.sync_first:
+            await self._made_durable(chain.segment, record)
         return ReceiptRef(chain.id, seq)
+
+    async def _made_durable(self, segment: Segment, record: Decided) -> None:
+        """Nothing was sent where it fails, or the caller leaves: the outcome is written here."""
+        try:
+            await self._sync(segment)
+        except OSError as error:
+            self.ended(self._unsent(record, CannotRecord.status, CannotRecord.code))
+            with self._lock:
+                self._began_to_fail(words_of(error))
+                raise self._refusal() from error
+        except asyncio.CancelledError:
+            self.ended(self._unsent(record, _CLIENT_GONE, None))
+            raise
+
+    def _unsent(self, record: Decided, status: int, code: str | None) -> Outcome:
+        known = record.decision.id, self._wall(), status, code
+        return Outcome(*known, (), None, None, None, None, 0.0, 0.0)
 
     def ended(self, outcome: Outcome) -> None:
         """Write an outcome, or keep it and try again. Never raises."""
@@ -121,6 +147,7 @@ class SegmentWriter:
         self._full.set()
         if self._thread.ident is not None:
             self._thread.join()
+        self._sync.close()
         with self._lock:
             self._drain()
             self._lose(len(self._outcomes))

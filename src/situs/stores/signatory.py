@@ -38,13 +38,17 @@ class Signer(Protocol):
 
 
 class Pace(Struct, frozen=True):
-    """When lines are signed and synced, when a segment ends, how many outcomes may wait."""
+    """When lines are signed and synced, when a segment ends, how many outcomes may wait.
+
+    `sync_first`: a decision is synced before it counts as written.
+    """
 
     group_s: float = 0.2
     group_lines: int = 512
     segment_bytes: int = 64_000_000
     segment_s: float = 24 * 3600.0
     waiting_outcomes: int = 10_000
+    sync_first: bool = False
 
 
 class Signatory:
