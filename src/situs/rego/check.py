@@ -7,9 +7,10 @@ The engine alone would let pass what silently never denies: a misspelt field or 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -22,7 +23,7 @@ from situs.rego.heads import element_misfits
 from situs.rego.modules import Problem
 from situs.rego.syntax import Call, Reference, Rule, Syntax, expand, expand_imports
 from situs.rego.traps import comparison_traps, lone_trap
-from situs.rego.tree import ANY, Names, Place
+from situs.rego.tree import ANY, KEYS, Names, Place, static
 from situs.rego.words import field, unknown_kind
 
 PACKAGE: Final = ("situs",)
@@ -55,14 +56,15 @@ def check(
     *,
     partial: bool = False,
     lists: Names = (),
+    data: Mapping[str, Any] = MappingProxyType({}),
 ) -> Checked:
     """Tests may use `with`, any package and made-up input; the rest holds for them too.
 
     `partial`: some modules could not be parsed, so nothing is said to be missing. `lists` are the
-    kinds of finding that the configuration adds.
+    kinds of finding that the configuration adds, `data` the facts that come with a bundle.
     """
     modules = follow_parameters(modules)
-    look = _Look([*modules, *tests], partial, lists)
+    look = _Look([*modules, *tests], partial, lists, data)
     for module in modules:
         look.package(module)
         look.module(module)
@@ -84,9 +86,12 @@ def check(
 class _Look:
     """Collects problems and facts over all modules."""
 
-    def __init__(self, modules: Iterable[Syntax], partial: bool, lists: Names) -> None:
+    def __init__(
+        self, modules: Iterable[Syntax], partial: bool, lists: Names, data: Mapping[str, Any]
+    ) -> None:
         self._partial = partial
         self._lists = lists
+        self._data = data
         self.problems: list[Problem] = []
         self.builtins: set[str] = set()
         self.reads: set[str] = set()
@@ -169,7 +174,10 @@ class _Look:
             self._field(module, one.path, one.at)
         elif one.path[0] != "data":
             self._problem(module, one.at, f"nothing is called {_said(one.path)}", "import data.…")
-        elif not any(name[: len(one.path) - 1] == one.path[1:] for name in self._rules):
+        elif not (
+            self._given(one.path[1:])
+            or any(name[: len(one.path) - 1] == one.path[1:] for name in self._rules)
+        ):
             self._missing(module, one.at, f"there is no {_said(one.path)}", self._near(one.path))
 
     def _call(self, module: Syntax, call: Call) -> Iterator[Names]:
@@ -210,7 +218,7 @@ class _Look:
             name = self._defined(path[1:])
             if name:
                 yield name
-            elif not test:
+            elif not test and not self._given(path[1:]):
                 what = f"there is no rule {_said(path)}"
                 self._missing(module, one.at, what, self._near(path))
         elif path[0] != ANY:
@@ -241,6 +249,17 @@ class _Look:
             if path[:length] in self._rules:
                 return path[:length]
         return None
+
+    def _given(self, path: Names) -> bool:
+        """Whether the data of the bundle has something there, as far as the path is known."""
+        inside: Any = self._data
+        for name in static(path):
+            if name == KEYS or isinstance(inside, list):
+                return True
+            if not isinstance(inside, Mapping) or name not in inside:
+                return False
+            inside = inside[name]
+        return bool(path) and path[0] != ANY
 
     def _free(self, module: Syntax, name: str) -> bool:
         """Whether a name is no rule and no import here; not while some rules are unknown."""

@@ -20,8 +20,9 @@ from situs.core.snapshot import Policy
 from situs.policy.judge import must_pass, read_verdict
 from situs.policy.memory import Memory
 from situs.rego import check
+from situs.rego.bundle import read_source
 from situs.rego.check import OPTIONAL
-from situs.rego.modules import Module, Problem, digest, read_modules, refuse
+from situs.rego.modules import Module, Problem, Source, refuse
 from situs.rego.sample import sample_documents
 from situs.rego.syntax import Syntax, read_syntax
 from situs.rego.tree import Names
@@ -38,6 +39,7 @@ class Report(Struct, frozen=True):
     """What a policy is: its problems, or its digest and what it uses."""
 
     digest: str
+    revision: str
     files: tuple[str, ...]
     rules: tuple[str, ...]
     builtins: tuple[str, ...]
@@ -49,7 +51,7 @@ class Report(Struct, frozen=True):
 class Checked(Struct, frozen=True):
     """A policy without a fault, as a value: another process can make it ready."""
 
-    modules: tuple[Module, ...]
+    source: Source
     digest: str
     reads: frozenset[str]
     facts: frozenset[Names]
@@ -62,16 +64,20 @@ def load_checked(paths: Sequence[Path], lists: Names = ()) -> Checked:
     Raises PolicyError with every problem at once: syntax, packages, missing rules, functions that
     may not be called, fields that `input` does not have, a verdict of the wrong shape.
     """
-    modules = read_modules(paths)
-    checked, problems = _prepare(modules, lists)
+    return check_source(read_source(paths), lists)
+
+
+def check_source(source: Source, lists: Names = ()) -> Checked:
+    """The same of what was read already."""
+    checked, problems = _prepare(source, lists)
     if problems:
         raise refuse(problems)
-    return Checked(modules, digest(modules), checked.reads, checked.facts, checked.rules)
+    return Checked(source, source.digest, checked.reads, checked.facts, checked.rules)
 
 
 def make_ready(checked: Checked) -> Policy:
     """The policy, ready to judge on this thread."""
-    engine = Engine(checked.modules, checked.rules)
+    engine = Engine(checked.source, checked.rules)
     return Policy(engine.evaluate, checked.digest, checked.reads, Memory(), checked.facts)
 
 
@@ -82,11 +88,16 @@ def load(paths: Sequence[Path], lists: Names = ()) -> Policy:
 
 def inspect(paths: Sequence[Path], lists: Names = ()) -> Report:
     """The same, for people: problems are told, not raised, unless no file can be read."""
-    modules = read_modules(paths)
-    checked, problems = _prepare(modules, lists)
+    return report(read_source(paths), lists)
+
+
+def report(source: Source, lists: Names = ()) -> Report:
+    """What a policy that was read is."""
+    checked, problems = _prepare(source, lists)
     return Report(
-        digest=digest(modules),
-        files=tuple(module.shown for module in modules),
+        digest=source.digest,
+        revision=source.revision,
+        files=tuple(module.shown for module in source.modules),
         rules=checked.rules,
         builtins=checked.builtins,
         reads=tuple(sorted(checked.reads)),
@@ -111,10 +122,12 @@ def evaluate_once(paths: Sequence[Path], document: bytes, lists: Names = ()) -> 
 class Engine:
     """Owns the engine's objects, which must not leave the thread that made them."""
 
-    def __init__(self, modules: Sequence[Module], rules: Sequence[str]) -> None:
+    def __init__(self, source: Source, rules: Sequence[str]) -> None:
         self._thread = threading.get_ident()
         self._engine = regorus.Engine()
-        for module in modules:
+        if source.data:
+            self._engine.add_data_json(msgspec.json.encode(source.data).decode())
+        for module in source.modules:
             self._engine.add_policy(module.shown, module.text)
         self._engine.add_policy("situs", entry_module(rules))
 
@@ -178,19 +191,19 @@ def engine_problem(problem: BaseException, shown: str) -> Problem:
     return Problem(shown, 0, 0, said, do)
 
 
-def _prepare(modules: Sequence[Module], lists: Names) -> tuple[check.Checked, tuple[Problem, ...]]:
-    syntaxes, broken = parse(modules)
-    checked = check.check(syntaxes, partial=bool(broken), lists=lists)
+def _prepare(source: Source, lists: Names) -> tuple[check.Checked, tuple[Problem, ...]]:
+    syntaxes, broken = parse(source.modules)
+    checked = check.check(syntaxes, partial=bool(broken), lists=lists, data=source.data)
     problems = broken + checked.problems
     if not problems:
-        problems = _try(modules, checked.rules)
+        problems = _try(source, checked.rules)
     return checked, tuple(sorted(problems))
 
 
-def _try(modules: Sequence[Module], rules: Sequence[str]) -> tuple[Problem, ...]:
-    shown = modules[0].shown
+def _try(source: Source, rules: Sequence[str]) -> tuple[Problem, ...]:
+    shown = source.modules[0].shown
     try:
-        engine = Engine(modules, rules)
+        engine = Engine(source, rules)
         for document in sample_documents():
             read_verdict(engine.evaluate(document))
     except msgspec.ValidationError as problem:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from situs.errors import PolicyError
@@ -19,6 +21,23 @@ class Module(Struct, frozen=True):
     name: str
     shown: str
     text: str
+
+
+class Source(Struct, frozen=True):
+    """A policy: its modules, and the facts that they find under `data` (a bundle's)."""
+
+    modules: tuple[Module, ...]
+    data: dict[str, Any] = {}
+    revision: str = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 in hex. It is that of the modules where there is nothing else."""
+        modules = digest(self.modules)
+        if not self.data and not self.revision:
+            return modules
+        more = [modules, self.revision, self.data]
+        return hashlib.sha256(msgspec.json.encode(more, order="sorted")).hexdigest()
 
 
 class Problem(Struct, frozen=True, order=True):
