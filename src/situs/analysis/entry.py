@@ -13,7 +13,7 @@ from situs.analysis import task, task_head, tokens
 from situs.analysis.features import see
 from situs.analysis.labels import label
 from situs.analysis.language import UNKNOWN, language
-from situs.analysis.sensitivity import joined, merged, scan, warm
+from situs.analysis.sensitivity import Scan, joined, merged, scan, warm
 from situs.core.capability import CapabilityClass
 from situs.core.decision import Analysis
 from situs.core.heads import NO_HEADS, FindsNames, Guess, Heads, Seen
@@ -75,9 +75,7 @@ def look(
     """
     texts = [text.text for text in request.texts]
     data = joined(texts)
-    tables = labels.tables
-    table = tables.get(request.principal.tenant, tables.get("")) if tables else None
-    found = scan(texts, labels.floors, data, _neighbours(request.texts), table)
+    found = scanned(request, labels, data)
     tokens_by = tokens.tokens_by(request, heads.tokens, families)
     prompt_tokens = max(tokens_by.values(), default=0) or tokens.prompt_tokens(request, data)
     seen, guess = _task(request, heads)
@@ -108,6 +106,14 @@ def look(
     if asked is not None:
         first = replace(first, unsure=(*unsure, asked), asked=asked)
     return _of_task(request, first, guess, heads)
+
+
+def scanned(request: Request, labels: Labels, data: bytes | None = None) -> Scan:
+    """What is found in its texts with its tenant's detectors; `data` is `joined(texts)`."""
+    texts = [text.text for text in request.texts]
+    tables = labels.tables
+    table = tables.get(request.principal.tenant, tables.get("")) if tables else None
+    return scan(texts, labels.floors, data, _neighbours(request.texts), table)
 
 
 def _drawn(request: Request, routed: Routed | None) -> tuple[str, ...]:
