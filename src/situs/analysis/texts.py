@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from enum import Enum, auto
 from typing import Any
 
 from msgspec import Struct
@@ -53,6 +55,97 @@ def texts_of(document: dict[str, Any]) -> tuple[Text, ...]:
     if found.keys:
         found.texts.append(Text("(keys)", "\n".join(found.keys)))
     return tuple(found.texts)
+
+
+class Form(Enum):
+    """What a text is: one for people, JSON source, or the numbers of one list or object."""
+
+    TEXT = auto()
+    SOURCE = auto()
+    NUMBERS = auto()
+
+
+class Unchangeable(Exception):
+    """The document cannot be changed in this way; `code` says why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+SOURCE_KEY = "arguments"
+"""What stands under it is the source of a JSON document: the arguments of a tool call."""
+
+
+def rewritten(document: dict[str, Any], change: Callable[[str, Form], str]) -> dict[str, Any]:
+    """A copy in which every text that `texts_of` shows is what `change` makes of it.
+
+    Keys are changed one by one, numbers stay numbers. Raises Unchangeable: two keys would be one,
+    a number would be none, or something in a data URL was to be changed.
+    """
+    return _changed_object(document, change, top=True)
+
+
+def _changed_object(
+    value: dict[str, Any], change: Callable[[str, Form], str], *, top: bool = False
+) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    numbers: list[str] = []
+    for key, inner in value.items():
+        usual = key in KEYS_OF_THE_WIRE
+        name = key if usual else change(key, Form.TEXT)
+        if name in made:
+            raise Unchangeable("keys_collide")
+        if type(inner) is int or type(inner) is float:
+            if not (top and usual) or abs(inner) >= _LONG_NUMBER:
+                numbers.append(name)
+            made[name] = inner
+        else:
+            made[name] = _changed(inner, change, Form.SOURCE if key == SOURCE_KEY else Form.TEXT)
+    changed = _changed_numbers([made[name] for name in numbers], change)
+    made.update(zip(numbers, changed, strict=True))
+    return made
+
+
+def _changed(value: Any, change: Callable[[str, Form], str], form: Form = Form.TEXT) -> Any:
+    if isinstance(value, str):
+        if not value or value in WORDS_OF_THE_WIRE:
+            return value
+        made = change(value, form)
+        if made != value and value[:5].lower() == "data:":
+            raise Unchangeable("data_url")
+        return made
+    if isinstance(value, dict):
+        return _changed_object(value, change)
+    if not isinstance(value, list):
+        return value
+    among = [one for one in value if type(one) is int or type(one) is float]
+    numbers = iter(_changed_numbers(among, change))
+    return [
+        next(numbers) if type(one) is int or type(one) is float else _changed(one, change)
+        for one in value
+    ]
+
+
+def _changed_numbers(values: list[Any], change: Callable[[str, Form], str]) -> list[Any]:
+    shown = [_digits(value) for value in values]
+    before = ", ".join(shown)
+    after = change(before, Form.NUMBERS) if before else before
+    if after == before:
+        return values
+    parts = after.split(", ")
+    if len(parts) != before.count(", ") + 1:
+        raise Unchangeable("number")
+    return list(_numbers(values, shown, iter(parts)))
+
+
+def _numbers(values: list[Any], shown: list[str], parts: Iterator[str]) -> Iterator[Any]:
+    for value, was in zip(values, shown, strict=True):
+        now = ", ".join(next(parts) for _ in range(was.count(", ") + 1))
+        try:
+            yield value if now == was else type(value)(now)
+        except ValueError:
+            raise Unchangeable("number") from None
 
 
 class _Found(Struct):

@@ -1,0 +1,285 @@
+"""Carries obligations out on a request: what was found is redacted, or a pseudonym stands for it.
+
+It is done by value: what was found in one place is replaced wherever it stands, in texts, in keys,
+in numbers and in the JSON source of tool-call arguments.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from situs.analysis.sensitivity.scan import UNREAD
+from situs.analysis.texts import SOURCE_KEY, Form, Unchangeable, rewritten, texts_of
+from situs.analysis.transforms.pseudonyms import SECRET, WORDED, Pseudonyms
+from situs.analysis.transforms.restore import Restoration
+from situs.analysis.transforms.shapes import stretches
+from situs.analysis.transforms.swap import Pair, Swapper, Swaps, escaped, joins, plain
+from situs.core.decision import Obligation
+from situs.core.label import Finding
+from situs.core.request import Request
+from situs.errors import InvalidRequest
+
+REDACT: Final = "redact"
+PSEUDONYMISE: Final = "pseudonymise"
+
+_ATTEMPTS = 4
+_GAPS = re.compile(r"[\s.\-_/()]+")
+_HEADS = frozenset({"private_key_block", "putty_key", "openssh_key"})
+_FOOT = re.compile(r"(?i)END[^\n]{0,60}KEY[^\n]{0,24}")
+_ORDINARY = frozenset("Will May Can Has Was The Are But Not All New You And For".split())  # noqa: SIM905
+"""Words that begin a sentence more often than they are a name."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Sent(Struct, frozen=True):
+    """What may be sent, and how to undo it. With `refused` (a reason code) nothing may be.
+
+    `applied` says how often each obligation was carried out, `kinds` what they were about (None:
+    anything), `placed` holds what now stands for something, `originals` what must not leave.
+    """
+
+    request: Request
+    applied: dict[str, int] = {}
+    restore: Restoration | None = None
+    refused: str | None = None
+    kinds: frozenset[str] | None = frozenset()
+    placed: frozenset[str] = frozenset()
+    originals: frozenset[tuple[str, str]] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"Sent({self.request.id!r}, applied={self.applied!r}, refused={self.refused!r})"
+
+
+class _Value(Struct, frozen=True):
+    """What was found, and whether a word goes on beside it."""
+
+    text: str
+    kind: str
+    before: str = ""
+    behind: str = ""
+
+
+def carry_out(
+    request: Request, findings: Sequence[Finding], obligations: Sequence[Obligation], key: bytes
+) -> Sent:
+    """The request as it may leave under those of the obligations that are about texts.
+
+    `key` is the gateway's own: pseudonyms are drawn from it with the tenant and the id of the
+    request, or of its session where the obligation says so. What is to be redacted and to be
+    pseudonymised is redacted; where scopes differ the narrower holds.
+    """
+    owed = [one for one in obligations if one.kind in (REDACT, PSEUDONYMISE)]
+    kinds = _kinds(owed)
+    mine = [one for one in findings if kinds is None or one.kind in kinds]
+    if not owed or not mine:
+        return Sent(request, kinds=kinds)
+    if any(one.detector == UNREAD for one in findings):
+        return Sent(request, refused="unread", kinds=kinds)
+    try:
+        values = list(dict.fromkeys(_value(request, one) for one in mine))
+        return _carried(request, values, owed, key)
+    except (Unchangeable, InvalidRequest, RecursionError) as problem:
+        return Sent(request, refused=getattr(problem, "code", "unchangeable"), kinds=kinds)
+
+
+def _kinds(owed: Sequence[Obligation]) -> frozenset[str] | None:
+    if any(not one.findings for one in owed):
+        return None
+    return frozenset(kind for one in owed for kind in one.findings)
+
+
+def _value(request: Request, finding: Finding) -> _Value:
+    """A key whose end was not read goes on to the end of the text."""
+    part = request.texts[finding.part]
+    text, start, end = part.text, finding.start, finding.end
+    if finding.detector in _HEADS and not _FOOT.search(text, start, end):
+        foot = _FOOT.search(text, end)
+        end = len(text) if foot is None else foot.end()
+    if part.path.rpartition(".")[2] == SOURCE_KEY:
+        inside, before, behind = plain(text, start, end)
+    else:
+        before, inside, behind = text[:start][-1:], text[start:end], text[end : end + 1]
+    return _Value(inside, finding.kind, before, behind)
+
+
+class _Owed(Struct, frozen=True):
+    """A value with what is to stand for it: a placeholder, or what is drawn from the key."""
+
+    value: _Value
+    placeholder: str | None
+    key: bytes
+
+
+def _carried(
+    request: Request, values: Sequence[_Value], owed: Sequence[Obligation], key: bytes
+) -> Sent:
+    """Tries again with other pseudonyms where giving back would not give what was."""
+    redacted = [one for one in owed if one.kind == REDACT]
+    narrow = [one for one in owed if one.kind == PSEUDONYMISE and one.scope != "session"]
+    out = [
+        _Owed(one, f"[{one.kind.upper()}]", key)
+        if _about(one.kind, redacted)
+        else _Owed(one, None, _key(request, key, narrow=_about(one.kind, narrow)))
+        for one in values
+        if one.text
+    ]
+    taken = _taken(request, (one.text for one in values))
+    refused = "not_restorable"
+    for attempt in range(_ATTEMPTS):
+        try:
+            pairs = list(_pairs(out, Pseudonyms(taken), attempt))
+            sent = _exchanged(request, pairs)
+        except Unchangeable as problem:
+            refused = problem.code
+            continue
+        if sent is not None:
+            return replace(
+                sent,
+                kinds=_kinds(owed),
+                placed=frozenset(text for pair in pairs for text in (pair.here, _zeros(pair))),
+                originals=frozenset((one.kind, one.text) for one in values),
+            )
+    return Sent(request, refused=refused, kinds=_kinds(owed))
+
+
+def _about(kind: str, owed: Sequence[Obligation]) -> bool:
+    return any(not one.findings or kind in one.findings for one in owed)
+
+
+def _key(request: Request, key: bytes, *, narrow: bool) -> bytes:
+    """Of the session, if it has one and all that is owed allows it; else of this request."""
+    session = None if narrow else request.ask.session
+    scope = ("request", request.id) if session is None else ("session", session)
+    name = msgspec.msgpack.encode((request.principal.tenant, *scope))
+    return hmac.digest(key, name, "sha256")
+
+
+def _taken(request: Request, originals: Iterable[str]) -> Any:
+    """Whether a text is in the request, or in what is to be hidden."""
+    whole = "\n".join((*(text.text for text in request.texts), *originals)).lower()
+    return lambda made: made.lower() in whole
+
+
+def _pairs(out: Sequence[_Owed], invent: Pseudonyms, attempt: int) -> Iterator[Pair]:
+    """What stands for what, the values themselves first: of several the first holds."""
+    found: list[tuple[_Owed, Pair]] = []
+    for one in out:
+        if attempt:
+            one = replace(one, key=hmac.digest(one.key, str(attempt).encode(), "sha256"))
+        value = one.value
+        why = PSEUDONYMISE if one.placeholder is None else REDACT
+        here = one.placeholder or invent.of(value.kind, value.text, one.key)
+        joined = any(
+            joins(value.before, text[:1]) or joins(text[-1:], value.behind)
+            for text in (value.text, here)
+        )
+        bounded = attempt < _ATTEMPTS // 2 and not joined
+        pair = Pair(value.text, here, bounded, value.kind not in SECRET, why)
+        found.append((one, pair))
+        yield pair
+    for one, pair in found:
+        yield from _variants(one.value, pair)
+    for one, pair in found:
+        if one.value.kind == "person":
+            yield from _words(pair, invent, one)
+
+
+def _variants(value: _Value, pair: Pair) -> Iterator[Pair]:
+    """The same value in another case, without gaps, or escaped as in JSON."""
+    text, here, redacts = pair.there, pair.here, pair.why == REDACT
+    if pair.loose and len(text) >= _LONG:
+        cases = [str.upper] if value.kind in WORDED and " " not in text else [str.upper, str.lower]
+        for case in cases:
+            yield replace(pair, there=case(text), here=here if redacts else case(here))
+    close = _GAPS.sub("", text)
+    if sum(map(str.isdecimal, close)) >= _LONG:
+        yield replace(pair, there=close, here=here if redacts else _GAPS.sub("", here))
+    for ascii_only in (False, True):
+        inner = escaped(text, ascii_only=ascii_only)
+        if inner != text:
+            yield replace(
+                pair, there=inner, here=here if redacts else escaped(here, ascii_only=ascii_only)
+            )
+
+
+_LONG = 6
+
+
+def _words(pair: Pair, invent: Pseudonyms, owed: _Owed) -> Iterator[Pair]:
+    """The names in a full name: they may stand alone elsewhere."""
+    words = [one for kind, one in stretches(pair.there) if kind == "letters"]
+    for one in words if len(words) > 1 else ():
+        great = one[0] != one[0].lower() and len(one) > 2 and one not in _ORDINARY
+        if great and owed.placeholder:
+            yield replace(pair, there=one, bounded=True)
+        elif great and invent.knows(one, owed.key):
+            yield replace(pair, there=one, here=invent.word(one, owed.key), bounded=True)
+
+
+def _exchanged(request: Request, pairs: Sequence[Pair]) -> Sent | None:
+    """The request with all pairs exchanged; None where that cannot be undone exactly."""
+    counts: Counter[str] = Counter()
+    document = _swapped(request.document, pairs, counts)
+    hidden = [pair for pair in pairs if pair.why == PSEUDONYMISE]
+    restore = Restoration.of(hidden) if hidden else None
+    if restore is not None:
+        kept = [replace(one, here=one.there) if one.why == PSEUDONYMISE else one for one in pairs]
+        back = rewritten(document, lambda text, form: restore.back(text, form is Form.SOURCE))
+        if _said(back) != _said(_swapped(request.document, kept, Counter())):
+            return None
+    body = _encode(document)
+    changed = replace(
+        request, document=document, texts=texts_of(document), body=body, size=len(body)
+    )
+    return Sent(changed, dict(counts), restore)
+
+
+def _swapped(
+    document: dict[str, Any], pairs: Sequence[Pair], counts: Counter[str]
+) -> dict[str, Any]:
+    """Among numbers, and where JSON source would be none with it, a placeholder is zero."""
+    swaps = Swaps(replace(one, loose=False) for one in pairs)
+    zero = Swaps(replace(one, loose=False, here=_zeros(one)) for one in pairs)
+    ways = {Form.TEXT: (swaps,), Form.SOURCE: (swaps, zero), Form.NUMBERS: (zero,)}
+
+    def change(text: str, form: Form) -> str:
+        source = form is Form.SOURCE
+        for way in ways[form]:
+            one = Swapper(way, source=source)
+            made = one.feed(text) + one.close()
+            if made == text or not source or _is_json(made) or not _is_json(text):
+                counts.update(one.counts)
+                return made
+        raise Unchangeable("source")
+
+    return rewritten(document, change)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return False
+    return True
+
+
+def _zeros(pair: Pair) -> str:
+    """What stands for a number that is to stay one."""
+    number = pair.why == REDACT and not any(map(str.isalpha, pair.there))
+    return re.sub(r"\d+", "0", pair.there) if number else pair.here
+
+
+def _said(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with JSON source unescaped: there are several ways to write the same."""
+    return rewritten(
+        document, lambda text, form: plain(text, 0, len(text))[0] if form is Form.SOURCE else text
+    )
