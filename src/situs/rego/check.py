@@ -15,6 +15,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from situs.policy.input import FIELDS, unknown_field
+from situs.rego.agree import disagreement
 from situs.rego.builtins import ALLOWED, INSTEAD, NAMESPACES, OUTSIDE
 from situs.rego.compare import Literals
 from situs.rego.facts import facts_read
@@ -197,6 +198,9 @@ class _Look:
             yield name
         elif (said := _said(path)) in ALLOWED:
             self.builtins.add(said)
+            wrong = disagreement(said, call.literals)
+            if wrong:
+                self._problem(module, call.at, wrong.what, wrong.do)
         else:
             own_names = {rule[-1] for rule in self._rules if rule[:-1] == module.package}
             advice = INSTEAD.get(said) or (
