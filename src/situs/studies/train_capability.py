@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from situs.analysis.capability import Capability, capability_head
+from situs.analysis.capability import Capability, capability_head, plain
 from situs.analysis.features import see
+from situs.errors import ConfigError
 from situs.learning.artefacts import Artefact
 from situs.learning.capability import fit, join
 from situs.studies.compare import Figure, compare
@@ -29,8 +30,10 @@ def learn_capability(
     """What the package knows and, beside it, these results: rows of `prompt`, `model`, `correct`.
 
     `classes` are the capability classes of the models that are configured. Compared with the
-    `active` version. Raises ConfigError for too few rows, OperatorError as `fit` does.
+    `active` version. Raises ConfigError for too few rows, for a score outside 0 to 1 and for a
+    model that is not configured, OperatorError as `fit` does.
     """
+    _check(rows, classes, file)
     learnt, held = divided(rows, [row["prompt"] for row in rows], file)
     subjects = None if package is None else package.arrays
     arrays, settings = fit(learnt, subjects, classes)
@@ -43,6 +46,25 @@ def learn_capability(
     prompts = len({row["prompt"] for row in held})
     figures = compare(prompts, before, after)
     return Learnt("capability", arrays, settings, len(learnt), len(held), figures)
+
+
+def _check(rows: Rows, classes: Mapping[str, str], file: Path) -> None:
+    """A model that nobody configured is never asked for, and its class would be a guess."""
+    for row in rows:
+        if not 0 <= row["correct"] <= 1:
+            raise ConfigError(
+                f"{row['at']}: correct: expected true, false or a score from 0 to 1.",
+                do="Bring scores of another range to 0 to 1: 7 of 10 is 0.7.",
+            )
+    known = {plain(name) for name in classes}
+    for row in rows:
+        if plain(row["model"]) not in known:
+            raise ConfigError(
+                f"{row['at']}: the model {row['model']!r} is not in the configuration.",
+                do=f"Add it under `models` with its `capability` class, name it as there "
+                f"({', '.join(sorted(classes)) or 'none is configured'}), "
+                f"or leave its rows out of {file.name}.",
+            )
 
 
 def _figures(head: Capability, held: Rows) -> dict[str, Figure]:

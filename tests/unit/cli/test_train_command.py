@@ -27,13 +27,16 @@ from situs.learning.versions import new_folder
 from situs.stores.upkeep import rebuild
 
 TASKS = ["code", "translation", "summarisation", "chat"]
-CONFIG = """\
+MODEL = "{0}: {{capability: small, context_tokens: 4096}}"
+SERVED = "near-{0}: {{model: {0}, locus: rack, endpoint: {{url: http://127.0.0.1:9/v1}}}}"
+NAMES = ("m", "big", "little")
+CONFIG = f"""\
 version: 1
-loci: {rack: {kind: on_prem, jurisdiction: DE, owned: false}}
-models: {m: {capability: small, context_tokens: 4096}}
-deployments: {near: {model: m, locus: rack, endpoint: {url: http://127.0.0.1:9/v1}}}
+loci: {{rack: {{kind: on_prem, jurisdiction: DE, owned: false}}}}
+models: {{{", ".join(map(MODEL.format, NAMES))}}}
+deployments: {{{", ".join(map(SERVED.format, NAMES))}}}
 analysis:
-  artefacts: {task: blank, length: %s}
+  artefacts: {{task: blank, length: %s}}
 """
 SAID = {
     "code": "write a python function number {} please",
@@ -200,7 +203,7 @@ def test_samples_of_routes_are_chosen_and_what_else_a_route_has_stays(place):
     written(place, "routes.jsonl", [*rows, *({"text": f"oos {n}", "label": "oos"} for n in "abc")])
     configured = (CONFIG % "blank") + (
         "routes:\n"
-        "  billing: {samples: [pay the bill], deployments: [near]}\n"
+        "  billing: {samples: [pay the bill], deployments: [near-m]}\n"
         "  other: {rules: [{exact: hello}]}\n"
     )
     (place / "situs.yaml").write_text(configured)
@@ -212,7 +215,7 @@ def test_samples_of_routes_are_chosen_and_what_else_a_route_has_stays(place):
     assert list(routes) == ["billing", "support", "other"]
     assert len(routes["billing"].samples) == len(routes["support"].samples) == 5
     assert set(routes["billing"].samples) <= {row["text"] for row in rows}
-    assert routes["billing"].deployments == ("near",)
+    assert routes["billing"].deployments == ("near-m",)
     assert routes["other"].rules[0].exact == "hello"
     again = run(place, "routes", "routes.jsonl", "--out", "routes.yaml")
     assert again.exit_code == 2
@@ -251,12 +254,26 @@ def test_capability_is_learned_from_results(place):
     assert chances[0].probability < 0.5 < chances[1].probability
 
 
-def test_scores_beyond_one_and_too_few_results_are_refused(place):
-    row = {"prompt": "a", "model": "m", "correct": 7}
-    written(place, "few.jsonl", [row] * 9)
+@pytest.mark.parametrize("at", range(0, 90, 9))
+def test_a_score_beyond_one_is_refused_wherever_it_stands(place, at):
+    rows = [{"prompt": f"prompt {n}", "model": "m", "correct": n % 2} for n in range(90)]
+    rows[at]["correct"] = 1.5
+    written(place, "scores.jsonl", rows)
+    with pytest.raises(ConfigError, match=rf"scores\.jsonl:{at + 1}: correct"):
+        run(place, "capability", "scores.jsonl")
+
+
+def test_results_of_models_that_are_not_configured_are_refused(place):
+    rows = [{"prompt": f"prompt {n}", "model": "m", "correct": n % 2} for n in range(90)]
+    written(place, "results.jsonl", [*rows, {"prompt": "x", "model": "other", "correct": True}])
+    with pytest.raises(ConfigError, match=r"results\.jsonl:91: the model 'other'") as refused:
+        run(place, "capability", "results.jsonl")
+    assert "under `models`" in refused.value.advice
+    assert "(big, little, m)" in refused.value.advice
+
+
+def test_too_few_results_are_refused(place):
+    written(place, "few.jsonl", [{"prompt": "a", "model": "m", "correct": True}] * 9)
     with pytest.raises(ConfigError, match="gives 9 rows"):
         run(place, "capability", "few.jsonl")
-    written(place, "scores.jsonl", [{**row, "prompt": f"prompt {n}"} for n in range(90)])
-    with pytest.raises(OperatorError, match="not between 0 and 1"):
-        run(place, "capability", "scores.jsonl")
     assert not (place / "artefacts" / "capability").exists()
