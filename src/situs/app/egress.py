@@ -13,18 +13,20 @@ from situs.config.collector import VARIABLE
 from situs.config.tree import Config, Onnx
 from situs.dispatch.egress import Permit
 from situs.errors import ConfigError
+from situs.stores.anchors import STAMP
 
 COLLECTOR = "collector"
+STAMPING = "time_stamping"
 AddressOf = Callable[[str], tuple[str, int] | None]
 
 
 def permits_of(
     setting: Setting, address_of: AddressOf, blocked: Collection[str] = ()
 ) -> tuple[Permit, ...]:
-    """The deployments, and the collector of traces; nothing at `blocked` loci.
+    """The deployments, the collector of traces, what stamps anchors; nothing at `blocked` loci.
 
     `address_of` says where a deployment that Situs runs listens now. Where any locus is blocked the
-    collector is too: a drill shows what goes on with nobody else there.
+    latter two are too: a drill shows what goes on with nobody else there.
     """
     config = setting.config
     permits = []
@@ -39,9 +41,13 @@ def permits_of(
             permits.append(Permit(name, partial(_fixed, place), owned, entry.endpoint.networks))
     otlp = config.telemetry.otlp
     collector = os.environ.get(VARIABLE, "").strip() if otlp is None else otlp.endpoint
-    if collector and not blocked:
+    if collector and COLLECTOR not in blocked:
         place = place_of(collector)
         permits.append(Permit(COLLECTOR, partial(_fixed, place), owned=True))
+    anchor = config.receipts.anchor
+    if anchor is not None and anchor.to.startswith(STAMP) and not blocked:
+        place = place_of(anchor.to.removeprefix(STAMP))
+        permits.append(Permit(STAMPING, partial(_fixed, place), owned=True))
     return tuple(permits)
 
 
@@ -50,10 +56,10 @@ def _fixed(place: tuple[str, int]) -> tuple[str, int]:
 
 
 def check_blocked(config: Config, blocked: Collection[str]) -> None:
-    """Raises ConfigError for a locus that is not configured."""
+    """Raises ConfigError for what is neither a locus nor `collector`."""
     for locus in blocked:
-        if locus not in config.loci:
-            known = ", ".join(sorted(config.loci))
+        if locus not in config.loci and locus != COLLECTOR:
+            known = ", ".join(sorted([*config.loci, COLLECTOR]))
             raise ConfigError(
                 f"{locus}: no such locus is configured", do=f"Name one of these: {known}."
             )

@@ -95,11 +95,14 @@ class Parent:
             self._plan = plan
             admin = AdminSocket(data, self._office)
             stack.push_async_callback(admin.close)
-            retire = partial(asyncio.to_thread, watching.retire)
-            for every_s, step in (
+            again: list[tuple[float, Callable[[], Awaitable[None]]]] = [
                 (_BEAT_S, partial(self._beat, watching, admin)),
-                (_RETIRE_S, retire),
-            ):
+                (_RETIRE_S, partial(asyncio.to_thread, watching.retire)),
+            ]
+            anchor = self.setting.config.receipts.anchor
+            if anchor is not None:
+                again.append((60.0 * anchor.every_min, partial(asyncio.to_thread, watching.anchor)))
+            for every_s, step in again:
                 stack.callback(asyncio.create_task(_again(every_s, step)).cancel)
             self._stack = stack.pop_all()
         return self
@@ -155,6 +158,8 @@ class Parent:
             asyncio.get_running_loop().call_later(drain_s, self._forget_former)
             self._runtimes.retire(plan, drain_s)
             self._runtimes_changed()
+            if self._watching is not None:
+                self._watching.sign_with(open_signing_key(setting.data / "keys"))
             self.setting, self._plan = setting, plan
         return {"generation": plan.generation, "policy": plan.policy.digest, "changes": changes}
 
@@ -234,6 +239,7 @@ class Parent:
             cut=self.crew.cut,
             recording=recording,
             index_lag_s=0.0 if watching is None else watching.index_lag_s,
+            anchor_age_s=None if watching is None else watching.anchor_age_s,
             spans_dropped=0 if watching is None else watching.spans_dropped,
             problems=() if watching is None else watching.problems(),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -15,10 +16,11 @@ from msgspec.structs import replace
 
 from situs import __version__
 from situs.app.setting import Setting
-from situs.config.build import pace_of
+from situs.config.build import anchoring_of, pace_of
 from situs.config.collector import collector_of
 from situs.core.record import Served
 from situs.dispatch.egress import Connector
+from situs.errors import AnchorError
 from situs.stores.database import INDEX_FILE
 from situs.stores.layout import receipts_dir
 from situs.stores.retention import NOT_READ, read_by_index, retire
@@ -40,7 +42,7 @@ class Watching:
     """Owns everything that follows the receipts; none of it is in a request's way.
 
     What is told once a second, `status`, is what the receipts do not say. `connector` opens the
-    connections to the collector.
+    connections to the collector, and to a time-stamping service.
     """
 
     def __init__(
@@ -53,6 +55,11 @@ class Watching:
         self._lock = Lock()
         self.metrics = Metrics(status, by_tenant=telemetry.tenant_label)
         self._stack = ExitStack()
+
+        def dial(host: str, port: int) -> socket.socket:
+            """From a thread without a loop of its own."""
+            return asyncio.run(connector.dial(host, port))
+
         sinks: list[Sink] = [self.metrics.observe, self._count]
         if telemetry.access_log:
             sinks.append(log_access)
@@ -66,7 +73,7 @@ class Watching:
                 collector.endpoint,
                 headers,
                 __version__,
-                dial=lambda host, port: asyncio.run(connector.dial(host, port)),
+                dial=dial,
                 sample=collector.sample,
             )
             self._stack.callback(self._traces.close)
@@ -74,6 +81,9 @@ class Watching:
         self._watch = Watch(receipts_dir(data), data / INDEX_FILE, sinks)
         pace = replace(pace_of(setting.config), group_s=_WITNESS_S)
         self._witness = Witness(receipts_dir(data), signer, time.time, pace)
+        self._anchoring = anchoring_of(setting.config, setting.base, data, dial)
+        self._anchored_at = status.started_at
+        self._anchor_problem: str | None = None
         self._setting = setting
         self._signer = signer
         self.index: Path = data / INDEX_FILE
@@ -91,12 +101,17 @@ class Watching:
     def problems(self) -> tuple[str, ...]:
         """What is not kept up now."""
         index, witness = self._watch.problem(), self._witness.problem()
-        told = (("index", index), ("witness", witness))
+        told = (("index", index), ("witness", witness), ("anchor", self._anchor_problem))
         return tuple(f"{name}: {problem}" for name, problem in told if problem is not None)
 
     @property
     def index_lag_s(self) -> float:
         return self._watch.lag_s()
+
+    @property
+    def anchor_age_s(self) -> float | None:
+        """Since all newest checkpoints were known to be anchored; None where none are to be."""
+        return None if self._anchoring is None else time.time() - self._anchored_at
 
     @property
     def spans_dropped(self) -> int:
@@ -109,6 +124,27 @@ class Watching:
     def report(self) -> StatusReport:
         with self._lock:
             return self._window.report(time.time(), self._status)
+
+    def sign_with(self, signer: Signer) -> None:
+        """Another signing key, from now on."""
+        self._signer = signer
+        self._witness.sign_with(signer)
+
+    def anchor(self) -> None:
+        """Put the newest checkpoints where they are configured to be. Blocks; never raises."""
+        if self._anchoring is None:
+            return
+        now = time.time()
+        try:
+            self._anchoring.run(now)
+        except AnchorError as error:
+            if self._anchor_problem is None:
+                _log.warning("checkpoints are not anchored: %s", error.message)
+            self._anchor_problem = error.message
+            return
+        if self._anchor_problem is not None:
+            _log.warning("checkpoints are anchored again")
+        self._anchored_at, self._anchor_problem = now, None
 
     def retire(self) -> None:
         """Remove the receipts that are older than configured, and read by the index."""

@@ -150,6 +150,8 @@ class Worker:
             backends = backends_of(plan, self._origins, self._encoders, self._runtime)
             if self._receipts is None:
                 self._begin(plan)
+            else:
+                self._receipts.sign_with(open_signing_key(Path(plan.data) / "keys"))
         except SitusError as error:
             return f"{error.message} {error.advice}"
         except Exception as error:

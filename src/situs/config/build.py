@@ -22,6 +22,9 @@ from situs.core.route import Route, Rule
 from situs.core.snapshot import Labels
 from situs.errors import WeightsError
 from situs.runtimes.onnx import OnnxSpec, onnx_spec
+from situs.stores.anchor_places import Dial, place
+from situs.stores.anchors import Anchoring
+from situs.stores.layout import receipts_dir
 from situs.stores.signatory import Pace
 
 LOCAL_NODE = "local"
@@ -44,6 +47,7 @@ def fleet_of(config: Config, weights: Mapping[str, str]) -> tuple[Deployment, ..
             price=msgspec.convert(entry.price, Price | None, from_attributes=True),
             speed=msgspec.convert(entry.speed, Speed, from_attributes=True),
             max_in_flight=entry.max_in_flight,
+            no_retention=entry.endpoint.no_retention if entry.endpoint else None,
         )
         for name, entry in sorted(config.deployments.items())
     )
@@ -150,9 +154,24 @@ def own_kinds(config: Config) -> tuple[str, ...]:
 
 
 def pace_of(config: Config) -> Pace:
-    """When segments of the record end."""
+    """When segments of the record end, and when its lines are durable."""
     receipts = config.receipts
-    return Pace(segment_bytes=receipts.rotate_mb * 1_000_000, segment_s=receipts.rotate_h * 3600.0)
+    return Pace(
+        segment_bytes=receipts.rotate_mb * 1_000_000,
+        segment_s=receipts.rotate_h * 3600.0,
+        sync_first=receipts.sync == "before_dispatch",
+    )
+
+
+def anchoring_of(config: Config, base: Path, data: Path, dial: Dial) -> Anchoring | None:
+    """What puts anchors where the configuration says; paths begin at `base`.
+
+    `dial` opens connections to a host and a port. Raises AnchorError.
+    """
+    anchor = config.receipts.anchor
+    if anchor is None:
+        return None
+    return Anchoring(receipts_dir(data), place(anchor.to, data, base, dial))
 
 
 def base_url(endpoint: Endpoint) -> str:

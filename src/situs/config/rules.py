@@ -19,6 +19,7 @@ from situs.config.tree import Config, Deployment, Endpoint, Model, Onnx
 from situs.core.fleet import LocusKind
 from situs.core.label import Label
 from situs.core.request import AUTO, Modality, Service
+from situs.stores.anchors import GIT, STAMP
 
 
 def check(config: Config, kinds: Iterable[str], report: Report) -> None:
@@ -61,6 +62,29 @@ def _check_receipts(config: Config, report: Report) -> None:
     if receipts.keep_days is not None and receipts.rotate_h > 24 * receipts.keep_days:
         what = f"more than keep_days: {receipts.keep_days}, so lines would be kept longer"
         report.add(("receipts", "rotate_h"), what)
+    anchor, path = receipts.anchor, ("receipts", "anchor", "to")
+    if anchor is not None and report.sound(path) and (problem := anchor_problem(anchor.to)):
+        report.add(path, problem)
+
+
+def anchor_problem(to: str) -> str | None:
+    """What is wrong with a place for anchors, if anything: it is reached as any egress is."""
+    if not to.removeprefix(GIT).removeprefix(STAMP):
+        return "expected a file, git:REPOSITORY or rfc3161:URL"
+    if not to.startswith(STAMP):
+        return None
+    try:
+        parts = urlsplit(to.removeprefix(STAMP))
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https"):
+        return "expected an http or https URL with a valid host and port after rfc3161:"
+    if parts.username is not None or parts.password is not None:
+        return "credentials do not belong into a URL"
+    if parts.scheme == "http" and not is_loopback(host):
+        return "http without TLS to another host; use https"
+    return None
 
 
 def _check_labels(config: Config, kinds: Iterable[str], report: Report) -> None:

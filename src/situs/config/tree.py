@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from situs.config.analysis import Analysis
 from situs.config.data import DataSet
 from situs.config.lists import WordList
+from situs.config.receipts import Receipts
 from situs.config.routing import Route
 from situs.config.terms import (
     Count,
@@ -225,6 +226,13 @@ class Endpoint(_Section, frozen=True, kw_only=True):
             "public addresses, at an owned locus private ones too; never loopback or link-local."
         ),
     ] = ()
+    no_retention: Annotated[
+        dict[Words, bool | Words] | None,
+        Meta(
+            description="Members of a request that forbid the provider to keep it, such as "
+            "`store: false`; set where a policy asks for `no_retention`."
+        ),
+    ] = None
 
 
 class Price(_Section, frozen=True, kw_only=True):
@@ -305,24 +313,6 @@ class Telemetry(_Section, frozen=True, kw_only=True):
         Otlp | None,
         Meta(
             description="Send traces; without it, to $OTEL_EXPORTER_OTLP_ENDPOINT if that is set."
-        ),
-    ] = None
-
-
-class Receipts(_Section, frozen=True, kw_only=True):
-    """How long segments of the record grow, and how long they stay."""
-
-    rotate_mb: Annotated[
-        int, Meta(ge=1, le=4096, description="A segment ends at about so many MB.")
-    ] = 64
-    rotate_h: Annotated[
-        int, Meta(ge=1, le=8760, description="A segment ends after so many hours, if it is used.")
-    ] = 24
-    keep_days: Annotated[
-        Count | None,
-        Meta(
-            description="Segments whose last line is older are removed, and leave their signed "
-            "roots; without it, all stay."
         ),
     ] = None
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import http.client
 import os
-import ssl
+import socket
 import subprocess
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from situs.errors import AnchorError
-from situs.stores.anchors import Target
+from situs.stores.anchors import GIT, STAMP, Target
 from situs.stores.chain import sync_path
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-GIT, STAMP = "git:", "rfc3161:"
 STAMPS = "anchors"
 """The folder in the data directory that keeps what was time-stamped."""
+
+Dial = Callable[[str, int], socket.socket]
 
 _BRANCH = "refs/heads/situs-anchors"
 _FILE = "anchor.json"
@@ -31,17 +32,22 @@ _MOST_ANSWER = 1 << 20
 _NOBODY = "0" * 40
 
 
-def place(to: str, data_dir: Path, authority: Path | None = None) -> Target:
-    """What `FILE`, `git:REPO` or `rfc3161:URL` says; paths begin at the working directory.
+def dialled(host: str, port: int) -> socket.socket:
+    """A connection as anybody opens it. Raises OSError."""
+    return socket.create_connection((host, port), timeout=_TIMEOUT_S)
 
-    `authority` holds the certificates (PEM) that a time stamp's signer must descend from. Raises
-    AnchorError where the package that speaks RFC 3161 is missing.
+
+def place(to: str, data_dir: Path, base: Path, dial: Dial = dialled) -> Target:
+    """What `FILE`, `git:REPO` or `rfc3161:URL` says; paths begin at `base`.
+
+    `dial` opens connections to a host and a port, or raises OSError. Raises AnchorError where the
+    package that speaks RFC 3161 is missing.
     """
     if to.startswith(GIT):
-        return GitBranch(Path(to.removeprefix(GIT)))
+        return GitBranch(base / Path(to.removeprefix(GIT)).expanduser())
     if to.startswith(STAMP):
-        return Stamps(to.removeprefix(STAMP), data_dir / STAMPS, authority)
-    return AnchorFile(Path(to))
+        return Stamps(to.removeprefix(STAMP), data_dir / STAMPS, dial)
+    return AnchorFile(base / Path(to).expanduser())
 
 
 class AnchorFile:
@@ -137,14 +143,14 @@ class Stamps:
     """A time-stamping service; anchors and what it says of them stay in `folder`.
 
     The anchor is `NAME.json`, the answer (RFC 3161, TimeStampResp) `NAME.tsr`. What leaves is the
-    digest of the anchor.
+    digest of the anchor. Whose signature a stamp has is not checked here, but by `check_stamps`.
     """
 
-    def __init__(self, url: str, folder: Path, authority: Path | None) -> None:
+    def __init__(self, url: str, folder: Path, dial: Dial) -> None:
         _library()
         self._url = url
         self._folder = folder
-        self._authority = None if authority is None else certificates(authority)
+        self._dial = dial
 
     def anchors(self) -> list[bytes]:
         return stamped(self._folder)
@@ -153,8 +159,8 @@ class Stamps:
         from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
         asked = TimestampRequestBuilder().data(anchor).hash_algorithm(HashAlgorithm.SHA256).build()
-        answer = _post(self._url, asked.as_bytes())
-        check_stamp(anchor, answer, self._authority, asked.nonce)
+        answer = _post(self._url, asked.as_bytes(), self._dial)
+        check_stamp(anchor, answer, None, asked.nonce)
         name = sha256(anchor).hexdigest()[:16]
         try:
             self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -229,18 +235,22 @@ def certificates(path: Path) -> list[Certificate]:
         raise AnchorError(f"{path} holds no certificates in PEM.") from error
 
 
-def _post(url: str, request: bytes) -> bytes:
-    """The body of the answer; redirects are not followed."""
+def _post(url: str, request: bytes, dial: Dial) -> bytes:
+    """The body of the answer; redirects and proxies are not followed."""
+    import http.client
+    import ssl
+
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port
-    connection: http.client.HTTPConnection
-    if parts.scheme == "https":
-        context = ssl.create_default_context()
-        connection = http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context)
-    else:
-        connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
+    host, secure = parts.hostname or "", parts.scheme == "https"
+    port = parts.port or (443 if secure else 80)
+    connection = http.client.HTTPConnection(host, port)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
+        connection.sock = dial(host, port)
+        connection.sock.settimeout(_TIMEOUT_S)
+        if secure:
+            context = ssl.create_default_context()
+            connection.sock = context.wrap_socket(connection.sock, server_hostname=host)
         kind = "application/timestamp-query"
         connection.request("POST", path, request, {"content-type": kind})
         answer = connection.getresponse()

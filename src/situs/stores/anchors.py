@@ -18,6 +18,9 @@ from situs.errors import AnchorError
 from situs.stores.layout import HEAD_FILE, chain_folders
 from situs.stores.lines import FORMAT, Cited
 
+GIT, STAMP = "git:", "rfc3161:"
+"""How places that are no files are named."""
+
 
 class Anchor(Struct, frozen=True, kw_only=True):
     """One line of JSON. `heads` are lines of the record, exactly as they stand there."""

@@ -142,6 +142,10 @@ RECORDING_PROBLEM = _gauge(
     "situs_receipts_problem", "1 while no receipt can be written, so that nothing leaves."
 )
 INDEX_LAG = _gauge("situs_index_lag_seconds", "Since the index last had every receipt.")
+ANCHOR_AGE = _gauge(
+    "situs_receipts_anchor_age_seconds",
+    "Since the newest checkpoints were last anchored; there is none where they are not to be.",
+)
 STARTED = _gauge("situs_start_time_seconds", "When it started, since the epoch.")
 BUILD_INFO = _gauge("situs_build_info", "Always 1: which version this is.", "version")
 
@@ -172,6 +176,7 @@ FAMILIES = (
     GENERATION,
     RECORDING_PROBLEM,
     INDEX_LAG,
+    ANCHOR_AGE,
     STARTED,
     BUILD_INFO,
 )

@@ -16,7 +16,8 @@ class Status(Struct, frozen=True):
     grows with every reload, `policy` is the digest of the loaded policy, `routes` are the
     configured names. `refused` counts answers given before any decision (by error code) since the
     start, over all workers, those that have ended included. `recording` says why receipts cannot be
-    written; None while they can. `index_lag_s` is how long ago the index last had every receipt.
+    written; None while they can. `index_lag_s` is how long ago the index last had every receipt,
+    `anchor_age_s` how long ago the newest checkpoints were anchored (None: they are not to be).
     """
 
     version: str
@@ -32,5 +33,6 @@ class Status(Struct, frozen=True):
     cut: int = 0
     recording: str | None = None
     index_lag_s: float = 0.0
+    anchor_age_s: float | None = None
     spans_dropped: int = 0
     problems: tuple[str, ...] = ()
