@@ -73,14 +73,18 @@ class Gateway:
         label = await self.sessions.label(request.principal.tenant, session)
         return replace(request, session_label=label) if label > Label.PUBLIC else request
 
-    async def _remember(self, request: Request, decision: Decision) -> None:
-        """What its session has touched from now on. Raises CannotRecord; then nothing may leave."""
+    async def _remember(self, request: Request, decision: Decision) -> Label | None:
+        """What its session has touched from now on; None where it names none.
+
+        Raises CannotRecord; then nothing may leave.
+        """
         session = request.ask.session
         if session is None:
-            return
+            return None
         label = session_label(request, decision)
         if label != request.session_label:
             await self.sessions.set(request.principal.tenant, session, label)
+        return label
 
     async def _decide(
         self, request: Request, snapshot: Snapshot, hurried: bool
@@ -115,9 +119,10 @@ class Gateway:
         snapshot = current.snapshot
         request = await self._remembered(request)
         decision, analysis_s = await self._decide(request, snapshot, self.hurried())
-        await self._remember(request, decision)
+        session = await self._remember(request, decision)
         own = _own_answer(request, decision, snapshot)
-        receipt = await self.receipts.decided(Decided(request, decision, snapshot.fleet))
+        record = Decided(request, decision, snapshot.fleet, session)
+        receipt = await self.receipts.decided(record)
         steps = [] if own else _steps(request, decision, snapshot)
         walk = Walk(request, steps, current.backends, self.situation, self.clock)
         answer = Answer(self, request, snapshot, decision, receipt, walk, started, analysis_s, own)
