@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,21 @@ def test_what_the_fast_tier_is_unsure_of_the_encoder_of_the_package_knows():
         made.add_route(name, SAMPLES[name])
     match = made.route("when will the courier come by")
     assert (match.name, match.tier) == ("shipping", "deep")
+
+
+def test_with_a_folder_the_next_router_reads_what_was_encoded(tmp_path):
+    pytest.importorskip("onnxruntime")
+    for _ in range(2):
+        made = Router(folder=tmp_path / "vectors")
+        made.add_route("shipping", SAMPLES["shipping"])
+        assert made.route("where is my parcel").name == "shipping"
+        (file,) = (tmp_path / "vectors").glob("*.npz")
+        written = file.stat().st_mtime_ns
+        os.utime(file, ns=(1, 1))
+    assert written == 1
+
+
+def test_a_folder_is_for_the_encoder_of_the_package_only(tmp_path):
+    for encoder in (None, lambda texts: texts):
+        with pytest.raises(ValueError, match="encoder of the package"):
+            Router(encoder, folder=tmp_path)

@@ -34,7 +34,8 @@ def kept_vectors(texts: Sequence[str], encode: Encode, file: Path) -> dict[str, 
     """The vector of each text, bit for bit what `encode` gives; what `file` lacks is added to it.
 
     While one process encodes, the others wait for it. A damaged file is made anew; where none can
-    be written, all goes on without. What `encode` raises passes.
+    be written, all goes on without. The folder of the file is made, its parents are not. What
+    `encode` raises passes.
     """
     keys = {text: _digest(text) for text in texts}
     kept = _read(file)
@@ -85,6 +86,8 @@ def _write(file: Path, wanted: Iterable[bytes], kept: dict[bytes, Any]) -> None:
             np.savez(out, keys=flat, vectors=np.stack([kept[key] for key in keys]))
         part.replace(file)
         _forget(file.parent)
+    except FileNotFoundError:
+        return  # there is no data directory: nothing is kept at all
     except (OSError, ValueError) as error:
         _log.warning("the vectors of samples are not kept in %s (%s)", file, type(error).__name__)
         with contextlib.suppress(OSError):

@@ -9,8 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from situs.analysis.features import see
-from situs.app.heads import load_heads
+from situs.app.heads import CACHE, load_heads, sample_vectors
 from situs.config.analysis import Analysis
+from situs.core.route import Route
 from situs.errors import OperatorError
 from situs.learning.artefacts import load, save, shipped
 
@@ -71,3 +72,36 @@ def test_an_artefact_whose_settings_are_damaged_is_refused_by_name(tmp_path):
         save(tmp_path / "artefacts" / "task" / other.version, other, task.arrays)
         with pytest.raises(OperatorError, match=f"task {other.version} cannot be used: settings"):
             load_heads(Analysis(artefacts={"task": other.version}), tmp_path)
+
+
+ROUTES = {
+    "card_lost": Route("card_lost", ("my card is gone", "somebody took my card")),
+    "no-samples": Route("no-samples"),
+}
+
+
+def test_vectors_of_samples_are_those_of_the_encoder_and_lie_in_the_data_directory(tmp_path):
+    heads: Any = load_heads(Analysis(), tmp_path)
+    texts = ["my card is gone", "somebody took my card", "card lost"]
+    found = sample_vectors(ROUTES, heads, tmp_path)
+    assert list(found) == texts
+    assert np.array_equal(np.stack(list(found.values())), heads.encode(texts))
+    silent = replace(heads, encode=lambda texts: pytest.fail("these are known"))
+    again = sample_vectors(ROUTES, silent, tmp_path)
+    assert all(np.array_equal(again[text], found[text]) for text in texts)
+    assert (tmp_path / CACHE).is_dir()
+
+
+def test_without_a_deep_tier_or_samples_there_are_no_vectors_and_no_file(tmp_path):
+    heads: Any = load_heads(Analysis(deep=False), tmp_path)
+    assert sample_vectors(ROUTES, heads, tmp_path) == {}
+    heads = load_heads(Analysis(), tmp_path)
+    assert sample_vectors({"no-samples": ROUTES["no-samples"]}, heads, tmp_path) == {}
+    assert not (tmp_path / CACHE).exists()
+
+
+def test_a_data_directory_that_is_not_there_is_not_made_nor_missed(tmp_path, caplog):
+    heads: Any = load_heads(Analysis(), tmp_path)
+    assert sample_vectors(ROUTES, heads, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    assert not caplog.records
