@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from situs.analysis.sensitivity.merge import merged
+from situs.analysis.sensitivity.names_signs import addressed, is_nobody
 from situs.analysis.sensitivity.names_tokens import LANES, Numbers, Reader, Tokens
 from situs.core.label import Finding
 
@@ -20,6 +22,9 @@ REACH = sum(REACHES)
 """Tokens to either side that can matter."""
 
 DETECTOR = "names"
+_ADDRESSED = 0.9
+"""The score of who is found by a title."""
+
 _BLOCK = 1024
 
 Weights = NDArray[np.float32]
@@ -56,7 +61,16 @@ class _Tagger:
 
     def find(self, texts: Sequence[str]) -> list[Finding]:
         tokens = self._reader.read(texts)
-        return list(self._found(tokens, self.probabilities(tokens))) if len(tokens.part) else []
+        if not len(tokens.part):
+            return []
+        tagged = self._found(tokens, self.probabilities(tokens))
+        found = [one for one in tagged if not is_nobody(texts[one.part], one.start, one.end)]
+        told = [
+            Finding("person", part, start, end, _ADDRESSED, DETECTOR)
+            for part, text in enumerate(texts)
+            for start, end in addressed(text)
+        ]
+        return list(merged(told, found)[0]) if told else found
 
     def probabilities(self, tokens: Tokens) -> Weights:
         """For each token: none, then begin and inside of each kind. Texts do not see each other."""
