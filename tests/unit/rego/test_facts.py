@@ -1,0 +1,199 @@
+"""Which facts decide, and that deployments that are alike in them are judged as if each alone."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.conformance.policy.some_facts import some_facts
+
+from situs.core.snapshot import Policy
+from situs.policy import judge
+from situs.rego.embedded import check_source, make_ready
+from situs.rego.library import shipped
+from situs.rego.modules import Module, Source, read_modules
+
+HEAD = "package situs\nimport rego.v1\n"
+DENY = 'deny contains {"deployment": d.name, "code": "c"} if { some d in input.deployments; %s }\n'
+ALLOW = "allow contains d.name if some d in input.deployments\n"
+FLEET = "input.deployments"
+SHIPPED = sorted(
+    file for file in shipped().parent.rglob("*.rego") if not file.name.endswith("_test.rego")
+)
+
+POLICIES = {
+    "d.locus.owned": (ALLOW + DENY % "d.locus.owned", {"locus.owned"}),
+    "two paths": (
+        ALLOW + DENY % 'd.model.tools; d.locus.kind == "edge"',
+        {"model.tools", "locus.kind"},
+    ),
+    "nothing": (ALLOW + DENY % "input.stream", set()),
+    "its name": (ALLOW + DENY % 'startswith(d.name, "deployment-1")', {"name"}),
+    "a name among others": (ALLOW + DENY % 'd.name in {"deployment-1", "x"}', {"name"}),
+    "another's name": (
+        ALLOW + DENY % 'some e in input.deployments; e.name == "deployment-2"; e.locus.owned',
+        {"name", "locus.owned"},
+    ),
+    "another at the same place": (
+        ALLOW + DENY % "some e in input.deployments; e.locus.owned; not d.locus.owned",
+        {"locus.owned"},
+    ),
+    "a name that is written": (
+        ALLOW + 'deny contains {"deployment": n, "code": "c"} if { n := "deployment-0" }\n',
+        {"name"},
+    ),
+    "a name through a variable": (
+        "allow contains n if { some d in input.deployments; n := d.name }\n" + DENY % "false",
+        {"name"},
+    ),
+    "an element through a variable": (
+        ALLOW + 'deny contains one if { some d in input.deployments; one := {"deployment": d.name, '
+        '"code": "c"}; one.deployment == "deployment-1" }\n',
+        {"name"},
+    ),
+    "how many": (ALLOW + DENY % "count(input.deployments) > 3", {"all"}),
+    "how many in a list": (
+        ALLOW + DENY % "count([1 | some e in input.deployments; e.locus.owned]) > 1",
+        {"locus.owned", "name"},
+    ),
+    "how many in a set": (
+        ALLOW + DENY % "count({e.locus.name | some e in input.deployments}) > 1",
+        {"locus.name"},
+    ),
+    "how many are allowed": (ALLOW + DENY % "count(allow) > 2", {"name"}),
+    "which is first": (ALLOW + DENY % "input.deployments[0].locus.owned", {"name", "locus.owned"}),
+    "which place": (
+        ALLOW + DENY % "input.deployments[i].name == d.name; i > 2",
+        {"name", "all"},
+    ),
+    "an index beside it": (
+        ALLOW + DENY % "some i, e in input.deployments; i == 1; e.locus.owned",
+        {"all", "locus.owned"},
+    ),
+    "any": (ALLOW + DENY % "input.deployments[_].locus.owned", {"locus.owned"}),
+    "all": (
+        ALLOW + DENY % "every e in input.deployments { e.locus.owned }",
+        {"locus.owned"},
+    ),
+    "the fleet by another name": (ALLOW + DENY % "f := input.deployments; count(f) > 2", {"all"}),
+    "it as a whole": (ALLOW + DENY % "count(d) > 2", {"all"}),
+    "it by another name": (ALLOW + DENY % "e := d; e.locus.owned", {"locus.owned"}),
+    "a part by another name": (ALLOW + DENY % "l := d.locus; l.owned", {"locus.owned"}),
+    "two that are equal": (
+        ALLOW + DENY % "some e in input.deployments; e == d; e.locus.owned",
+        {"all", "locus.owned"},
+    ),
+    "a function of it": (
+        ALLOW + DENY % "ours(d)" + "ours(x) if x.locus.owned\n",
+        {"locus.owned"},
+    ),
+    "a function of its place": (
+        ALLOW + DENY % "ours(d.locus)" + 'ours(l) if l.owned\nours(l) if l.kind == "edge"\n',
+        {"locus.owned", "locus.kind"},
+    ),
+    "a function of this and that": (
+        ALLOW + DENY % "same(d.locus); same(d.model)" + "same(x) if x.name\n",
+        {"locus", "model"},
+    ),
+    "a function that gives it back": (
+        ALLOW + DENY % "self(d).locus.owned" + "self(x) := x\n",
+        {"all"},
+    ),
+    "a member that is computed": (
+        ALLOW + DENY % 'd.locus[k] == true; k == "owned"',
+        {"locus"},
+    ),
+    "a set of them": (
+        ALLOW
+        + DENY % "d in ours"
+        + "ours contains d if { some d in input.deployments; d.locus.owned }\n",
+        {"all", "locus.owned"},
+    ),
+    "names in a set": (
+        ALLOW + DENY % "count(ours) > 1" + "ours contains d.name if some d in input.deployments\n",
+        {"name"},
+    ),
+    "input as a whole": (ALLOW + DENY % "count(input) > 2", {"all"}),
+    "input by another name": (ALLOW + DENY % "i := input; i.stream", {"all"}),
+    "an import": (
+        "import input.deployments as fleet\n" + ALLOW + DENY % "some e in fleet; e.locus.owned",
+        {"locus.owned"},
+    ),
+    "a pattern": (
+        ALLOW + DENY % 'some {"name": n} in input.deployments; n == "deployment-1"',
+        {"all"},
+    ),
+    "object.get": (ALLOW + DENY % 'object.get(d, "name", "") == "deployment-1"', {"all", "name"}),
+    "a list within it": (ALLOW + DENY % '"image" in d.model.modalities', {"model.modalities"}),
+    "its price": (ALLOW + DENY % "d.price.prompt > 0", {"price.prompt"}),
+    "a rule of names": (
+        ALLOW
+        + DENY % 'm[d.locus.name] == "deployment-1"'
+        + "m[d.locus.name] := d.name if some d in input.deployments\n",
+        {"locus.name", "name"},
+    ),
+    "obligations of one": (
+        ALLOW
+        + DENY % "false"
+        + 'obligations contains {"kind": "redact", "deployment": d.name} if { '
+        "some d in input.deployments; d.locus.owned }\n"
+        'obligations contains {"kind": "no_log"} if input.stream\n'
+        'declassify contains "internal" if input.tools\n',
+        {"locus.owned"},
+    ),
+    "an obligation of one that is written": (
+        ALLOW
+        + DENY % "false"
+        + 'obligations contains {"kind": "redact", "deployment": "deployment-0"} if input.stream\n',
+        {"name"},
+    ),
+}
+
+
+def policy_of(text: str) -> tuple[Policy, frozenset[str]]:
+    checked = check_source(Source((Module("p.rego", "p.rego", HEAD + text),)))
+    return make_ready(checked), frozenset(".".join(path) or "all" for path in checked.facts)
+
+
+def same_as_plain(policy: Policy, count: int, seed: int, *errors: str | None) -> bool:
+    """Whether the verdict is that of all deployments with all their facts, or one of the errors."""
+    plain = msgspec.structs.replace(policy, facts=frozenset({()}), memory=None)
+    for facts in some_facts(policy, count, seed):
+        alone = msgspec.structs.replace(facts.snapshot, policy=plain)
+        asked = facts.request, facts.analysis
+        one, other = judge(*asked, facts.snapshot, facts.now), judge(*asked, alone, facts.now)
+        if one != other or one.error not in errors:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_what_a_policy_looks_at_is_known(name):
+    text, facts = POLICIES[name]
+    assert policy_of(text)[1] == facts
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_alike_deployments_are_judged_as_if_each_alone(name):
+    policy, _ = policy_of(POLICIES[name][0])
+    conflicts = "engine_failed" if name == "a rule of names" else None
+    assert same_as_plain(policy, 30, 1, None, conflicts)
+
+
+@settings(max_examples=25)
+@given(st.sampled_from(SHIPPED), st.integers(0, 10_000))
+def test_so_they_are_by_shipped_policies(path, seed):
+    checked = check_source(Source(read_modules([path])))
+    assert () not in checked.facts
+    assert same_as_plain(make_ready(checked), 6, seed, None)
+
+
+def test_one_that_is_not_in_the_fleet_is_no_kind_of_its_own():
+    text = ALLOW + 'deny contains {"deployment": "elsewhere", "code": "c"} if input.stream\n'
+    policy, _ = policy_of(text)
+    errors = {
+        judge(facts.request, facts.analysis, facts.snapshot, facts.now).error
+        for facts in some_facts(policy, 20)
+    }
+    assert errors == {None, "unknown_deployment"}
