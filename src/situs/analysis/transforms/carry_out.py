@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -31,6 +31,7 @@ REDACT: Final = "redact"
 PSEUDONYMISE: Final = "pseudonymise"
 
 _ATTEMPTS = 4
+_TELLING = 4
 _GAPS = re.compile(r"[\s.\-_/()]+")
 _HEADS = frozenset({"private_key_block", "putty_key", "openssh_key"})
 _FOOT = re.compile(r"(?i)END[^\n]{0,60}KEY[^\n]{0,24}")
@@ -132,7 +133,7 @@ def _carried(
         for one in values
         if one.text
     ]
-    taken = _taken(request, (one.text for one in values))
+    taken = _taken(request, [one.text for one in values])
     refused = "not_restorable"
     for attempt in range(_ATTEMPTS):
         try:
@@ -163,10 +164,16 @@ def _key(request: Request, key: bytes, *, narrow: bool) -> bytes:
     return hmac.digest(key, name, "sha256")
 
 
-def _taken(request: Request, originals: Iterable[str]) -> Any:
-    """Whether a text is in the request, or in what is to be hidden."""
+def _taken(request: Request, originals: Sequence[str]) -> Callable[[str], bool]:
+    """Whether a text is in the request or in what is to be hidden, or that is in it."""
     whole = "\n".join((*(text.text for text in request.texts), *originals)).lower()
-    return lambda made: made.lower() in whole
+    long = [one.lower() for one in originals if len(one) >= _TELLING]
+
+    def taken(made: str) -> bool:
+        low = made.lower()
+        return low in whole or any(one in low for one in long)
+
+    return taken
 
 
 def _pairs(out: Sequence[_Owed], invent: Pseudonyms, attempt: int) -> Iterator[Pair]:

@@ -69,6 +69,7 @@ class Pseudonyms:
         self._made: dict[tuple[bytes, str, str], str] = {}
         self._words: dict[tuple[bytes, str], str] = {}
         self._whose: dict[str, str] = {}
+        self._lower: dict[str, str] = {}
 
     def of(self, kind: str, value: str, key: bytes) -> str:
         """Raises Unchangeable where nothing can be invented."""
@@ -97,9 +98,13 @@ class Pseudonyms:
         return (key, one.lower()) in self._words
 
     def _invented(self, kind: str, value: str, key: bytes) -> str:
-        same = "".join(filter(str.isalnum, value)).casefold() or value
+        same = value
+        if kind in _ANY_FORM:
+            same = "".join(filter(str.isalnum, value)).casefold() or value
+        elif kind == "email":
+            same = value.casefold()
         for attempt in range(_ATTEMPTS):
-            draw = Draw(key, kind, same if kind in _ANY_FORM else value, str(attempt))
+            draw = Draw(key, kind, same, str(attempt))
             made = self._attempt(kind, value, draw, key, attempt)
             if made is not None and self._free(made, value, kind in WORDED):
                 return made
@@ -117,11 +122,11 @@ class Pseudonyms:
     def _free(self, made: str, value: str, worded: bool = False) -> bool:
         """Whether it may stand for the value; then nothing else may have it. What is made of words
         that nobody else has is another one in another case."""
-        name = made if worded else made.lower()
-        if name.lower() == value.lower() or self._taken(made):
+        low = made.lower()
+        if low == value.lower() or self._taken(made):
             return False
-        owner = value if worded else value.lower()
-        return self._whose.setdefault(name, owner) == owner
+        mine = self._whose.setdefault(made, value) == value
+        return mine and (worded or self._lower.setdefault(low, value.lower()) == value.lower())
 
 
 def _token(draw: Draw) -> str:
@@ -160,7 +165,8 @@ def _email(value: str, draw: Draw) -> str | None:
         return None
     words = (one if one.isascii() else "xxx" for one in (local, domain))
     name, site = (_label(one, draw) for one in words)
-    return f"{name}@{site.partition('.')[0]}.{draw.one_of(_DOMAINS)}"
+    made = f"{name}@{site.partition('.')[0]}.{draw.one_of(_DOMAINS)}"
+    return made.upper() if value.isupper() else made
 
 
 def _label(text: str, draw: Draw) -> str:

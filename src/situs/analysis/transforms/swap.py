@@ -24,6 +24,9 @@ _UNIT = re.compile(
 )
 """The characters of JSON source (RFC 8259, section 7), and an escape that is not yet whole."""
 
+_QUOTE = "\uffff"
+"""Where a string begins or ends in JSON source: in no text, so nothing reaches over it."""
+
 
 class Pair(Struct, frozen=True):
     """`there` becomes `here`.
@@ -160,7 +163,7 @@ class Swapper:
         for match in _UNIT.finditer(pending):
             raw = match.group()
             if match.lastgroup in ("plain", "lone"):
-                found.append(raw)
+                found.append(raw.replace('"', _QUOTE))
                 self._raws += raw
             elif match.lastgroup == "open":
                 self._open = raw
