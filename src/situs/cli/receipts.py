@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from situs.cli import proofs
+from situs.cli.proofs import existing, key_option
 from situs.cli.tables import counted, json_option, print_json, show_tables, table_of
 from situs.cli.when import when_in_days
 from situs.errors import OperatorError
 
 if TYPE_CHECKING:
+    from situs.stores.lines import Cited
     from situs.stores.retention import Retirement
     from situs.stores.verify import Report
 
@@ -38,33 +41,40 @@ def _directory(data: Path | None) -> Path:
     return data_dir(data)
 
 
-def _existing(data: Path | None) -> Path:
-    """Raises OperatorError when there is no such directory: nothing is never sound."""
-    directory = _directory(data)
-    if not directory.is_dir():
-        raise OperatorError(
-            f"There is no data directory {directory}.", do="Name it with --data, or SITUS_DATA."
-        )
-    return directory
-
-
 @click.group()
 def receipts() -> None:
     """The tamper-evident record: verify it, look at a line, copy it out, let old parts go."""
 
 
+for _command in (proofs.prove, proofs.check, proofs.consistency, proofs.anchor, proofs.rotate_key):
+    receipts.add_command(_command)
+
+
 @receipts.command()
 @_data
+@key_option
 @click.option(
-    "--key",
-    "key_files",
+    "--anchor",
+    "anchors",
     multiple=True,
+    metavar="PLACE",
+    help="What must be in the record: a file of anchors, receipts or proofs, a folder of "
+    "time-stamped anchors, or git:REPOSITORY; may be repeated.",
+)
+@click.option(
+    "--authority",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A public key (PEM) to trust instead of those in the keys folder; may be repeated.",
+    help="Certificates (PEM) that the time stamps' signer must descend from.",
 )
 @json_option
-def verify(data: Path | None, key_files: tuple[Path, ...], as_json: bool) -> None:
-    """Check every link, Merkle root and signature.
+def verify(
+    data: Path | None,
+    key_files: tuple[Path, ...],
+    anchors: tuple[str, ...],
+    authority: Path | None,
+    as_json: bool,
+) -> None:
+    """Check every link, Merkle root and signature, and that nothing is missing.
 
     Exits with 1 when something does not hold, or when there is nothing to verify.
     """
@@ -73,22 +83,37 @@ def verify(data: Path | None, key_files: tuple[Path, ...], as_json: bool) -> Non
     from situs.stores.verify import verify as check
     from situs.trust.keys import load_public_key, pinned_keys
 
-    directory = _existing(data)
+    directory = existing(data)
     if key_files:
         keys = [load_public_key(path) for path in key_files]
     else:
         keys = pinned_keys(directory / "keys")
-    report = check(receipts_dir(directory), keys)
+    held = _held(anchors, authority)
+    report = check(receipts_dir(directory), keys, held)
     if as_json:
         print_json(report)
     elif any(problem.code == NOTHING for problem in report.problems):
         click.echo(f"nothing to verify: {receipts_dir(directory)} holds no receipt")
     else:
-        _print_report(report, [key.id for key in keys])
+        _print_report(report, len(keys), len(held))
     sys.exit(1 if report.problems else 0)
 
 
-def _print_report(report: Report, keys: list[str]) -> None:
+def _held(anchors: tuple[str, ...], authority: Path | None) -> list[Cited]:
+    """What others hold of the record. Raises AnchorError."""
+    from situs.stores.anchor_places import anchors_at, check_stamps
+    from situs.stores.anchors import held
+
+    if authority is not None:
+        folders = [Path(where) for where in anchors if Path(where).is_dir()]
+        if not folders:
+            raise click.UsageError("--authority has no effect without --anchor FOLDER")
+        stamps = sum(check_stamps(folder, authority) for folder in folders)
+        click.echo(f"{counted(stamps, 'time stamp')} signed as {authority} says", err=True)
+    return held(line for where in anchors for line in anchors_at(where))
+
+
+def _print_report(report: Report, pinned: int, held: int) -> None:
     table = table_of("chain", "lines", "retired", "checkpoints", "unsigned", "end")
     for chain in report.chains:
         end = "closed" if chain.closed else "torn last line" if chain.torn else "open or killed"
@@ -98,7 +123,15 @@ def _print_report(report: Report, keys: list[str]) -> None:
         table.add_row(chain.chain, *map(str, numbers), end)
     if report.chains:
         show_tables(table)
-    click.echo(f"trusted keys: {', '.join(keys) or 'none'}")
+    for chain in report.chains:
+        if chain.tail is not None:
+            lines = counted(chain.unsigned, "line")
+            click.echo(f"unsigned tail of {chain.chain}: {lines} from seq {chain.tail} on")
+    click.echo(f"trusted keys: {', '.join(report.keys[:pinned]) or 'none'}")
+    if named := report.keys[pinned:]:
+        click.echo(f"and those that they name: {', '.join(named)}")
+    if held:
+        click.echo(f"held elsewhere: {counted(held, 'line')}")
     click.echo(
         f"{counted(report.lines, 'line')}, {counted(report.decisions, 'decision')}, "
         f"{counted(report.outcomes, 'outcome')}, "
@@ -140,7 +173,7 @@ def export(target: Path, data: Path | None, since: datetime | None, force: bool)
     """Copy chains and public keys to TARGET, laid out as a data directory. Salts stay here."""
     from situs.stores.layout import chains, is_witness, receipts_dir, roots, segments
 
-    directory = _existing(data)
+    directory = existing(data)
     _check_target(target, directory, force)
     after = 0.0 if since is None else since.replace(tzinfo=UTC).timestamp()
     copied = set()
@@ -196,7 +229,7 @@ def retire(before: float, dry_run: bool, yes: bool, data: Path | None, as_json: 
     from situs.stores.lock import DataLock
     from situs.stores.retention import NOT_READ
 
-    directory = _existing(data)
+    directory = existing(data)
     if dry_run:
         done = _retire(directory, before, dry_run=True)
     else:
@@ -265,7 +298,7 @@ def erase_salt(wanted: str, data: Path | None) -> None:
     from situs.stores.layout import receipts_dir
     from situs.stores.retention import erase
 
-    directory = _existing(data)
+    directory = existing(data)
     entry = find(directory, wanted)
     if entry is None:
         raise OperatorError(

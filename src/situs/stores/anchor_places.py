@@ -175,6 +175,26 @@ class Stamps:
             raise _failed(self._folder, error) from error
 
 
+def anchors_at(where: str) -> list[bytes]:
+    """Lines that somebody holds: in a file, a folder of time-stamped ones, or `git:REPOSITORY`.
+
+    Raises AnchorError, also where there is none.
+    """
+    path = Path(where)
+    if where.startswith(GIT):
+        found = GitBranch(Path(where.removeprefix(GIT))).anchors()
+    elif path.is_dir():
+        found = stamped(path)
+    else:
+        try:
+            found = path.read_bytes().splitlines()
+        except OSError as error:
+            raise _failed(path, error) from error
+    if not found:
+        raise AnchorError(f"{where} holds no anchor.", do="Name where anchors were put.")
+    return found
+
+
 def stamped(folder: Path) -> list[bytes]:
     """The anchors in a folder of time-stamped ones. Raises AnchorError."""
     try:

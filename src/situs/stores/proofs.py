@@ -6,9 +6,9 @@ A proof carries the lines that it speaks of, so nothing else is needed (docs/ref
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -21,14 +21,13 @@ from situs.stores.lines import FORMAT, CheckpointBody, signed_text
 from situs.stores.merkle import audit_path, consistency, root_at, roots_of
 
 
-class Inclusion(Struct, frozen=True, kw_only=True):
+class Inclusion(Struct, frozen=True, kw_only=True, tag_field="type", tag="inclusion"):
     """That `line` stands at `index` in the tree whose root `checkpoint`, another line, signs.
 
     `path` are hashes in hex (RFC 6962, 2.1.1), `rotations` lead to the key that signed.
     """
 
     v: int = FORMAT
-    type: Literal["inclusion"] = "inclusion"
     line: str
     index: int
     path: tuple[str, ...]
@@ -44,7 +43,7 @@ class Hop(Struct, frozen=True):
     path: tuple[str, ...]
 
 
-class Consistency(Struct, frozen=True, kw_only=True):
+class Consistency(Struct, frozen=True, kw_only=True, tag_field="type", tag="consistency"):
     """That the lines under the checkpoint `old` are the first of those under `new`.
 
     `path` (RFC 6962, 2.1.2) leads to the root of the older one's segment: as `new` signs it, or, if
@@ -52,7 +51,6 @@ class Consistency(Struct, frozen=True, kw_only=True):
     """
 
     v: int = FORMAT
-    type: Literal["consistency"] = "consistency"
     old: str
     new: str
     path: tuple[str, ...]
@@ -104,7 +102,7 @@ def line_at(directory: Path, chain: str, seq: int) -> bytes:
 
 def grown(directory: Path, old: bytes, new: bytes) -> Consistency:
     """Between two checkpoints, given as their lines. Raises SegmentError where there is none."""
-    before, after = _needed(old), _needed(new)
+    before, after = checkpoint_of(old), checkpoint_of(new)
     if before.chain != after.chain or (before.first, before.size) > (after.first, after.size):
         raise SegmentError(
             f"{after.chain}:{after.seq} is no later checkpoint of the chain {before.chain}.",
@@ -114,7 +112,9 @@ def grown(directory: Path, old: bytes, new: bytes) -> Consistency:
     lines, first = _segment_of(folder, before.first)
     hops: list[Hop] = []
     end = after.size if after.first == first else len(lines)
-    path = consistency(_digests(lines[:end]), before.size) if end >= before.size else []
+    if not before.size <= end <= len(lines):
+        raise SegmentError(f"The chain {before.chain} has fewer lines than these checkpoints say.")
+    path = consistency(_digests(lines[:end]), before.size)
     while first < after.first:
         closing, (lines, following) = first, _segment_of(folder, first + len(lines))
         size = after.size if following == after.first else len(lines)
@@ -128,6 +128,19 @@ def grown(directory: Path, old: bytes, new: bytes) -> Consistency:
         hops=tuple(hops),
         rotations=_rotations(standing),
     )
+
+
+def read_proof(content: bytes) -> Proof:
+    """Raises SegmentError for what is none of this version."""
+    proof: Inclusion | Consistency | None = None
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        proof = msgspec.json.decode(content, type=Inclusion | Consistency)
+    if proof is None or proof.v != FORMAT:
+        raise SegmentError(
+            "This is no proof that this version reads.",
+            do="Give what `situs receipts prove` or `consistency` printed.",
+        )
+    return proof
 
 
 def problem_of(proof: Proof, keys: Iterable[Key]) -> str | None:
@@ -240,7 +253,8 @@ def _checkpoint(raw: bytes) -> Checkpoint | None:
         return None
 
 
-def _needed(raw: bytes) -> Checkpoint:
+def checkpoint_of(raw: bytes) -> Checkpoint:
+    """Raises SegmentError for a line that is none."""
     try:
         found = _read(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
