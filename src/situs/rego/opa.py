@@ -15,8 +15,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from situs.core.decision import PolicyDecision
+from situs.core.snapshot import Policy
 from situs.errors import BackendUnavailable
-from situs.policy.input import Facts, input_document
+from situs.policy.input import FIELDS, Facts, input_document
 from situs.policy.judge import believed, denied, must_pass
 
 Ask = Callable[[bytes], Awaitable[tuple[int, bytes]]]
@@ -29,7 +30,9 @@ _MEMBERS: Final = ("allow", "deny", "obligations", "declassify")
 _OK: Final = 200
 
 
-class _Provenance(Struct):
+class Provenance(Struct, frozen=True):
+    """Which bundles an answer comes from."""
+
     revision: str = ""
     bundles: dict[str, dict[str, Any]] = {}
 
@@ -38,7 +41,7 @@ class _Answer(Struct):
     """`result` is left out where the document is undefined."""
 
     result: Any = msgspec.UNSET
-    provenance: _Provenance = _Provenance()
+    provenance: Provenance = Provenance()
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
@@ -61,41 +64,51 @@ class RemotePolicy:
         `error` is then `engine_down`, `engine_deadline`, `engine_status` (not 200),
         `verdict_undefined`, `verdict_malformed`, or one that `policy.judge` gives.
         """
-        snapshot = facts.snapshot
+        snapshot, digest = facts.snapshot, digest_of(self._name)
         try:
             document = input_document(facts)
         except Exception:
-            return denied(snapshot, "input_failed", self._digest())
+            return denied(snapshot, "input_failed", digest)
         try:
             async with asyncio.timeout(self._deadline_s):
                 status, body = await self._ask(b'{"input":' + document + b"}")
         except TimeoutError:
-            return denied(snapshot, "engine_deadline", self._digest())
+            return denied(snapshot, "engine_deadline", digest)
         except BackendUnavailable:
-            return denied(snapshot, "engine_down", self._digest())
+            return denied(snapshot, "engine_down", digest)
         except BaseException as problem:
             if must_pass(problem):
                 raise
-            return denied(snapshot, "engine_failed", self._digest())
+            return denied(snapshot, "engine_failed", digest)
         if status != _OK:
-            return denied(snapshot, "engine_status", self._digest())
+            return denied(snapshot, "engine_status", digest)
         return self._read(body, facts)
 
     def _read(self, body: bytes, facts: Facts) -> PolicyDecision:
         try:
             answer = _decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return denied(facts.snapshot, "verdict_malformed", self._digest())
-        digest = self._digest(answer.provenance)
+            return denied(facts.snapshot, "verdict_malformed", digest_of(self._name))
+        digest = digest_of(self._name, answer.provenance)
         if answer.result is msgspec.UNSET:
             return denied(facts.snapshot, "verdict_undefined", digest)
         return replace(believed(said(answer.result), facts.snapshot), policy=digest)
 
-    def _digest(self, provenance: _Provenance | None = None) -> str:
-        found = provenance or _Provenance()
-        revisions = {name: one.get("revision") for name, one in found.bundles.items()}
-        parts = {"opa": self._name, "revision": found.revision, "bundles": revisions}
-        return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
+
+def awaited(name: str) -> Policy:
+    """What stands in a snapshot: whoever does not wait for the server's verdict is denied."""
+
+    def evaluate(_: bytes) -> Any:
+        raise RuntimeError("the verdict comes from an OPA server and has to be awaited")
+
+    return Policy(evaluate, digest_of(name), frozenset(FIELDS))
+
+
+def digest_of(name: str, provenance: Provenance | None = None) -> str:
+    found = provenance or Provenance()
+    revisions = {bundle: one.get("revision") for bundle, one in found.bundles.items()}
+    parts = {"opa": name, "revision": found.revision, "bundles": revisions}
+    return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
 
 
 def said(result: Any) -> Any:
