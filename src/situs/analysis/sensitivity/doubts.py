@@ -94,7 +94,9 @@ def is_called_otherwise(before: str, text: str, behind: str) -> bool:
 
     For numbers with a weak check: the sentence itself would say what they are.
     """
-    if _LETTER.search(before) and (_OTHERWISE(before, text, behind) or _FIELD.search(before)):
+    if _LETTER.search(before + behind) is None:
+        return False
+    if _OTHERWISE(before, text, behind) or _FIELD.search(before):
         return True
     line = f"{before.rpartition(chr(10))[2]} {behind.partition(chr(10))[0]}"
     return not _SAYING_NOTHING.issuperset(_WORD.findall(line))

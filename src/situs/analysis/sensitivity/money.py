@@ -57,7 +57,6 @@ _LIST = 7
 
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _DIGITS = re.compile(r"[0-9]+")
-_LONG_NUMBER = re.compile(r"(?<=[^0-9])[0-9]{14,19}(?=[^0-9])")
 _TAG = re.compile("<[^<>]*>")
 
 _VALUES = {ord(letter): str(int(letter, 36)) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
@@ -93,7 +92,7 @@ def is_card(text: str) -> bool:
 
 def is_other_number(before: str, text: str, behind: str) -> bool:
     """Of a card: groups are a sign of their own. Digits in one piece must be as issued, not called
-    otherwise, and not in a list of numbers as long that are none."""
+    otherwise, and not stand among numbers as long that are none."""
     if is_in_hash(before, text, behind):
         return True
     if not text.isdigit():
@@ -101,8 +100,18 @@ def is_other_number(before: str, text: str, behind: str) -> bool:
     issued = _NARROW.get(len(text))
     if issued is None or not issued.match(text) or is_called_otherwise(before, text, behind):
         return True
-    around = f"{before:>{AROUND}} {behind:<{AROUND}}"
-    return not all(map(is_card, _LONG_NUMBER.findall(around)))
+    beside = [one for one in _beside(before, behind) if len(one) == len(text)]
+    return bool(beside) and not any(map(is_card, beside))
+
+
+def _beside(before: str, behind: str) -> Iterator[str]:
+    """The next numbers on both sides that can be seen whole."""
+    numbers = list(_DIGITS.finditer(before))
+    if numbers and (numbers[-1].start() > 0 or len(before) < AROUND):
+        yield numbers[-1].group()
+    number = _DIGITS.search(behind)
+    if number and number.end() < AROUND:
+        yield number.group()
 
 
 def card_spans(run: str) -> Iterator[tuple[int, int]]:
