@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from situs.core.fleet import (
 from situs.core.label import Label
 from situs.core.request import Ask, Objective, Request, Text, Wire
 from situs.core.snapshot import Labels, Policy, Snapshot
+from situs.gateway import Gateway
 
 
 def locus(name: str = "here", kind: LocusKind = LocusKind.DEVICE, **facts: Any) -> Locus:
@@ -116,6 +118,37 @@ def verdict(*allowed: str) -> PolicyDecision:
 
 
 __all__ = ["Objective", "allow_all", "analysis", "deployment", "locus", "request", "snapshot"]
+
+
+async def in_place(run: Any) -> Any:
+    """What may be done beside the event loop, but is short enough."""
+    raise AssertionError("short requests are analysed in place")
+
+
+def gateway(kept: Any, **ports: Any) -> Gateway:
+    """A gateway whose receipts and situation are `kept`."""
+    defaults: dict[str, Any] = {
+        "wall": time.time,
+        "clock": time.monotonic,
+        "aside": in_place,
+        "deep": in_place,
+        "hurried": lambda: False,
+        "sessions": Sessions(),
+        "approvals": Approvals(),
+        "secret": b"a key of a test",
+    }
+    return Gateway(kept, kept, **{**defaults, **ports})
+
+
+class Approvals:
+    """The port `Approvals`: always the same word."""
+
+    def __init__(self, word=False):
+        self.word, self.asked = word, []
+
+    async def approved(self, request, decision, timeout_s):
+        self.asked.append(timeout_s)
+        return self.word
 
 
 class Sessions:

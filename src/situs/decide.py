@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from situs.analysis import Look, deepen, find_names, look
-from situs.core.decision import Analysis, Decision, PolicyDecision
+from situs.core.decision import Analysis, Decision, Obligation, PolicyDecision
 from situs.core.heads import FindsNames
 from situs.core.label import Label
 from situs.core.request import Request
@@ -98,6 +98,12 @@ _SHOWN = frozenset({"findings", "label_reasons"})
 """Fields in which a policy would see a name itself, not only the label that it sets."""
 
 
+def _hides(owed: Obligation, kinds: tuple[str, ...]) -> bool:
+    """Whether some of these kinds must not leave as they are."""
+    hiding = owed.kind in ("redact", "pseudonymise")
+    return hiding and (not owed.findings or not set(kinds).isdisjoint(owed.findings))
+
+
 def _names_matter(
     request: Request,
     analysis: Analysis,
@@ -107,11 +113,14 @@ def _names_matter(
 ) -> bool:
     """Whether the verdict would be another if there were names in the texts.
 
-    Names do two things: they raise the label to a floor, and a policy may ask for them. With the
-    second it is not known beforehand what they would do; the first is tried.
+    Names do three things: they raise the label to a floor, a policy may ask for them, and it may
+    ask that they be hidden. The first is tried; with the others it is not known beforehand what
+    they would do.
     """
     heads, floors = snapshot.heads, snapshot.labels.floors
     if heads.finds_names is FindsNames.ALWAYS or not _SHOWN.isdisjoint(snapshot.policy.reads):
+        return True
+    if any(_hides(one, heads.name_kinds) for one in verdict.obligations):
         return True
     could = {floors.get(kind, Label.RESTRICTED) for kind in heads.name_kinds}
     return any(

@@ -17,6 +17,8 @@
     ├─ RateLimited             429  the key's requests per minute are used up
     ├─ OriginRefused           403  a web page, or a Host that is not ours
     ├─ PlacementDenied         403  policy left nothing
+    │  ├─ ObligationUnmet      403  what policy asks for could not be done
+    │  └─ NotApproved          403  policy asks for a person's word, and it was no, or none
     ├─ NoDeploymentFits        422  policy left something; what is asked fits none of it
     ├─ NoCapacity              503  policy left something; it is down or busy
     ├─ Draining                503  this process is about to stop
@@ -151,6 +153,16 @@ class OriginRefused(SitusError):
 class PlacementDenied(SitusError):
     code, status = "placement_denied", 403
     do = "See `situs decisions show ID`; change the request, the fleet or the policy."
+
+
+class ObligationUnmet(PlacementDenied):
+    code = "obligation_unmet"
+    do = "See `situs explain`; take out of the request what cannot be hidden."
+
+
+class NotApproved(PlacementDenied):
+    code = "not_approved"
+    do = "Ask an operator, who sees it under `situs approvals list`, and send it again."
 
 
 class NoDeploymentFits(SitusError):

@@ -6,9 +6,10 @@ the outside arrives through the ports of `core.ports`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -17,16 +18,19 @@ from situs.backends import template
 from situs.core.decision import Decision
 from situs.core.fleet import Deployment
 from situs.core.label import Label, highest
-from situs.core.ports import Chunk, Receipts, Sessions, Situation
+from situs.core.ports import Approvals, Chunk, Receipts, Sessions, Situation
 from situs.core.record import Decided, End, Outcome, ReceiptRef
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.decide import deciding
+from situs.dispatch.obliged import HOLD, obliged_steps
 from situs.dispatch.walk import Step, Walk, end_of
 from situs.errors import (
     InternalError,
     NoCapacity,
     NoDeploymentFits,
+    NotApproved,
+    ObligationUnmet,
     PlacementDenied,
     SitusError,
     StreamBroken,
@@ -36,6 +40,9 @@ from situs.placement.filters import PASSING, meant
 
 LONG = 32 * 1024
 """Bytes of a request from which on its analysis leaves the event loop."""
+
+APPROVAL_S = 300.0
+"""How long a request waits for a person, where the policy does not say."""
 
 CLIENT_CLOSED_REQUEST = 499
 """The status on record when the caller left before an answer began (nginx's convention)."""
@@ -48,6 +55,7 @@ class Gateway:
     `aside` does the work that a long request takes away from the event loop, which never blocks;
     `deep` does what the deep tier is asked for, or gives None where there is no time for it.
     `hurried`: there is more to do than can be done, and rules stand in for learned heads.
+    Pseudonyms are drawn from `secret`.
     """
 
     situation: Situation
@@ -58,6 +66,8 @@ class Gateway:
     deep: Callable[[Callable[[], Any]], Awaitable[Any | None]]
     hurried: Callable[[], bool]
     sessions: Sessions
+    approvals: Approvals
+    secret: bytes
 
     async def explain(self, request: Request) -> Decision:
         """The decision alone: nothing is sent, nothing is recorded."""
@@ -107,6 +117,45 @@ class Gateway:
         except StopIteration as done:
             return done.value, analysis_s
 
+    async def _steps(
+        self, request: Request, decision: Decision, snapshot: Snapshot
+    ) -> Sequence[Step]:
+        """The ranking as places to try, with what is sent to each, and nothing else.
+
+        Raises PlacementDenied, or why nothing is left.
+        """
+        if not decision.placement.ranked:
+            raise refusal(request, decision, snapshot)
+        plan = partial(obliged_steps, request, decision, snapshot, self.secret)
+        if decision.policy.obligations and request.size > LONG:
+            steps, unmet = await self.aside(plan)
+        else:
+            steps, unmet = plan()
+        if not steps:
+            told = "; ".join(f"{name}: {code}" for name, code in unmet.items())
+            label = decision.analysis.label
+            raise ObligationUnmet(f"The request is {label}; what policy asks for fails ({told}).")
+        if HOLD not in steps[0].applied:
+            return [step for step in steps if HOLD not in step.applied]
+        return await self._held(request, decision, steps)
+
+    async def _held(
+        self, request: Request, decision: Decision, steps: Sequence[Step]
+    ) -> Sequence[Step]:
+        """The steps, after a person said yes; without it those that need none.
+
+        Raises NotApproved where all do.
+        """
+        first = steps[0].deployment.name
+        owed = (one for one in decision.policy.obligations if one.deployment == first)
+        limits = [one.limit for one in owed if one.kind == HOLD and one.limit]
+        if await self.approvals.approved(request, decision, min(limits, default=APPROVAL_S)):
+            return steps
+        free = [step for step in steps if HOLD not in step.applied]
+        if not free:
+            raise NotApproved(f"The request is {decision.analysis.label}; nobody approved it.")
+        return free
+
     async def handle(self, request: Request) -> Answer:
         """Serve one request; returns when the answer has begun, or cannot begin.
 
@@ -123,15 +172,13 @@ class Gateway:
         own = _own_answer(request, decision, snapshot)
         record = Decided(request, decision, snapshot.fleet, session)
         receipt = await self.receipts.decided(record)
-        steps = [] if own else _steps(request, decision, snapshot)
-        walk = Walk(request, steps, current.backends, self.situation, self.clock)
+        walk = Walk(request, (), current.backends, self.situation, self.clock)
         answer = Answer(self, request, snapshot, decision, receipt, walk, started, analysis_s, own)
         if own:
             answer.first = own[0]
             return answer
         try:
-            if not steps:
-                raise refusal(request, decision, snapshot)
+            walk.steps = await self._steps(request, decision, snapshot)
             answer.first = await walk.begin()
         except SitusError as error:
             answer.error = error
@@ -277,9 +324,3 @@ def _own_answer(request: Request, decision: Decision, snapshot: Snapshot) -> tup
     """What the template of the request's route says; nothing where a model is to answer."""
     text = snapshot.routes.answer(request, decision.analysis.routed)
     return () if text is None else template.chunks(request, text, decision.at)
-
-
-def _steps(request: Request, decision: Decision, snapshot: Snapshot) -> list[Step]:
-    """The ranking as places to try, and nothing else."""
-    by_name = {d.name: d for d in snapshot.fleet.deployments}
-    return [Step(by_name[c.deployment], c, request) for c in decision.placement.ranked]

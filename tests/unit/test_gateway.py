@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 from tests import make
@@ -11,7 +10,6 @@ from tests.unit.dispatch.test_walk import HELLO, ScriptedBackends, ScriptedReply
 
 from situs.core.ports import Current
 from situs.core.record import ReceiptRef
-from situs.gateway import Gateway
 from situs.http.inference import _send_stream, form_of
 
 
@@ -39,15 +37,9 @@ class Kept:
         return True
 
 
-async def aside(run):
-    raise AssertionError("short requests are analysed in place")
-
-
 def gateway(kept, reply):
     kept.backends = ScriptedBackends(a=reply)
-    return Gateway(
-        kept, kept, time.time, time.monotonic, aside, aside, lambda: False, make.Sessions()
-    )
+    return make.gateway(kept)
 
 
 def recorded(kept):
@@ -63,7 +55,7 @@ def test_the_outcome_says_how_long_the_analysis_took_its_wait_for_a_thread_inclu
         return run()
 
     kept.backends = ScriptedBackends(a=ScriptedReply([HELLO]))
-    slow = Gateway(kept, kept, time.time, lambda: now[0], slowly, aside, lambda: False, make.Sessions())
+    slow = make.gateway(kept, clock=lambda: now[0], aside=slowly)
 
     async def story():
         answer = await slow.handle(make.request(size=100_000))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 
 import pytest
 from tests import make
 from tests.unit.dispatch.test_walk import HELLO, ScriptedBackends, ScriptedReply
-from tests.unit.test_gateway import aside
 
 from situs.analysis.routes import compile_routes
 from situs.core.ports import Current
@@ -17,7 +15,6 @@ from situs.core.record import ReceiptRef
 from situs.core.route import Route, RoutedBy, Rule
 from situs.core.snapshot import Policy
 from situs.errors import NoDeploymentFits, PlacementDenied
-from situs.gateway import Gateway
 from situs.http.headers import facts
 from situs.placement.explain import explain
 
@@ -56,9 +53,7 @@ class Kept:
 
 def handled(kept, request):
     async def story():
-        gateway = Gateway(
-            kept, kept, time.time, time.monotonic, aside, aside, lambda: False, make.Sessions()
-        )
+        gateway = make.gateway(kept)
         answer = await gateway.handle(request)
         data = [chunk.data async for chunk in answer.chunks()]
         told = facts(answer)
@@ -118,9 +113,7 @@ def test_a_route_that_is_asked_for_is_not_called_pinned():
 def explained(text, **fields):
     kept = Kept()
     request = make.request(text, **fields)
-    gateway = Gateway(
-        kept, kept, time.time, time.monotonic, aside, aside, lambda: False, make.Sessions()
-    )
+    gateway = make.gateway(kept)
     decision = asyncio.run(gateway.explain(request))
     return explain(request, decision, kept.fixed)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 from tests import make
 from tests.unit.dispatch.test_walk import HELLO, ScriptedBackends, ScriptedReply
-from tests.unit.test_gateway import Kept, aside
+from tests.unit.test_gateway import Kept
 
 from situs.analysis import DEFAULT_FLOORS
 from situs.core.data import DataSet, Leaves
@@ -20,7 +19,6 @@ from situs.core.request import Ask, Principal
 from situs.core.snapshot import Labels
 from situs.decide import decide
 from situs.errors import CannotRecord
-from situs.gateway import Gateway
 from situs.placement import place
 from situs.rego.embedded import load
 from situs.rego.library import shipped
@@ -39,7 +37,7 @@ def conversation(texts, sessions, policy=None, names=("s",) * 9, tenants=("defau
     labels = Labels(DEFAULT_FLOORS)
     kept.fixed = replace(kept.fixed, labels=labels, policy=policy or kept.fixed.policy)
     kept.backends = ScriptedBackends(a=ScriptedReply([HELLO]))
-    gateway = Gateway(kept, kept, time.time, time.monotonic, aside, aside, lambda: False, sessions)
+    gateway = make.gateway(kept, sessions=sessions)
 
     async def story():
         found = []

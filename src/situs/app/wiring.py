@@ -20,6 +20,7 @@ from situs.core.ports import Backends
 from situs.gateway import Gateway
 from situs.http.admin import Admin
 from situs.http.app import App, Call, Handler
+from situs.http.approvals import ApprovalDesk
 from situs.http.auth import Auth
 from situs.http.guard import Guard
 from situs.http.inference import EXPLAIN, FORMS, Inference
@@ -126,8 +127,11 @@ class Desk:
             del self._waiting[number]
 
 
-def application(plan: Plan, gateway: Gateway, admin: Admin, desk: Desk, auth: Auth) -> App:
+def application(
+    plan: Plan, gateway: Gateway, admin: Admin, desks: tuple[Desk, ApprovalDesk], auth: Auth
+) -> App:
     """Every URL of the data port."""
+    desk, approvals = desks
     inference, server = Inference(gateway), plan.config.server
     routes: dict[tuple[str, str], Handler] = {
         **{("POST", path): inference for path in FORMS},
@@ -136,6 +140,8 @@ def application(plan: Plan, gateway: Gateway, admin: Admin, desk: Desk, auth: Au
         ("POST", EXPLAIN): admin.explain,
         ("POST", f"{EXPLAIN}/"): admin.explain,
         ("GET", "/situs/v1/fleet"): admin.fleet,
+        ("GET", "/situs/v1/approvals"): approvals.list,
+        ("POST", "/situs/v1/approvals/"): approvals.decide,
         ("GET", "/situs/v1/"): desk,
         ("GET", "/metrics"): desk,
         ("GET", "/livez"): admin.livez,

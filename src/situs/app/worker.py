@@ -63,7 +63,9 @@ from situs.fleet.situation import Situation
 from situs.gateway import Gateway
 from situs.http.admin import Admin
 from situs.http.app import App
+from situs.http.approvals import ApprovalDesk
 from situs.http.auth import Auth, key_required
+from situs.stores.approvals import ApprovalQueue
 from situs.stores.layout import receipts_dir
 from situs.stores.segments import SegmentWriter
 from situs.stores.sessions import SessionLabels
@@ -93,7 +95,9 @@ class Worker:
         self._deep = DeepTier()
         self._haste = Haste()
         self._receipts: SegmentWriter | None = None
+        self._secret = b""
         self._sessions: SessionLabels | None = None
+        self._approvals: ApprovalQueue | None = None
         self._app: App | None = None
         self._server: Server | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -170,8 +174,11 @@ class Worker:
         )
         writer.start()
         self._receipts = writer
-        self._sessions = SessionLabels(data, open_secret(data / "keys"))
+        self._secret = open_secret(data / "keys")
+        self._sessions = SessionLabels(data, self._secret)
+        self._approvals = ApprovalQueue(data)
         self._stack.callback(self._sessions.close)
+        self._stack.callback(self._approvals.close)
         self._stack.callback(self._aside.shutdown, wait=False, cancel_futures=True)
         self._stack.callback(self._deep.close)
         self._stack.callback(self._origins.close)
@@ -198,8 +205,8 @@ class Worker:
         self._tell_health()
 
     def _serve(self, plan: Plan, situation: Situation) -> None:
-        receipts, sessions = self._receipts, self._sessions
-        if receipts is None or sessions is None:
+        receipts, sessions, approvals = self._receipts, self._sessions, self._approvals
+        if receipts is None or sessions is None or approvals is None:
             raise RuntimeError("nothing was loaded")
         gateway = Gateway(
             situation,
@@ -210,12 +217,15 @@ class Worker:
             self._deep,
             self._haste,
             sessions,
+            approvals,
+            self._secret,
         )
         server = plan.config.server
         required = key_required(server.host, server.require_key)
         self._auth = auth = Auth(self._table, required, self._desk.lease)
         admin = Admin(gateway, lambda: receipts.state().problem, self._loading)
-        self._app = application(plan, gateway, admin, self._desk, auth)
+        desks = (self._desk, ApprovalDesk(Path(plan.data), time.time))
+        self._app = application(plan, gateway, admin, desks, auth)
         self._server = quiet_server(
             self._app, self._drain_s, limit_concurrency=server.max_connections
         )

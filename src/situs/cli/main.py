@@ -31,6 +31,9 @@ _COMMANDS = {
     "train": "situs.cli.train:train",
     "artefacts": "situs.cli.artefacts:artefacts",
     "keys": "situs.cli.keys:keys",
+    "approvals": "situs.cli.approvals:approvals",
+    "egress": "situs.cli.egress:egress",
+    "drill": "situs.cli.drill:drill",
     "doctor": "situs.cli.doctor:doctor",
     "completion": "situs.cli.completion:completion",
 }
@@ -51,6 +54,9 @@ _SUMMARIES = {
     "train": "Learn from rows of your own; nothing is active until you say so.",
     "artefacts": "What was learned: versions, and which of them answers.",
     "keys": "Make, list and revoke API keys: who may call.",
+    "approvals": "What waits for a person's word, and that word.",
+    "egress": "What the gateway may connect to, and who holds it to that.",
+    "drill": "Try what goes on when others are gone.",
     "doctor": "Say for each feature: active or not, because.",
     "completion": "Print the tab completion for your shell.",
 }

@@ -88,7 +88,11 @@ class Speed(Struct, frozen=True):
 
 
 class Deployment(Struct, frozen=True):
-    """One model served on one node: what is filtered, scored and picked."""
+    """One model served on one node: what is filtered, scored and picked.
+
+    `no_retention` are the members of a request that forbid its provider to keep it; None where
+    there is no such switch.
+    """
 
     name: str
     model: Model
@@ -97,6 +101,7 @@ class Deployment(Struct, frozen=True):
     price: Price | None = None
     speed: Speed = Speed()
     max_in_flight: int = 64
+    no_retention: dict[str, bool | str] | None = None
 
 
 class Health(StrEnum):

@@ -53,7 +53,8 @@ class Walk:
 
     `begin` returns once a deployment has sent its first chunk and commits to it; `rest` yields
     what follows. `close` is safe at any time and ends what is still open as `client_gone`.
-    Policy has allowed every step, so failing over cannot reach what the decision excluded.
+    Policy has allowed every step, so failing over cannot reach what the decision excluded. `steps`
+    may be set until it begins.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Walk:
         self.usage: Usage | None = None
         self.first_chunk_at: float | None = None
         self._request = request
-        self._steps = steps
+        self.steps = steps
         self._backends = backends
         self._situation = situation
         self._clock = clock
@@ -111,7 +112,7 @@ class Walk:
         caller cancels ends there.
         """
         retry_after_s: int | None = None
-        for step in self._steps:
+        for step in self.steps:
             if not self._situation.began(step.deployment.name):
                 continue
             self._start(step)

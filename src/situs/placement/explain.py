@@ -8,7 +8,7 @@ from situs.core.decision import Candidate, Decision, Exclusion
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.placement.estimates import Estimate, estimate
-from situs.placement.filters import FILTERS, Context, Option
+from situs.placement.filters import FILTERS, Context, Option, owed_by
 
 
 class DeploymentExplained(Struct, frozen=True):
@@ -40,7 +40,8 @@ def explain(request: Request, decision: Decision, snapshot: Snapshot) -> Explain
     """Spread a decision out. Filters are asked about denied deployments too, for information."""
     ranked = decision.placement.ranked
     ranks = {candidate.deployment: (i, candidate) for i, candidate in enumerate(ranked, 1)}
-    context = Context(request, decision.analysis, decision.placement.objective)
+    owed = owed_by(decision.policy)
+    context = Context(request, decision.analysis, decision.placement.objective, owed)
     rows = []
     for deployment, state in zip(snapshot.fleet.deployments, snapshot.fleet.states, strict=True):
         expected = estimate(deployment, state, request, decision.analysis, snapshot.data)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from situs.core.decision import Analysis
+from situs.core.decision import Analysis, Obligation, PolicyDecision
 from situs.core.fleet import Deployment, DeploymentState, Health
 from situs.core.request import AUTO, Objective, Request, Service
 from situs.core.route import RoutedBy
@@ -26,9 +26,20 @@ class Option(Struct, frozen=True):
 
 
 class Context(Struct, frozen=True):
+    """`owed` are the obligations by deployment."""
+
     request: Request
     analysis: Analysis
     objective: Objective
+    owed: dict[str, tuple[Obligation, ...]] = {}
+
+
+def owed_by(verdict: PolicyDecision) -> dict[str, tuple[Obligation, ...]]:
+    """What the policy asks for, by deployment."""
+    found: dict[str, tuple[Obligation, ...]] = {}
+    for one in verdict.obligations:
+        found[one.deployment] = (*found.get(one.deployment, ()), one)
+    return found
 
 
 Filter = Callable[[Option, Context], str | None]
@@ -142,6 +153,18 @@ def owned_if_private(option: Option, context: Context) -> str | None:
     return "not_owned" if private and not option.deployment.locus.owned else None
 
 
+def obligations(option: Option, context: Context) -> str | None:
+    """What is owed must be possible there: some of it is only known to be by what the place is."""
+    for one in context.owed.get(option.deployment.name, ()):
+        locus = option.deployment.locus
+        if one.kind == "require_owned" and not locus.owned:
+            return "not_owned"
+        kept = not locus.owned and locus.retention != "none"
+        if one.kind == "no_retention" and kept and option.deployment.no_retention is None:
+            return "retention_not_avoidable"
+    return None
+
+
 FILTERS: dict[str, Filter] = {
     "model": asked_model,
     "route": on_route,
@@ -154,6 +177,7 @@ FILTERS: dict[str, Filter] = {
     "max_cost": within_cost,
     "slo": within_slo,
     "private": owned_if_private,
+    "obligations": obligations,
 }
 
 PASSING = frozenset({"health", "capacity"})

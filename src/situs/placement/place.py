@@ -10,7 +10,7 @@ from situs.core.decision import Analysis, Candidate, Exclusion, Placement, Polic
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.placement.estimates import estimate
-from situs.placement.filters import FILTERS, Context, Option
+from situs.placement.filters import FILTERS, Context, Option, owed_by
 from situs.placement.scorers import OBJECTIVES, SCORERS
 
 
@@ -26,7 +26,8 @@ def place(
        name: spread over equals, and yet the same again when replayed.
     """
     objective = request.ask.objective or snapshot.objective
-    context = Context(request, analysis, objective)
+    owed = owed_by(verdict) if verdict.obligations else {}
+    context = Context(request, analysis, objective, owed)
     allowed = set(verdict.allowed)
     kept: list[Option] = []
     exclusions: list[Exclusion] = []

@@ -24,7 +24,17 @@ from situs.policy.input import CLOCK, FIELDS, Facts, input_document
 
 Code = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
 
-KNOWN_OBLIGATIONS: Final[frozenset[str]] = frozenset()
+KNOWN_OBLIGATIONS: Final[frozenset[str]] = frozenset(
+    {
+        "hold_for_approval",
+        "max_output_tokens",
+        "no_retention",
+        "pseudonymise",
+        "redact",
+        "require_owned",
+        "strip_attachments",
+    }
+)
 """What Situs can do on behalf of a policy. What it cannot do excludes."""
 
 

@@ -1,0 +1,118 @@
+"""What is sent to a place when its obligations have been carried out, or why nothing may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from situs.analysis.transforms import Restorer, carry_out, survivors
+from situs.analysis.transforms.parts import limited, switched, without_attachments
+from situs.core.decision import Analysis, Decision, Obligation
+from situs.core.fleet import Deployment
+from situs.core.ports import Mend
+from situs.core.request import Request
+from situs.core.snapshot import Labels, Snapshot
+from situs.dispatch.mend import MakeFilter, mend_for
+from situs.dispatch.walk import Step
+from situs.placement.filters import owed_by
+
+HOLD = "hold_for_approval"
+
+
+class Sending(Struct, frozen=True):
+    """`request` is what leaves, `mend` makes what its answer passes through.
+
+    `applied` says how often each obligation was carried out. With `refused` (a reason code) nothing
+    may leave.
+    """
+
+    request: Request
+    applied: dict[str, int] = {}
+    mend: Callable[[], Mend] | None = None
+    refused: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Sending({self.request.id!r}, {self.applied!r}, refused={self.refused!r})"
+
+
+def carried_out(
+    request: Request,
+    analysis: Analysis,
+    deployment: Deployment,
+    owed: Sequence[Obligation],
+    labels: Labels,
+    key: bytes,
+) -> Sending:
+    """What may be sent to `deployment` under what is owed there.
+
+    1. Texts are redacted or get pseudonyms, attachments go; what would leave is looked at again,
+       and if something of what was to be hidden is still there, nothing leaves.
+    2. Limits and switches are set.
+    3. What looks at the answer stands before what brings the originals back.
+    """
+    applied: dict[str, int] = {}
+    by_kind: dict[str, list[Obligation]] = {}
+    for one in owed:
+        by_kind.setdefault(one.kind, []).append(one)
+    sent = carry_out(request, analysis.findings, owed, key)
+    if sent.refused is not None:
+        return Sending(request, refused=sent.refused)
+    if "strip_attachments" in by_kind:
+        stripped, applied["strip_attachments"] = without_attachments(sent.request)
+        sent = replace(sent, request=stripped)
+    if sent.kinds != frozenset() and (left := survivors(sent, labels)):
+        return Sending(request, refused=f"still_there:{left[0]}")
+    request = sent.request
+    if limits := by_kind.get("max_output_tokens"):
+        request = limited(request, min(one.limit for one in limits))
+        applied["max_output_tokens"] = 1
+    if "no_retention" in by_kind:
+        request = switched(request, deployment.no_retention or {})
+        applied["no_retention"] = 1
+    for kind in ("require_owned", "no_log", HOLD):
+        if kind in by_kind:
+            applied[kind] = 1
+    filters: list[MakeFilter] = []
+    if sent.restore is not None:
+        restore = sent.restore
+        filters.append(lambda field: Restorer(restore, json=field.json))
+    mend = mend_for(request, filters, bare=bool(filters))
+    return Sending(request, {**applied, **sent.applied}, mend)
+
+
+def obliged_steps(
+    request: Request, decision: Decision, snapshot: Snapshot, key: bytes
+) -> tuple[list[Step], dict[str, str]]:
+    """The ranking as places to try, and why some of it is not (by deployment).
+
+    Places that owe the same are sent the same.
+    """
+    by_name = {d.name: d for d in snapshot.fleet.deployments}
+    owed = owed_by(decision.policy)
+    made: dict[tuple[Any, ...], Sending] = {}
+    steps: list[Step] = []
+    unmet: dict[str, str] = {}
+    for candidate in decision.placement.ranked:
+        deployment = by_name[candidate.deployment]
+        mine = owed.get(deployment.name)
+        if mine is None:
+            steps.append(Step(deployment, candidate, request))
+            continue
+        switches = deployment.no_retention or {}
+        same = (tuple(replace(one, deployment="*") for one in mine), *sorted(switches.items()))
+        sending = made.get(same)
+        if sending is None:
+            sending = carried_out(
+                request, decision.analysis, deployment, mine, snapshot.labels, key
+            )
+            made[same] = sending
+        if sending.refused is not None:
+            unmet[deployment.name] = sending.refused
+        else:
+            steps.append(
+                Step(deployment, candidate, sending.request, sending.applied, sending.mend)
+            )
+    return steps, unmet

@@ -1,0 +1,173 @@
+"""What waits for a person: a queue in the data directory, shared by workers and operators.
+
+It holds what a decision knows about a request, never content. Whoever waits asks every quarter of a
+second; whoever decides writes one row. Nothing here outlives its time by more than a day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, json
+
+from situs.core.decision import Decision
+from situs.core.request import Request
+from situs.errors import CannotRecord, InvalidRequest, NoCapacity, StoreError
+from situs.stores.database import told
+
+FILE = "approvals.db"
+MOST_WAITING = 1000
+_ASK_EVERY_S = 0.25
+_KEEP_S = 86400.0
+_WAITING, _APPROVED, _DENIED = "waiting", "approved", "denied"
+_TABLE = """CREATE TABLE IF NOT EXISTS approvals (
+    id TEXT PRIMARY KEY, at REAL NOT NULL, until REAL NOT NULL, state TEXT NOT NULL,
+    decided_at REAL, decided_by TEXT, facts BLOB NOT NULL
+) WITHOUT ROWID"""
+_GONE = "DELETE FROM approvals WHERE until < ?"
+_COUNT = "SELECT count(*) FROM approvals WHERE state = 'waiting' AND until >= ?"
+_ADD = "INSERT INTO approvals (id, at, until, state, facts) VALUES (?, ?, ?, 'waiting', ?)"
+_STATE = "SELECT state FROM approvals WHERE id = ?"
+_LEFT = "UPDATE approvals SET until = min(until, ?) WHERE id = ? AND state = 'waiting'"
+_LIST = "SELECT id, at, until, state, decided_at, decided_by, facts FROM approvals ORDER BY at"
+_DECIDE = """UPDATE approvals SET state = ?, decided_at = ?, decided_by = ?
+    WHERE id = ? AND state = 'waiting' AND until >= ?"""
+
+
+class Held(Struct, frozen=True):
+    """One request that waits or waited, until `until` (wall time). `facts` has no content."""
+
+    id: str
+    at: float
+    until: float
+    state: str
+    decided_at: float | None
+    decided_by: str | None
+    facts: dict[str, Any]
+
+
+class ApprovalQueue:
+    """The port `Approvals`, over a file. `clock` is wall time."""
+
+    def __init__(self, data: Path, clock: Callable[[], float] = time.time) -> None:
+        self._path = data / FILE
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, "situs-approvals")
+
+    async def approved(self, request: Request, decision: Decision, timeout_s: float) -> bool:
+        """Waits for a person's word; no answer in time is a no.
+
+        Raises CannotRecord when nobody can be asked, NoCapacity when too many wait already.
+        """
+        until = self._clock() + timeout_s
+        try:
+            await self._do(self._add, request, decision, until)
+            while self._clock() < until:
+                state = await self._do(self._state, request.id)
+                if state != _WAITING:
+                    return bool(state == _APPROVED)
+                await asyncio.sleep(_ASK_EVERY_S)
+            return False
+        finally:
+            with suppress(RuntimeError):  # it is closed
+                self._thread.submit(self._leave, request.id)
+
+    def close(self) -> None:
+        self._thread.shutdown()
+
+    async def _do(self, run: Callable[..., Any], *given: Any) -> Any:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, run, *given)
+        except StoreError as error:
+            raise CannotRecord("Nobody can be asked to approve it.") from error
+
+    def _add(self, request: Request, decision: Decision, until: float) -> None:
+        now = self._clock()
+        with told(self._path), closing(_open(self._path)) as db:
+            db.execute(_GONE, (now - _KEEP_S,))
+            if db.execute(_COUNT, (now,)).fetchone()[0] >= MOST_WAITING:
+                full = NoCapacity("Too many requests wait for a person already.")
+                full.retry_after_s = 30
+                raise full
+            db.execute(_ADD, (request.id, now, until, json.encode(_facts(request, decision))))
+
+    def _state(self, id_: str) -> str:
+        with told(self._path), closing(_open(self._path)) as db:
+            row = db.execute(_STATE, (id_,)).fetchone()
+        return _DENIED if row is None else str(row[0])
+
+    def _leave(self, id_: str) -> None:
+        """Nobody waits for it any more."""
+        with told(self._path), closing(_open(self._path)) as db:
+            db.execute(_LEFT, (self._clock(), id_))
+
+
+def waiting(data: Path, now: float, *, everything: bool = False) -> list[Held]:
+    """What waits now, the longest first; with `everything` also what is over since a day.
+
+    Raises StoreError.
+    """
+    path = data / FILE
+    if not path.exists():
+        return []
+    with told(path), closing(_open(path)) as db:
+        rows = [_held(*row) for row in db.execute(_LIST)]
+    return [one for one in rows if everything or (one.state == _WAITING and one.until >= now)]
+
+
+def _held(id_: str, at: float, until: float, state: str, when: Any, by: Any, facts: bytes) -> Held:
+    return Held(id_, at, until, state, when, by, json.decode(facts))
+
+
+def decide(data: Path, id_: str, *, yes: bool, by: str, now: float) -> None:
+    """A person's word. Raises InvalidRequest where nothing of this id waits, StoreError."""
+    path = data / FILE
+    if path.exists():
+        with told(path), closing(_open(path)) as db:
+            state = _APPROVED if yes else _DENIED
+            if db.execute(_DECIDE, (state, now, by, id_, now)).rowcount:
+                return
+    raise InvalidRequest(
+        "Nothing with this id waits for approval.", do="See `situs approvals list`."
+    )
+
+
+def _facts(request: Request, decision: Decision) -> dict[str, Any]:
+    """What a person is told: who asks, how sensitive it is and why, where it would go."""
+    analysis, first = decision.analysis, decision.placement.ranked[0]
+    counts: dict[str, int] = {}
+    for one in analysis.findings:
+        counts[one.kind] = counts.get(one.kind, 0) + 1
+    return {
+        "tenant": request.principal.tenant,
+        "key": request.principal.key,
+        "wire": request.wire.value,
+        "label": analysis.label.value,
+        "findings": counts,
+        "task": analysis.task,
+        "prompt_tokens": analysis.prompt_tokens,
+        "deployment": first.deployment,
+        "cost": first.cost,
+        "policy": decision.policy.policy,
+    }
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    if not path.exists():
+        path.touch(mode=0o600)
+    db = sqlite3.connect(path, timeout=5.0, isolation_level=None)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute(_TABLE)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db

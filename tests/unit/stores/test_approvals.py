@@ -1,0 +1,86 @@
+import asyncio
+import time
+
+import pytest
+from tests import make
+
+from situs.analysis import DEFAULT_FLOORS
+from situs.core.snapshot import Labels
+from situs.decide import decide as decided
+from situs.errors import CannotRecord, InvalidRequest
+from situs.stores.approvals import FILE, ApprovalQueue, decide, waiting
+
+REQUEST = make.request("Mail it to canary@example.org, please.")
+
+
+def decision():
+    snapshot = make.snapshot(make.view(make.deployment("cloud")))
+    labels = Labels(DEFAULT_FLOORS)
+    return decided(REQUEST, type(snapshot)(snapshot.fleet, snapshot.policy, labels), 0.0)
+
+
+def asked(tmp_path, meanwhile, timeout_s=5.0):
+    """What a request that waits is told, while `meanwhile` runs once it waits."""
+
+    async def story():
+        queue = ApprovalQueue(tmp_path)
+        task = asyncio.create_task(queue.approved(REQUEST, decision(), timeout_s))
+        while not waiting(tmp_path, time.time()) and not task.done():
+            await asyncio.sleep(0.01)
+        if not task.done():
+            meanwhile(task)
+        try:
+            return await task
+        finally:
+            queue.close()
+
+    return asyncio.run(story())
+
+
+@pytest.mark.parametrize("yes", [True, False])
+def test_a_persons_word_is_what_counts(tmp_path, yes):
+    told = asked(
+        tmp_path, lambda _: decide(tmp_path, REQUEST.id, yes=yes, by="ada", now=time.time())
+    )
+    assert told is yes
+    [one] = waiting(tmp_path, time.time(), everything=True)
+    assert (one.state, one.decided_by) == ("approved" if yes else "denied", "ada")
+
+
+def test_no_word_in_time_is_a_no_and_comes_too_late_afterwards(tmp_path):
+    assert asked(tmp_path, lambda _: None, timeout_s=0.05) is False
+    assert waiting(tmp_path, time.time()) == []
+    with pytest.raises(InvalidRequest):
+        decide(tmp_path, REQUEST.id, yes=True, by="ada", now=time.time())
+
+
+def test_a_caller_that_leaves_takes_its_place_in_the_queue_along(tmp_path):
+    with pytest.raises(asyncio.CancelledError):
+        asked(tmp_path, lambda task: task.cancel())
+    assert waiting(tmp_path, time.time()) == []
+
+
+def test_a_person_is_told_facts_and_no_content(tmp_path):
+    seen = []
+
+    def look(_):
+        seen.extend(waiting(tmp_path, time.time()))
+        decide(tmp_path, REQUEST.id, yes=False, by="ada", now=time.time())
+
+    asked(tmp_path, look)
+    [one] = seen
+    assert one.facts["findings"] == {"email": 1}
+    assert (one.facts["label"], one.facts["deployment"]) == ("internal", "cloud")
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"canary" not in kept
+
+
+def test_what_nobody_asked_for_cannot_be_approved(tmp_path):
+    with pytest.raises(InvalidRequest, match="Nothing with this id"):
+        decide(tmp_path, "req_none", yes=True, by="ada", now=time.time())
+
+
+def test_where_nobody_can_be_asked_it_is_an_error_and_no_approval(tmp_path):
+    (tmp_path / FILE).write_bytes(b"nothing of the kind" * 100)
+    with pytest.raises(CannotRecord):
+        asyncio.run(ApprovalQueue(tmp_path).approved(REQUEST, decision(), 5.0))
