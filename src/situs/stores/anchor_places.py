@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import socket
 import subprocess
@@ -29,6 +30,7 @@ _BRANCH = "refs/heads/situs-anchors"
 _FILE = "anchor.json"
 _TIMEOUT_S = 20.0
 _MOST_ANSWER = 1 << 20
+_CERTIFICATES = 0xA0
 _NOBODY = "0" * 40
 
 
@@ -187,7 +189,7 @@ def anchors_at(where: str) -> list[bytes]:
         found = stamped(path)
     else:
         try:
-            found = path.read_bytes().splitlines()
+            found = [line for line in path.read_bytes().splitlines() if line.strip()]
         except OSError as error:
             raise _failed(path, error) from error
     if not found:
@@ -228,7 +230,7 @@ def check_stamp(
 
     problem = None
     try:
-        found = decode(answer)
+        found = decode(_in_order(answer))
         if PKIStatus(found.status) not in (PKIStatus.GRANTED, PKIStatus.GRANTED_WITH_MODS):
             problem = f"it refused ({PKIStatus(found.status).name.lower()})"
         elif found.tst_info.message_imprint.message != sha256(anchor).digest():
@@ -237,10 +239,41 @@ def check_stamp(
             problem = "its answer is an old one"
         elif authority is not None:
             VerifierBuilder(roots=authority).build().verify_message(found, anchor)
-    except (ValueError, VerificationError) as error:
+    except (ValueError, IndexError, VerificationError) as error:
         problem = f"its answer is no time stamp that can be trusted ({type(error).__name__})"
     if problem is not None:
         raise AnchorError(f"The time-stamping service: {problem}.")
+
+
+def _in_order(answer: bytes) -> bytes:
+    """The answer with its certificates in the order of DER (X.690, 11.6); nothing signs that order.
+
+    Many services do not sort them, OpenSSL's among them, and the package insists.
+    """
+    response = _elements(answer, *_elements(answer, 0, len(answer))[0][1:])
+    if len(response) == 1:  # no token: it refused
+        return answer
+    content = _elements(answer, *response[1][1:])[1]
+    signed = _elements(answer, *content[1:])[0]
+    for tag, begin, end in _elements(answer, *signed[1:]):
+        if tag == _CERTIFICATES:
+            ends = [0, *(one[2] - begin for one in _elements(answer, begin, end))]
+            parts = [answer[begin + a : begin + b] for a, b in itertools.pairwise(ends)]
+            return answer[:begin] + b"".join(sorted(parts)) + answer[end:]
+    return answer
+
+
+def _elements(data: bytes, begin: int, end: int) -> list[tuple[int, int, int]]:
+    """The elements of DER there: the tag, and where the content begins and ends."""
+    found = []
+    while begin < end:
+        tag, length, content = data[begin], data[begin + 1], begin + 2
+        if length & 0x80:
+            content += length & 0x7F
+            length = int.from_bytes(data[begin + 2 : content], "big")
+        begin = content + length
+        found.append((tag, content, begin))
+    return found
 
 
 def certificates(path: Path) -> list[Certificate]:
