@@ -41,7 +41,7 @@ class Opa:
         self._library = _load()
         self._handle = self._library.OpaNew()
         for module in source.modules:
-            self._call("OpaAddPolicy", module.shown.encode(), module.text.encode())
+            self.add(module.shown, module.text)
         if source.data:
             self._call("OpaAddData", b"", json.dumps(source.data).encode())
 
@@ -50,6 +50,10 @@ class Opa:
 
     def __exit__(self, *_: object) -> None:
         self._library.OpaDestroy(self._handle)
+
+    def add(self, name: str, text: str) -> None:
+        """One more module. Raises OpaError."""
+        self._call("OpaAddPolicy", name.encode(), text.encode())
 
     def document(self, path: str, document: bytes) -> Any:
         """What `data.PATH` is. Raises OpaError."""

@@ -17,13 +17,16 @@ _LONGEST_S: Final = 60.0
 
 
 class OpaData:
-    """The document at one path of an OPA server. `host` and `path` are as the request says them."""
+    """The document at one path of an OPA server. `host` and `path` are as the request says them.
+
+    An error in a builtin function is one of the answer, as in the embedded engine.
+    """
 
     def __init__(self, pool: Pool, host: str, path: str, token: str | None = None) -> None:
         authorization = f"authorization: Bearer {token}\r\n" if token else ""
         self._pool = pool
         self._head = (
-            f"POST {path}?provenance=true HTTP/1.1\r\nhost: {host}\r\n"
+            f"POST {path}?provenance=true&strict-builtin-errors=true HTTP/1.1\r\nhost: {host}\r\n"
             f"content-type: application/json\r\naccept-encoding: identity\r\n{authorization}"
         ).encode("ascii")
 

@@ -188,7 +188,8 @@ def test_what_is_sent_is_the_whole_document_and_the_token_and_nothing_more():
     assert list(sent) == ["input"]
     assert sent["input"]["label"] == "public"
     assert [one["name"] for one in sent["input"]["deployments"]] == ["a", "b"]
-    assert heads[0].startswith(b"POST /v1/data/situs?provenance=true HTTP/1.1\r\n")
+    line, _, _ = heads[0].partition(b"\r\n")
+    assert line == b"POST /v1/data/situs?provenance=true&strict-builtin-errors=true HTTP/1.1"
     assert b"authorization: Bearer t-1\r\n" in heads[0]
 
 

@@ -1,0 +1,83 @@
+"""A policy says the same, whichever engine evaluates it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.conformance.policy.engines import NAMES, Engine, engines, here, what
+from tests.conformance.policy.some_facts import some_facts
+from tests.fakes.opa import MISSING, is_here
+
+from situs.policy import judge
+from situs.rego.embedded import check_source, make_ready
+from situs.rego.library import shipped
+from situs.rego.modules import Module, Source, read_modules
+
+HERE = Path(__file__).parent
+ROOT = shipped().parent
+SHIPPED = sorted(
+    file.relative_to(ROOT).with_suffix("").as_posix()
+    for file in ROOT.rglob("*.rego")
+    if not file.name.endswith("_test.rego")
+)
+WRITTEN = {
+    case["name"]: case
+    for case in yaml.safe_load((HERE / "engines.yaml").read_text(encoding="utf-8"))["policies"]
+}
+
+
+def source_of(name: str) -> Source:
+    if name in WRITTEN:
+        case = WRITTEN[name]
+        text = f"package situs\n\nimport rego.v1\n\n{case['rego']}"
+        module = Module("p.rego", "p.rego", text)
+        return Source((module,), case.get("data", {}), case.get("revision", ""))
+    return Source(read_modules([shipped(name)]))
+
+
+def differing(found: dict[str, Engine], source: Source, count: int) -> list[str]:
+    """The engines that say something else than the first, on any of so many requests."""
+    policy = make_ready(check_source(source))
+    wrong: set[str] = set()
+    for facts in some_facts(policy, count):
+        said = {name: what(engine(facts)) for name, engine in found.items()}
+        wrong.update(name for name, one in said.items() if one != said["embedded"])
+    return sorted(wrong)
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, *WRITTEN])
+def test_all_engines_say_the_same(name, tmp_path):
+    source = source_of(name)
+    with engines(source, tmp_path) as found:
+        assert tuple(found) == here()
+        assert differing(found, source, 40) == []
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_is_compared_is_allowed_and_denied(name):
+    policy = make_ready(check_source(source_of(name)))
+    with_all = [what(one) for one in _decisions(policy, 40)]
+    assert any(allowed for allowed, *_ in with_all)
+    assert any(excluded for _, excluded, *_ in with_all)
+    assert {error for *_, error in with_all} == {None}
+
+
+def _decisions(policy, count):
+    for facts in some_facts(policy, count):
+        yield judge(facts.request, facts.analysis, facts.snapshot, facts.now)
+
+
+@pytest.mark.skipif(not is_here(), reason=MISSING)
+def test_a_policy_on_which_engines_differ_is_found(tmp_path):
+    """One of what builtins.yaml says to differ."""
+    text = (
+        "package situs\nimport rego.v1\n"
+        "allow contains d.name if some d in input.deployments\n"
+        'deny contains {"deployment": d.name, "code": "c"} if {\n'
+        '\tsome d in input.deployments\n\tupper("ß") == "SS"\n}\n'
+    )
+    source = Source((Module("p.rego", "p.rego", text),))
+    with engines(source, tmp_path) as found:
+        assert differing(found, source, 10) == list(NAMES[3:])
