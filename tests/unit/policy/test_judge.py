@@ -112,9 +112,9 @@ def test_a_supported_obligation_is_kept_with_its_deployment():
 
 
 def test_an_unsupported_obligation_excludes_only_where_it_is_owed():
-    decision = conclude(Verdict(["a", "b"], [], [Owed("redact", "b")]), ["a", "b"], "digest")
+    decision = conclude(Verdict(["a", "b"], [], [Owed("launder", "b")]), ["a", "b"], "digest")
     assert decision.allowed == ("a",)
-    assert decision.exclusions == (Exclusion("b", "policy", "obligation_unsupported:redact"),)
+    assert decision.exclusions == (Exclusion("b", "policy", "obligation_unsupported:launder"),)
 
 
 @pytest.mark.parametrize(
