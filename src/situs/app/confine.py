@@ -8,6 +8,7 @@ import os
 import platform
 import resource
 import struct
+import subprocess
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -92,6 +93,14 @@ def seal() -> str | None:
     if libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) or libc.syscall(machine.seccomp, *arguments):
         return f"the kernel refuses the filter: {os.strerror(ctypes.get_errno())}"
     return None
+
+
+def why_not_sealed() -> str | None:
+    """Why workers cannot be sealed here, if so; a process of its own tries it."""
+    code = "from situs.app.confine import seal; print(seal() or '', end='')"
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout or (None if done.returncode == 0 else "the process that tried it failed")
 
 
 def _program(machine: _Machine) -> bytes:

@@ -1,0 +1,128 @@
+"""Drills for real: gateways of their own, fakes upstream."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from tests.e2e.stage import command, fakes, fleet, write_config
+from tests.fakes.otlp_collector import fake_collector
+
+from situs.config.paths import data_dir
+from situs.studies.drill_run import can_have_namespace
+
+
+@pytest.fixture
+def stage(tmp_path):
+    with fakes(tmp_path, "office", "us") as known:
+        yield tmp_path, known
+
+
+def drilled(folder, config, *arguments):
+    file = write_config(folder, config)
+    line = ("drill", *arguments, "--config", str(file), "--data", str(folder / "data"), "--json")
+    done = subprocess.run(command(*line), capture_output=True, text=True, timeout=100)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_in_a_blackout_owned_models_go_on_and_nobody_else_is_reached(stage):
+    folder, known = stage
+    page = folder / "report.html"
+    with fake_collector() as collector:
+        config = fleet(known, telemetry={"otlp": {"endpoint": collector.url}})
+        code, report = drilled(folder, config, "blackout", "--sample", "6", "--html", str(page))
+        assert collector.bodies == []
+    assert (code, report["passed"], report["continuity"]) == (0, True, 1.0)
+    assert report["dark"] == ["us"]
+    assert report["moved"]["us-llm -> office-llm"] == 2
+    assert (report["answers_compared"], report["answers_changed"]) == (4, [])
+    assert report["prices_changed"] == report["reached"] == []
+    assert len(known["us"].requests()) == 2  # the normal run's
+    assert known["us"].traffic()[0] == 1
+    assert "passed" in page.read_text()
+    assert not (folder / "data").exists()
+
+
+def test_without_an_owned_model_that_can_take_it_the_blackout_fails_and_says_why(stage):
+    folder, known = stage
+    config = fleet({"us": known["us"]})
+    code, report = drilled(folder, config, "blackout", "--sample", "1")
+    assert (code, report["passed"], report["continuity"]) == (1, False, 0.0)
+    assert report["failed"][0]["code"] == "all_deployments_failed"
+    assert "us-llm (unreachable)" in report["failed"][0]["message"]
+
+
+def test_one_operator_goes_dark(stage):
+    folder, known = stage
+    line = ("exit", "--provider", "US", "--sample", "2", "--least", "0")
+    _, report = drilled(folder, fleet(known), *line)
+    assert (report["drill"], report["dark"]) == ("exit from US", ["us"])
+    assert all(moved.endswith("-> office-llm") for moved in report["moved"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["exit", "--provider", "nobody"], "no locus is of nobody"),
+        (["exit"], "exactly one of"),
+        (["exit", "--provider", "us", "--jurisdiction", "AU"], "exactly one of"),
+    ],
+)
+def test_a_drill_of_nothing_is_refused(stage, arguments, told):
+    folder, known = stage
+    file = write_config(folder, fleet(known))
+    line = command("drill", *arguments, "--config", str(file))
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert told in done.stderr
+
+
+def processes(word):
+    """Those whose command line has the word."""
+    found = []
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if word in line.read_bytes():
+                found.append(int(line.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_a_drill_that_is_killed_leaves_no_process_and_so_no_block_behind(stage):
+    folder, known = stage
+    file = write_config(folder, fleet(known))
+    line = ("drill", "blackout", "--duration", "60", "--config", str(file))
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(command(*line), env=environment, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 40
+        while not known["office"].requests():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    gateways = str(temporary).encode()
+    while processes(gateways):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_with_the_real_model_a_drill_runs_in_a_network_namespace(tmp_path):
+    models = Path(os.environ.get("SITUS_TEST_MODELS") or data_dir(None) / "models")
+    if not models.is_dir():
+        pytest.skip("the weights are missing: `situs models pull`")
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "models").symlink_to(models)
+    line = command("drill", "blackout", "--sample", "2", "--data", str(data), "--json")
+    done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, timeout=110)
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["continuity"], report["answers_changed"]) == (0, 1.0, [])
+    assert report["answers_compared"] == 2
+    assert report["held"]["namespace"] == (can_have_namespace() or "held")

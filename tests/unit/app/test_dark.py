@@ -1,0 +1,77 @@
+import msgspec
+import pytest
+from tests.e2e.stage import fleet, merge
+
+from situs.app.drill import loci_of, not_owned
+from situs.app.egress import COLLECTOR, check_blocked, permits_of
+from situs.app.setting import Setting
+from situs.config.load import default_config, parse
+from situs.errors import ConfigError
+
+
+class Fake:
+    base_url = "http://127.0.0.1:9/v1"
+
+
+def config(**changes):
+    fakes = dict.fromkeys(("office", "national", "us"), Fake())
+    return parse(msgspec.json.encode(fleet(fakes, **changes)).decode())
+
+
+def mixed():
+    """This machine's own models, in AU, beside the fleet."""
+    own = msgspec.to_builtins(default_config("AU"))
+    return parse(msgspec.json.encode(merge(own, msgspec.to_builtins(config()))).decode())
+
+
+def test_in_a_blackout_all_that_is_not_owned_is_dark():
+    assert not_owned(config()) == ("national", "us")
+    assert not_owned(default_config()) == ()
+
+
+def test_an_exit_is_from_an_operator_or_a_jurisdiction():
+    assert loci_of(config(), operator="US") == ("us",)
+    assert loci_of(config(), jurisdiction="AU") == ("national", "office")
+
+
+def test_an_exit_from_nobody_names_who_there_is():
+    with pytest.raises(ConfigError) as raised:
+        loci_of(config(), operator="nobody")
+    assert "national, office, us" in raised.value.advice
+
+
+def test_the_machine_that_drills_cannot_go_dark():
+    with pytest.raises(ConfigError, match="runs on this machine"):
+        loci_of(mixed(), jurisdiction="AU")
+    assert loci_of(mixed(), jurisdiction="US") == ("us",)
+
+
+def permitted(of, tmp_path, *blocked):
+    setting = Setting(of, tmp_path, tmp_path)
+    permits = permits_of(setting, lambda _: ("127.0.0.1", 7), blocked)
+    return {permit.name: permit.address() for permit in permits}
+
+
+def test_what_may_be_connected_to_is_the_deployments_and_the_collector(tmp_path, monkeypatch):
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
+    found = permitted(mixed(), tmp_path)
+    reached = dict.fromkeys(("office-llm", "national-llm", "us-llm"), ("127.0.0.1", 9))
+    assert found == {**reached, "local-smollm2": ("127.0.0.1", 7)}  # the encoder needs no network
+    traced = config(telemetry={"otlp": {"endpoint": "https://otel.example.com"}})
+    assert permitted(traced, tmp_path)[COLLECTOR] == ("otel.example.com", 443)
+
+
+def test_what_is_blocked_is_not_on_the_list(tmp_path):
+    traced = config(telemetry={"otlp": {"endpoint": "https://otel.example.com"}})
+    assert set(permitted(traced, tmp_path, "us", COLLECTOR)) == {"office-llm", "national-llm"}
+
+
+def test_a_collector_named_in_the_environment_is_on_the_list(tmp_path, monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    assert permitted(config(), tmp_path)[COLLECTOR] == ("127.0.0.1", 4318)
+
+
+def test_blocking_what_is_not_configured_is_an_error():
+    check_blocked(config(), ["us", COLLECTOR])
+    with pytest.raises(ConfigError, match="moon: no such locus"):
+        check_blocked(config(), ["moon"])
