@@ -1,7 +1,7 @@
 """The same prompts said otherwise: what `bench.tasks` measures the task head on.
 
 Each change depends on the prompt alone. Typos, case, talk and `varied` are those that the head
-learned from (`learning/tasks_ways.toml`); the others are not.
+learned from; of courtesies and turns it learned others (`learning/tasks_ways.toml`).
 """
 
 from __future__ import annotations

@@ -58,16 +58,20 @@ def text_of(prompt: Prompt, between: str = "\n") -> str:
     return f"{prompt.instruction}{between}{prompt.given}" if prompt.given else prompt.instruction
 
 
-def varied(prompt: Prompt, others: Sequence[Prompt]) -> str:
-    """The prompt said in another way: politeness, order, typos, case, talk about other tasks.
+def varied(prompt: Prompt, others: Sequence[Prompt], copy: int = 0) -> str:
+    """The prompt said in another way: words left out, politeness, order, typos, case, talk about
+    other tasks.
 
-    Which way depends on a hash of the prompt alone.
+    Which way depends on a hash of the prompt and on which copy it is.
     """
-    seed = digest(prompt.instruction + "\0varied")
-    draw = np.random.default_rng(seed)
+    draw = np.random.default_rng(digest(f"{prompt.instruction}\0varied{copy or ''}"))
     said, given = prompt.instruction, prompt.given
+    if draw.random() < 0.35:
+        said = " ".join(word for word in said.split(" ") if draw.random() > 0.12) or said
     if draw.random() < 0.5:
-        said = _any(draw, "polite").replace("{}", said)
+        way = _any(draw, "polite")
+        inner = said[0].lower() + said[1:].rstrip("?.") if draw.random() < 0.5 else said
+        said = way.replace("{}", inner)
     if draw.random() < 0.3:
         said = typos(said, draw)
     if draw.random() < 0.3:

@@ -31,8 +31,8 @@ from situs.learning.tasks import (
 from situs.learning.tasks_sources import SCARCE, Prompt, digest, prompts
 
 FOLDS = 3
-VARIED_WEIGHT = 0.35
-"""How much a varied copy of a prompt counts."""
+COPIES, VARIED_WEIGHT = 2, 0.35
+"""How many varied copies of each prompt are learned from, and how much one counts."""
 
 SCARCE_WEIGHT = 4
 """How much a prompt of a small set counts in which each is unlike the others."""
@@ -67,7 +67,8 @@ def train(folder: Path, encode: Encode | None, say: Callable[[str], None]) -> Le
     """Learns from `folder`; without `encode` there is no deep tier. Raises as `prompts` does."""
     every = prompts(folder)
     rows = [one for one in every if not one.apart]
-    texts = [text_of(one) for one in rows] + [varied(one, rows) for one in rows]
+    texts = [text_of(one) for one in rows]
+    texts += [varied(one, rows, copy) for copy in range(COPIES) for one in rows]
     own = np.arange(len(texts)) % len(rows)
     labels = np.array([CLASSES.index(one.label) for one in rows])[own]
     sizes = np.bincount(labels, minlength=len(CLASSES))

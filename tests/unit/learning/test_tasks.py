@@ -82,6 +82,7 @@ def test_variations_depend_on_the_prompt_alone():
     made = rows()
     assert [varied(one, made) for one in made] == [varied(one, made) for one in made]
     assert any(varied(one, made) != text_of(one) for one in made)
+    assert any(varied(one, made, 1) != varied(one, made) for one in made)
 
 
 def test_typos_keep_most_letters():
