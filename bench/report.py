@@ -151,6 +151,26 @@ TABLES = (
         {"p50 µs": "p50_us", "p99 µs": "p99_us", "CPU µs": "cpu_us"},
     ),
     Table(
+        "routes",
+        "Routes",
+        "found by samples, the same encoder for all ways; development rows, and a best limit was "
+        "chosen on them: docs/guides/routes.md says more. Overall weighs scope as CLINC150's test "
+        "does; closed is without rejection; found counts rejections in scope as wrong; rejected is "
+        "out of scope. HWU64 has no rows out of scope. 0 samples: all there are.",
+        {"data": "data", "samples a route": "samples", "way": "way"},
+        {
+            "overall": "overall",
+            "closed": "closed",
+            "found": "in_scope",
+            "rejected": "oos_recall",
+            "AUROC": "auroc",
+            "CPU ms a text": "cpu_ms",
+            "share that needs the encoder": "deep_share",
+            "fit s": "fit_s",
+            "draw": "seed",
+        },
+    ),
+    Table(
         "sensitivity",
         "Findings",
         "labelled spans that were found; `presidio` is its analyzer with a small spaCy model. "

@@ -2,13 +2,13 @@
 
 FOLDER holds `clinc150` and `hwu64` as docs/guides/routes.md names them. Ten samples a route, drawn
 by `--seed`; the test is CLINC150's validation part with its out-of-scope rows, and HWU64's test
-part: development data. One JSON line for each way:
+part: development data. One row for each way, printed and kept in `bench/results/`:
 
-- `fast`, `auto`, `deep`: Situs, thresholds fitted without test rows
-- `centroid 0.7`: the mean vector of a route's samples, one limit of 0.7
-- `centroid best`: the limit with which it does best on the test itself
-- `semantic-router mean|max`: the package, with its own default, then with its best limit; needs
-  `--peer PYTHON` of an environment that has it
+- `situs fast`, `auto`, `deep`: thresholds fitted without test rows
+- `centroid`: the mean vector of a route's samples, with no limit, with 0.7, and with the limit with
+  which it does best on the test itself
+- `semantic-router mean`, `max`: the package, the same; needs `--peer PYTHON` of an environment that
+  has it
 
 With `--vectors`, FOLDER is a new version of the artefact `routes`, its ordinary texts encoded by
 the encoder of the package.
@@ -32,7 +32,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import Struct, to_builtins
 
+from bench import processes, report
 from situs.app.active import active
 from situs.app.setting import Setting
 from situs.cli.options import setting_from
@@ -67,22 +69,31 @@ def drawn(rows: Rows, count: int, seed: int) -> Rows:
     ]
 
 
-def say(**row: object) -> None:
-    rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}
-    sys.stdout.write(json.dumps(rounded) + "\n")
-    sys.stdout.flush()
+class Draw(Struct, frozen=True):
+    """A data set, and how samples were drawn from it: `samples` of each route (0: all)."""
+
+    data: str
+    samples: int
+    seed: int
+
+    def say(self, **figures: object) -> None:
+        """Prints and keeps a row."""
+        rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in figures.items()}
+        row = {"bench": "routes", **to_builtins(self), **rounded}
+        sys.stdout.write(json.dumps(row) + "\n")
+        sys.stdout.flush()
+        processes.append("routes", {**row, **processes.machine()})
 
 
 def overall(inside: float, recall: float | None) -> float:
     return inside if recall is None else (MIX[0] * inside + MIX[1] * recall) / sum(MIX)
 
 
-def ours(data: str, train: Rows, test: Rows, heads: Heads) -> None:
+def ours(draw: Draw, train: Rows, test: Rows, heads: Heads) -> None:
     for tier in ("fast", "auto", "deep") if heads.encode else ("fast",):
         found = evaluate(train, test, heads, tier, clock=time.process_time)
-        say(
-            data=data,
-            way=tier,
+        draw.say(
+            way=f"situs {tier}",
             overall=overall(found["in_scope_accuracy"], found["oos_recall"]),
             closed=found["closed_set_accuracy"],
             in_scope=found["in_scope_accuracy"],
@@ -94,7 +105,7 @@ def ours(data: str, train: Rows, test: Rows, heads: Heads) -> None:
         )
 
 
-def limited(data: str, way: str, names: Sequence[str], scores: Any, test: Rows, ms: float) -> None:
+def limited(draw: Draw, way: str, names: Sequence[str], scores: Any, test: Rows, ms: float) -> None:
     """Figures of a way that gives a route and a score, with a limit of 0.7, none, and the best."""
     inside = np.array([row["label"] is not None for row in test])
     right = np.array([row["label"] == name for row, name in zip(test, names, strict=True)])
@@ -106,11 +117,10 @@ def limited(data: str, way: str, names: Sequence[str], scores: Any, test: Rows, 
         return overall(found, recall), found, recall
 
     best = max(np.quantile(scores, np.linspace(0, 1, 200)), key=lambda limit: at(limit)[0])
-    for name, limit in (("no limit", -1.0), ("0.7", 0.7), ("best", float(best))):
+    for name, limit in (("none", -1.0), ("0.7", 0.7), ("best", float(best))):
         total, found, recall = at(limit)
-        say(
-            data=data,
-            way=f"{way} {name}",
+        draw.say(
+            way=f"{way}, limit {name}",
             overall=total,
             closed=float(right[inside].mean()),
             in_scope=found,
@@ -120,7 +130,7 @@ def limited(data: str, way: str, names: Sequence[str], scores: Any, test: Rows, 
         )
 
 
-def others(data: str, train: Rows, test: Rows, encode: Encode, peer: str | None) -> None:
+def others(draw: Draw, train: Rows, test: Rows, encode: Encode, peer: str | None) -> None:
     texts = list(dict.fromkeys(row["text"] for row in (*train, *test)))
     began = time.process_time()
     vectors = dict(zip(texts, encode(texts), strict=True))
@@ -133,7 +143,7 @@ def others(data: str, train: Rows, test: Rows, encode: Encode, peer: str | None)
     began = time.process_time()
     cosines = np.stack([vectors[row["text"]] for row in test]) @ middles.T
     ms = each + (time.process_time() - began) / len(test) * 1e3
-    limited(data, "centroid", [labels[i] for i in cosines.argmax(1)], cosines.max(1), test, ms)
+    limited(draw, "centroid", [labels[i] for i in cosines.argmax(1)], cosines.max(1), test, ms)
     if peer is None:
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -153,7 +163,7 @@ def others(data: str, train: Rows, test: Rows, encode: Encode, peer: str | None)
             row = json.loads(line)
             names, scores = zip(*row["said"], strict=True)
             way = f"semantic-router {row['aggregation']}"
-            limited(data, way, names, np.array(scores), test, each + row["ms"])
+            limited(draw, way, names, np.array(scores), test, each + row["ms"])
 
 
 def main() -> None:
@@ -179,9 +189,11 @@ def main() -> None:
             train = read(given.folder / data / "train.jsonl.gz")
             train = drawn(train, given.samples, given.seed) if given.samples else train
             test = [r for part in parts for r in read(given.folder / data / f"{part}.jsonl.gz")]
-            ours(data, train, test, heads)
+            draw = Draw(data, given.samples, given.seed)
+            ours(draw, train, test, heads)
             if heads.encode is not None:
-                others(data, train, test, heads.encode, given.peer)
+                others(draw, train, test, heads.encode, given.peer)
+    report.write()
 
 
 if __name__ == "__main__":
