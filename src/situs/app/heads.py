@@ -59,7 +59,7 @@ def load_heads(settings: Analysis, data: Path, heads: Collection[str] | None = N
     if "names" in found:
         made["name_kinds"] = tuple(found["names"].card.settings["kinds"])
     if one := fitting.get("capability"):
-        made["capable"] = capability_head(one.arrays, one.card.settings)
+        made["capable"] = _made(lambda one: capability_head(one.arrays, one.card.settings), one)
     encode = encoder(deep) if settings.deep else None
     if encode is not None:
         found["encoder"] = deep

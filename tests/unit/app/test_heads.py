@@ -105,3 +105,11 @@ def test_a_data_directory_that_is_not_there_is_not_made_nor_missed(tmp_path, cap
     assert sample_vectors(ROUTES, heads, tmp_path / "none")
     assert not (tmp_path / "none").exists()
     assert not caplog.records
+
+
+def test_one_that_lacks_what_its_head_reads_is_refused_by_name(tmp_path):
+    capability = load(shipped("capability"))
+    other = replace(capability.card, version="bad", files={})
+    save(tmp_path / "artefacts" / "capability" / "bad", other, {})
+    with pytest.raises(OperatorError, match="is not what the head capability expects: KeyError"):
+        load_heads(Analysis(artefacts={"capability": "bad"}), tmp_path)
