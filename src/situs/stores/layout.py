@@ -104,13 +104,16 @@ def is_witness(chain_dir: Path) -> bool:
 
 
 def head(chain_dir: Path) -> Cited | None:
-    """The newest durable checkpoint, as `head.json` has it; None when it holds no line."""
+    """The newest durable checkpoint, as `head.json` has it; None when it has none of this chain."""
     try:
         line = (chain_dir / HEAD_FILE).read_bytes().rstrip(b"\n")
     except OSError:
         return None
-    seq = (parse(line) or {}).get("seq")
-    return Cited(chain_dir.name, seq, sha256(line).hexdigest()) if isinstance(seq, int) else None
+    stated = parse(line) or {}
+    seq = stated.get("seq")
+    if not isinstance(seq, int) or stated.get("chain") != chain_dir.name:
+        return None
+    return Cited(chain_dir.name, seq, sha256(line).hexdigest())
 
 
 def parse(line: bytes) -> dict[str, Any] | None:

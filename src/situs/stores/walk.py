@@ -95,7 +95,7 @@ class ChainWalk:
             what = f"line {seq} is cited by head.json, another chain or an anchor; it is not here"
             self._problem("truncated", what)
         if self._lines + self._retired > 1 and head(self._folder) is None:
-            what = "head.json is not there or holds no line, so a cut tail would not show"
+            what = "head.json is not there or holds no line of it: a cut tail would not show"
             self._problem("head_missing", what)
         return ChainReport(
             chain=self._folder.name,
