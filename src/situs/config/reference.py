@@ -70,7 +70,7 @@ def _section(path: str, kind: inspect.Type) -> Iterator[str]:
     yield f"{(struct.cls.__doc__ or '').strip()}\n"
     yield "| setting | takes | default | meaning |\n| --- | --- | --- | --- |"
     if struct.tag_field is not None:
-        yield f"| `{struct.tag_field}` | `{struct.tag}` | *required* | Chooses this runtime. |"
+        yield f"| `{struct.tag_field}` | `{struct.tag}` | *required* | Chooses this one. |"
     inner: list[tuple[str, inspect.Type]] = []
     for field in struct.fields:
         yield _row(field)

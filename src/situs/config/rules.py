@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from situs.analysis.sensitivity.lists import problem
 from situs.config import countries
 from situs.config.data_rules import check_data
+from situs.config.policy import check_policy
 from situs.config.problems import Path, Report, nearest
 from situs.config.route_rules import check_routes
 from situs.config.tree import Config, Deployment, Endpoint, Model, Onnx
@@ -28,6 +29,7 @@ def check(config: Config, kinds: Iterable[str], report: Report) -> None:
     _check_labels(config, kinds, report)
     _check_receipts(config, report)
     _check_telemetry(config, report)
+    check_policy(config.policy, report, _check_exposure)
     _check_names(config, report)
     check_routes(config, report)
     check_data(config, report)

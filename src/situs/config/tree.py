@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from situs.config.analysis import Analysis
 from situs.config.data import DataSet
 from situs.config.lists import WordList
+from situs.config.policy import Policy
 from situs.config.receipts import Receipts
 from situs.config.routing import Route
 from situs.config.terms import (
@@ -110,18 +111,6 @@ class Labels(_Section, frozen=True, kw_only=True):
     lists: Annotated[
         dict[Kind, WordList], Meta(description="Own words and patterns, by a kind of their own.")
     ] = {}
-
-
-class Policy(_Section, frozen=True, kw_only=True):
-    """Which Rego modules judge requests."""
-
-    paths: Annotated[
-        tuple[Words, ...],
-        Meta(
-            description="Files or directories, relative to the configuration file. "
-            "Empty: the policy that ships with Situs."
-        ),
-    ] = ()
 
 
 class Locus(_Section, frozen=True, kw_only=True):
@@ -331,7 +320,7 @@ class Config(_Section, frozen=True, kw_only=True):
     )
     labels: Annotated[Labels, Meta(description="Kinds of findings and their labels.")] = Labels()
     analysis: Annotated[Analysis, Meta(description="How requests are understood.")] = Analysis()
-    policy: Annotated[Policy, Meta(description="Which Rego modules judge requests.")] = Policy()
+    policy: Annotated[Policy, Meta(description="What judges requests.")] = Policy()
     receipts: Annotated[Receipts, Meta(description="Segments of the record.")] = Receipts()
     telemetry: Annotated[Telemetry, Meta(description="What can be watched.")] = Telemetry()
     loci: Annotated[dict[Name, Locus], Meta(description="Places, by name.")]

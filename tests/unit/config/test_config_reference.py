@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -6,6 +7,8 @@ import pytest
 import yaml
 from msgspec import inspect
 
+from situs.config.load import examine
+from situs.config.problems import Report
 from situs.config.reference import example_text, main, published, reference_text, schema
 from situs.config.shape import bare
 from situs.config.tree import Config
@@ -49,8 +52,22 @@ def test_the_example_shows_every_setting():
             return any(present(child, path[1:]) for child in node.values())
         return isinstance(node, dict) and path[0] in node and present(node[path[0]], path[1:])
 
-    example = yaml.safe_load(example_text())
-    assert [path for path, _ in settings() if not present(example, path)] == []
+    shown = [yaml.safe_load(example_text()), *alternatives()]
+    missing = [p for p, _ in settings() if not any(present(one, p) for one in shown)]
+    assert missing == []
+
+
+def alternatives() -> list[Any]:
+    """The sections that stand in the example as comments, because they exclude another one."""
+    blocks = re.findall(r"^# policy:\n(?:#   .*\n)+", example_text(), re.MULTILINE)
+    return [yaml.safe_load(re.sub(r"^# ", "", block, flags=re.MULTILINE)) for block in blocks]
+
+
+def test_each_alternative_in_the_example_is_one():
+    assert len(alternatives()) == 3
+    for one in alternatives():
+        text = yaml.safe_dump({**yaml.safe_load(example_text()), **one})
+        assert examine(text, Report("example")).problems == ()
 
 
 def test_the_schema_refuses_unknown_settings_everywhere():
