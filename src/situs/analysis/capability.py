@@ -15,94 +15,14 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from situs.analysis.features import rows, see
+from situs.analysis.capability_shape import Numbers, shape
 from situs.core.capability import CapabilityClass
 from situs.core.heads import Guess, Seen
 
-Numbers = NDArray[np.float32]
-
-_OPTION = re.compile(r"^\(?[A-J][.)] .*", re.MULTILINE)
-_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
 _NOT_NAME = re.compile(r"[^a-z0-9]+")
 _SHARP, _SHARP_BY_VECTOR = 60, 20
 _LEAST, _STEP = 0.01, 0.75
 _CLASSES = {str(one): one for one in CapabilityClass}
-_CUE_BITS = 16
-_CUES = (
-    "half third quarter twice times double triple each every per",
-    "more less than remaining left total",
-    "if then when suppose assume",
-    "not except least false incorrect",
-    "percent",
-)
-_KINDS = (
-    b" \n\t",
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-    b"+-*/=^_\\<>{}[]()|$",
-    b"=^_\\{}<>",
-    bytes(range(0x80, 0x100)),
-)
-
-
-def _kinds() -> Numbers:
-    found = np.zeros((256, len(_KINDS)), np.float32)
-    for kind, octets in enumerate(_KINDS):
-        found[[*octets], kind] = 1
-    return found
-
-
-def _cues() -> NDArray[np.intp]:
-    """Which group of cue words a hashed word is of; the number of groups: of none."""
-    found = np.full(1 << _CUE_BITS, len(_CUES), np.intp)
-    for group, words in enumerate(_CUES):
-        found[rows(see(words).words, _CUE_BITS)] = group
-    return found
-
-
-_KIND, _CUE = _kinds(), _cues()
-
-
-def shape(seen: Seen) -> Numbers:
-    """What a prompt is like apart from its words: sizes, numbers, formulas, options, cues."""
-    text = seen.text
-    octets = np.frombuffer(text.encode("utf-8", "replace") or b" ", np.uint8)
-    space, upper, signs, formula, high = np.bincount(octets, minlength=256) @ _KIND
-    size, words = octets.size, len(seen.words) + 1
-    numbers = _NUMBER.findall(text)
-    options = _OPTION.findall(text)
-    stem = text[: text.find(options[0])] if options else text
-    cues = np.bincount(_CUE[rows(seen.words, _CUE_BITS)], minlength=len(_CUES) + 1)[:-1]
-    counted = [
-        size,
-        len(stem),
-        len(numbers),
-        len(set(numbers)),
-        formula,
-        text.count("$"),
-        text.count("\n"),
-        high,
-        sum(map(stem.count, (". ", "? ", "! ", "; ", ".\n", "?\n"))),
-        sum("." in one for one in numbers),
-        sum(map(len, options)) / max(1, len(options)),
-        cues[0] + cues[1],
-        cues[2],
-    ]
-    shares = [
-        sum(map(len, numbers)) / size,
-        signs / size,
-        upper / size,
-        (size - space) / words,
-        len(np.unique(seen.words)) / words,
-        len(options) / 4,
-        sum(_NUMBER.search(one) is not None for one in options) / max(1, len(options)),
-        min(max(map(len, numbers), default=0), 10),
-    ]
-    has = [
-        *("?" in stem, "__" in text, '"' in text or "\u201c" in text, bool(options)),
-        *("NOT" in stem or "EXCEPT" in stem, "Statement 1" in text),
-        *("%" in text or cues[4] > 0, cues[0] > 0, cues[3] > 0),
-    ]
-    return np.concatenate([np.log1p(np.array(counted, np.float32)), shares, has]).astype(np.float32)
 
 
 class Words(Struct, frozen=True):
@@ -204,6 +124,7 @@ class Fit(Struct, frozen=True):
 
     models: tuple[str, ...]
     words: Words
+    strange: float
     shapes: Shapes
     directions: Numbers
     phases: Numbers
@@ -215,6 +136,13 @@ class Fit(Struct, frozen=True):
     offset: Numbers
     mix: Numbers
     deep: Deep | None = None
+
+    def novelty(self, text: Text) -> float:
+        """Above 1: of another shape than what was learned from, or in words not met there."""
+        known = self.words.known
+        places = np.minimum(np.searchsorted(known, text.words), len(known) - 1)
+        unknown = float((known[places] != text.words).mean()) if len(known) * len(text.words) else 0
+        return max(self.shapes.novelty(self.shapes.scaled(text.shape)), unknown / self.strange)
 
     def answers(self, text: Text, novelty: float) -> Numbers:
         """P(right) for each model; of a text unlike those learned from, linear in its shape."""
@@ -234,6 +162,7 @@ class Fit(Struct, frozen=True):
 class Text(Struct, frozen=True):
     """A prompt as the head sees it."""
 
+    words: NDArray[np.uint32]
     hashes: NDArray[np.uint32]
     counts: NDArray[np.intp]
     shape: Numbers
@@ -276,7 +205,7 @@ class Capability(Struct, frozen=True):
     def answers(self, seen: Seen, models: Sequence[str], vector: Any | None = None) -> list[Guess]:
         """As for one model; several cost little more."""
         text = self.text(seen, vector)
-        novelties = [fit.shapes.novelty(fit.shapes.scaled(text.shape)) for fit in self.fits]
+        novelties = [fit.novelty(text) for fit in self.fits]
         found: dict[int, Numbers] = {}
         said = []
         for model in models:
@@ -296,12 +225,12 @@ class Capability(Struct, frozen=True):
 
     def text(self, seen: Seen, vector: Any | None = None) -> Text:
         hashes, counts = np.unique(np.concatenate([seen.words, seen.pairs]), return_counts=True)
-        none = np.zeros(0, np.float32)
+        words, none = np.unique(seen.words), np.zeros(0, np.float32)
         shares = none if self.subjects is None else self.subjects.shares(hashes, counts)
         if vector is None:
-            return Text(hashes, counts, shape(seen), shares, none, none)
+            return Text(words, hashes, counts, shape(seen), shares, none, none)
         told = none if self.deep_subjects is None else self.deep_subjects.shares(vector)
-        return Text(hashes, counts, shape(seen), shares, vector, told)
+        return Text(words, hashes, counts, shape(seen), shares, vector, told)
 
     def _chance(self, fit: Fit, chances: Numbers, name: str) -> float:
         if name in fit.models:
@@ -372,6 +301,7 @@ def _fit(arrays: Mapping[str, Any], at: int, models: Sequence[str]) -> Fit:
     return Fit(
         models=tuple(models),
         words=Words(part("known"), _floats(part("rarity"))),
+        strange=float(part("strange")),
         shapes=Shapes(part("mean"), part("spread"), typical, float(part("far"))),
         directions=_floats(part("directions")),
         phases=part("phases"),

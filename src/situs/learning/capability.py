@@ -12,24 +12,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from situs.analysis.capability import (
-    Numbers,
     Subjects,
     VectorSubjects,
     Weighed,
     Words,
     plain,
-    shape,
     subjects_of,
     vector_subjects_of,
     waves,
 )
+from situs.analysis.capability_shape import Numbers, shape
 from situs.analysis.features import see
 from situs.core.heads import Encode, Seen
 from situs.errors import OperatorError
+from situs.learning.capability_ridge import dense, design, ridge
 
 LEAST = 50
 """Prompts without which nothing is learned."""
@@ -52,11 +51,11 @@ _SUBJECTS = 8
 _NEAR = 2.0
 """Shapes less apart than this, in spreads, are alike however alike all others were."""
 
+_STRANGE = 0.5
+"""Where fewer of the words are new, a prompt is not in another language."""
+
 _SEED = 7
 _TYPICAL, _ROUNDS = 48, 10
-_STEPS = 40
-_BLOCK = 8
-"""Columns computed at once: memory is words x this."""
 
 _PLACE = re.compile(r"(|deep_)([0-9]+)\.")
 """How names of arrays of a fit begin: the place of the fit."""
@@ -134,11 +133,11 @@ def learn_subjects(
     """Arrays that tell the subject of a question, from questions with the names of theirs."""
     seen = [see(prompt) for prompt in prompts]
     words = _words(seen)
-    matrix = _design([_weighed(one, words) for one in seen], words, np.zeros((len(seen), 0)))
+    matrix = design([_weighed(one, words) for one in seen], words, np.zeros((len(seen), 0)))
     names = sorted(set(labels))
     targets = np.array([[label == name for name in names] for label in labels], np.float32)
     penalty = np.full(len(names), 0.5, np.float32)
-    coefficients, _, offset = _ridge(matrix, targets, np.ones_like(targets), penalty)
+    coefficients, _, offset = ridge(matrix, targets, np.ones_like(targets), penalty)
     table, scale = _small(coefficients)
     return {
         "subjects.known": words.known,
@@ -152,7 +151,7 @@ def learn_subjects(
 
 def _vector_subjects(vectors: Numbers, targets: Numbers) -> dict[str, Any]:
     centre = vectors.mean(0)
-    table = _dense(vectors - centre, targets, np.ones_like(targets), 1.0).astype(np.float16)
+    table = dense(vectors - centre, targets, np.ones_like(targets), 1.0).astype(np.float16)
     return {
         "deep_subjects.table": table,
         "deep_subjects.offset": targets.mean(0) - centre @ table.astype(np.float32),
@@ -196,18 +195,19 @@ def _learn(
     phases = draw.uniform(0, 2 * np.pi, _WAVES).astype(np.float32)
     ways = waves(scaled, directions, phases)
     count = known.sum(0)
-    matrix = _design([_weighed(one, words) for one in seen], words, ways[:, :0])
-    by_words, _, offset = _ridge(matrix, values, known, np.clip(count / 1500, 1, 3))
+    matrix = design([_weighed(one, words) for one in seen], words, ways[:, :0])
+    by_words, _, offset = ridge(matrix, values, known, np.clip(count / 1500, 1, 3))
     table, scale = _small(by_words)
     by_subject, mix = np.zeros((0, values.shape[1]), np.float32), _MIX
     if told is not None:
         shares = np.array([told.shares(*_counted(one)) for one in seen])
         if 1 / np.square(shares.mean(0)).sum() >= _SUBJECTS:
-            by_subject, mix = _dense(shares, values, known, _OF_SUBJECT), _MIX_WITH_SUBJECT
+            by_subject, mix = dense(shares, values, known, _OF_SUBJECT), _MIX_WITH_SUBJECT
     typical, far = _typical(scaled)
     return {
         "known": words.known,
         "rarity": words.rarity.astype(np.float16),
+        "strange": np.float32(_strange(seen)),
         "mean": mean,
         "spread": spread,
         "typical": typical,
@@ -216,9 +216,9 @@ def _learn(
         "phases": phases,
         "table": table,
         "scale": scale,
-        "by_shape": _dense(ways, values, known, _OF_SHAPE),
+        "by_shape": dense(ways, values, known, _OF_SHAPE),
         "by_subject": by_subject,
-        "alone": _dense(scaled, values, known, _ALONE),
+        "alone": dense(scaled, values, known, _ALONE),
         "mix": np.array(mix, np.float32),
         "offset": offset,
     }
@@ -233,12 +233,12 @@ def _learn_deep(
     kept = min(_WAYS, len(vectors) // 2)
     least = max(1e-9, 1e-4 * spreads[-1])
     ways = (ways[:, -kept:] / np.sqrt(np.maximum(spreads[-kept:], least))).astype(np.float32)
-    ahead = _dense((vectors - centre) @ ways, values, known, _OF_VECTOR)
+    ahead = dense((vectors - centre) @ ways, values, known, _OF_VECTOR)
     by_vector = (np.float32(_BY_VECTOR) * ways @ ahead).astype(np.float16)
     by_subject, mix = np.zeros((0, values.shape[1]), np.float32), _DEEP_MIX
     if told is not None:
         shares = np.array([told.shares(one) for one in vectors])
-        by_subject = np.float32(_BY_DEEP_SUBJECT) * _dense(shares, values, known, _OF_SUBJECT)
+        by_subject = np.float32(_BY_DEEP_SUBJECT) * dense(shares, values, known, _OF_SUBJECT)
         mix = _DEEP_MIX_WITH_SUBJECT
     return {
         "mix": np.array(mix, np.float32),
@@ -264,6 +264,13 @@ def _words(seen: Sequence[Seen]) -> Words:
     rarity = np.log((1 + len(seen)) / (1 + counts[often])) + 1
     # Through half precision, as it will be kept.
     return Words(known[often], rarity.astype(np.float16).astype(np.float32))
+
+
+def _strange(seen: Sequence[Seen]) -> float:
+    """The share of words not met before that 1 of 100 prompts exceeds; at least `_STRANGE`."""
+    known = _words([one for at, one in enumerate(seen) if at % 5]).known
+    unknown = [1 - np.isin(one.words, known).mean() for one in seen[::5] if len(one.words)]
+    return max(_STRANGE, float(np.quantile(unknown or [1.0], 0.99)))
 
 
 def _small(table: Numbers) -> tuple[NDArray[np.int8], Numbers]:
@@ -294,97 +301,3 @@ def _apart(some: Numbers, others: Numbers) -> Numbers:
     ones, twos = (some * some).sum(1)[:, None], (others * others).sum(1)
     found: Numbers = np.maximum(ones + twos - 2 * some @ others.T, 0)
     return found
-
-
-class _Design(Struct, frozen=True):
-    """Prompts as a matrix: the entries of its sparse rows, by row and by column; dense columns."""
-
-    starts: NDArray[np.intp]
-    places: NDArray[np.intp]
-    weights: Numbers
-    owners: NDArray[np.intp]
-    order: NDArray[np.intp]
-    firsts: NDArray[np.intp]
-    known: int
-    dense: Numbers
-
-    def times(self, words: Numbers, dense: Numbers) -> Numbers:
-        found: Numbers = self.dense @ dense
-        for at in range(0, words.shape[1], _BLOCK):
-            part = words[self.places, at : at + _BLOCK] * self.weights[:, None]
-            found[:, at : at + _BLOCK] += np.add.reduceat(part, self.starts, axis=0)
-        return found
-
-    def back(self, values: Numbers) -> tuple[Numbers, Numbers]:
-        """The transposed matrix times `values`."""
-        words = np.zeros((self.known, values.shape[1]), np.float32)
-        weights, owners = self.weights[self.order][:, None], self.owners[self.order]
-        columns = self.places[self.order][self.firsts]
-        for at in range(0, values.shape[1], _BLOCK):
-            part = values[owners, at : at + _BLOCK] * weights
-            words[columns, at : at + _BLOCK] = np.add.reduceat(part, self.firsts, axis=0)
-        return words, self.dense.T @ values
-
-
-_NOTHING = Weighed(np.zeros(0, np.intp), np.zeros(0, np.float32))
-
-
-def _design(prompts: Sequence[Weighed], words: Words, dense: Any) -> _Design:
-    """Each row gets an entry of weight 0, so that none is empty."""
-    places = np.concatenate([np.append(one.places, 0) for one in prompts])
-    weights = np.concatenate([np.append(one.weights, 0) for one in prompts]).astype(np.float32)
-    lengths = np.array([len(one.places) + 1 for one in prompts])
-    owners = np.repeat(np.arange(len(prompts)), lengths)
-    order = np.argsort(places, kind="stable")
-    firsts = np.flatnonzero(np.diff(places[order], prepend=-1))
-    starts = np.cumsum(lengths) - lengths
-    known = max(1, len(words.known))
-    ready = np.asarray(dense, np.float32)
-    return _Design(starts, places, weights, owners, order, firsts, known, ready)
-
-
-def _ridge(
-    matrix: _Design, values: Numbers, known: Numbers, penalty: Numbers
-) -> tuple[Numbers, Numbers, Numbers]:
-    """Coefficients of words and dense columns, and offsets, for each column of `values`.
-
-    Of these only what is `known` (1, else 0) counts. Conjugate gradients on the normal equations
-    (Hestenes and Stiefel 1952), all columns at once.
-    """
-    offset = (values * known).sum(0) / np.maximum(known.sum(0), 1)
-    left = list(matrix.back((values - offset) * known))
-    found = [np.zeros_like(one) for one in left]
-    along = [one.copy() for one in left]
-    before = _dot(left, left)
-    goal = before * 1e-6
-    for _ in range(_STEPS):
-        back = matrix.back(matrix.times(*along) * known)
-        pulled = [new + penalty * old for new, old in zip(back, along, strict=True)]
-        step = before / (_dot(along, pulled) + 1e-30)
-        for one, way, rest, pull in zip(found, along, left, pulled, strict=True):
-            one += step * way
-            rest -= step * pull
-        now = _dot(left, left)
-        if (now <= goal).all():
-            break
-        along = [rest + now / (before + 1e-30) * way for rest, way in zip(left, along, strict=True)]
-        before = now
-    return found[0], found[1], offset
-
-
-def _dense(columns: Numbers, values: Numbers, known: Numbers, penalty: float) -> Numbers:
-    """Ridge regression on a few columns."""
-    offset = (values * known).sum(0) / np.maximum(known.sum(0), 1)
-    found = np.zeros((columns.shape[1], values.shape[1]), np.float32)
-    for at in range(values.shape[1]):
-        mine = columns[known[:, at] > 0]
-        square = mine.T @ mine + np.float32(penalty) * np.eye(len(found), dtype=np.float32)
-        goal = mine.T @ (values[known[:, at] > 0, at] - offset[at])
-        found[:, at] = np.linalg.solve(square, goal)
-    return found
-
-
-def _dot(some: Sequence[Numbers], others: Sequence[Numbers]) -> Numbers:
-    found = [(one * other).sum(0) for one, other in zip(some, others, strict=True)]
-    total: Numbers = found[0] + found[1]
-    return total

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from situs.analysis.capability import capability_head, ladder, plain, shape
+from situs.analysis.capability import capability_head, ladder, plain
+from situs.analysis.capability_shape import shape
 from situs.analysis.features import see
 from situs.core.capability import CapabilityClass
 from situs.learning.artefacts import load, shipped
@@ -84,8 +85,37 @@ def test_several_models_at_once_are_answered_as_one_by_one(head):
     assert "phi-3-mini-4k-instruct" in head.models
 
 
-def test_prompts_unlike_exam_questions_are_unsure(head):
-    assert head(see("Write a birthday poem for my sister who loves gardening"), "small").unsure
+STRANGE = {
+    "writing": "Write a birthday poem for my sister who loves gardening",
+    "chat": "hi! how are you today?",
+    "extraction": "Extract the company names: Anna left Acme, Ben stayed at Initech.",
+    "summary": "Sum up the minutes below.\n\n"
+    + "Anna reported on the budget, which is on track. " * 9,
+    "code": "def add(items):\n    total = 0\n    for one in items:\n        total =+ one",
+    "sql": "SELECT name, count(*) FROM orders JOIN customers USING (id) GROUP BY name;",
+    "json": '{"order": 17, "items": [{"sku": "a-1", "count": 2}], "express": true}',
+    "german": "Schreibe bitte einen Brief an meine Vermieterin, dass die Heizung nicht geht.",
+    "nepali": "\u092e\u0932\u093e\u0908 \u092d\u094b\u0932\u093f\u0915\u094b",
+    "japanese": "\u6765\u9031\u306e\u51fa\u5f35\u306e\u65e5\u7a0b\u3092\u307e\u3068\u3081\u3066",
+    "german exam": (
+        "Welches der folgenden Organe liegt nicht im Bauch des Menschen?\n"
+        "A. Die Leber\nB. Der Magen\nC. Die Lunge\nD. Die Niere\nAnswer:"
+    ),
+    "french exam": (
+        "Lequel de ces organes ne fait pas partie du ventre ?\n"
+        "A. Le foie\nB. L'estomac\nC. Le poumon\nD. Le rein\nAnswer:"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+def test_prompts_unlike_exam_questions_are_unsure(head, kind):
+    assert head(see(STRANGE[kind]), "small").unsure
+
+
+def test_an_exam_question_in_english_is_not_unsure(head):
+    text = "Which organ is not in the belly?\nA. Liver\nB. The lung\nC. The kidney\nAnswer:"
+    assert not head(see(text), "small").unsure
 
 
 def test_the_deep_part_of_the_shipped_head_goes_with_the_shipped_encoder():
