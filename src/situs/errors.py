@@ -17,6 +17,7 @@
     ├─ RateLimited             429  the key's requests per minute are used up
     ├─ OriginRefused           403  a web page, or a Host that is not ours
     ├─ PlacementDenied         403  policy left nothing
+    ├─ CanaryFound             403  a planted token was about to leave
     │  ├─ ObligationUnmet      403  what policy asks for could not be done
     │  └─ NotApproved          403  policy asks for a person's word, and it was no, or none
     ├─ NoDeploymentFits        422  policy left something; what is asked fits none of it
@@ -163,6 +164,13 @@ class ObligationUnmet(PlacementDenied):
 class NotApproved(PlacementDenied):
     code = "not_approved"
     do = "Ask an operator, who sees it under `situs approvals list`, and send it again."
+
+
+class CanaryFound(SitusError):
+    """What would have left holds a canary token; which one is not said."""
+
+    code, status = "canary_found", 403
+    do = "Find out how planted text came into the request; `situs egress canary list` names them."
 
 
 class NoDeploymentFits(SitusError):

@@ -1,0 +1,17 @@
+"""Canary tokens in what is about to leave: found is stopped, whatever policy said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def canaries_in(body: bytes, tokens: Sequence[bytes]) -> bool:
+    """Whether any token stands in the body as it would leave, in any case of its letters.
+
+    Tokens are lower-case ASCII without quotes or escapes, so JSON leaves them as they are. What is
+    encoded otherwise (base64, split over messages) is not found.
+    """
+    if not tokens:
+        return False
+    lowered = body.lower()
+    return any(token in lowered for token in tokens)
