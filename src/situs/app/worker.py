@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -25,7 +25,7 @@ from typing import Any
 import msgspec
 import uvloop
 
-from situs.analysis import warm
+from situs.analysis.sensitivity import warming
 from situs.app.confine import guard, seal
 from situs.app.deep import DeepTier
 from situs.app.door import Door
@@ -76,6 +76,7 @@ from situs.trust.secret import open_secret
 
 _log = logging.getLogger(__name__)
 _BEAT_S = 1.0
+_BREATH_S = 0.001
 
 
 class Worker:
@@ -310,7 +311,18 @@ async def _run(place: Place) -> None:
     link = await Link.over(socket.socket(fileno=place.link), ToWorker)
     door = Door(socket.socket(fileno=place.door))
     listener = socket.socket(fileno=place.listener)
-    await Worker(link, door, listener, Board(place.board, place.row)).run()
+    worker = Worker(link, door, listener, Board(place.board, place.row))
+    steps = warming()
+    next(steps)  # what every text needs
+    warm = asyncio.get_running_loop().create_task(_warm(steps))
+    await worker.run()
+    warm.cancel()
+
+
+async def _warm(steps: Iterator[None]) -> None:
+    """What some texts need, compiled between requests; who comes before it waits for his own."""
+    for _ in steps:
+        await asyncio.sleep(_BREATH_S)
 
 
 def main() -> None:
@@ -319,7 +331,6 @@ def main() -> None:
     set_up(place.log.format, place.log.level)
     catch_all()
     logging.getLogger("uvicorn.error").setLevel("ERROR")
-    warm()
     guard()
     if problem := seal():
         _log.warning("the operating system does not hold this worker's connections: %s", problem)
