@@ -99,7 +99,7 @@ def _kinds(owed: Sequence[Obligation]) -> frozenset[str] | None:
 
 
 def _value(request: Request, finding: Finding) -> _Value:
-    """A key whose end was not read goes on to the end of the text."""
+    """Without the space around it. A key whose end was not read goes on to the end of the text."""
     part = request.texts[finding.part]
     text, start, end = part.text, finding.start, finding.end
     if finding.detector in _HEADS and not _FOOT.search(text, start, end):
@@ -109,7 +109,11 @@ def _value(request: Request, finding: Finding) -> _Value:
         inside, before, behind = plain(text, start, end)
     else:
         before, inside, behind = text[:start][-1:], text[start:end], text[end : end + 1]
-    return _Value(inside, finding.kind, before, behind)
+    bare = inside.strip()
+    if not bare:
+        return _Value(inside, finding.kind, before, behind)
+    head, tail = inside.partition(bare)[::2]
+    return _Value(bare, finding.kind, head[-1:] or before, tail[:1] or behind)
 
 
 class _Owed(Struct, frozen=True):
