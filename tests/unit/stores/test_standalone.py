@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 from tests.unit.stores.test_verify import cut_tail, edit, other_signature, relink, remove, rewrite
 from tests.unit.stores.writing import (
     codes,
@@ -13,13 +15,17 @@ from tests.unit.stores.writing import (
     retired,
     serve,
     several_segments,
+    until,
     witnessing,
     writing,
 )
 
 from situs.stores.layout import chains, is_witness, receipts_dir, roots, segments
+from situs.stores.proofs import prove
+from situs.trust.keys import open_signing_key, rotate_signing_key
 
 SCRIPT = Path(__file__).parents[3] / "docs" / "reference" / "verify_receipts.py"
+CHECK_PROOF = SCRIPT.with_name("check_proof.py")
 
 
 @pytest.fixture(scope="module")
@@ -42,17 +48,80 @@ def long_chain(data):
     return max(chains(receipts_dir(data)), key=lambda folder: len(segments(folder)))
 
 
-def holds(data):
-    [key] = (data / "keys").glob("*.pub")
-    command = [sys.executable, SCRIPT, receipts_dir(data), key]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+def holds(data, key=None):
+    if key is None:
+        [key] = (data / "keys").glob("*.pub")
+    return succeeds(SCRIPT, receipts_dir(data), key)
+
+
+def succeeds(*command):
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=60)
     assert done.returncode in (0, 1), done.stderr
     return done.returncode == 0
 
 
+@pytest.fixture(scope="module")
+def turned(tmp_path_factory):
+    """A chain that was written while its key was replaced; and the first public key."""
+    data = tmp_path_factory.mktemp("turned") / "data"
+    with writing(data) as writer:
+        serve(writer, 1)
+        _, new = rotate_signing_key(data / "keys", 7)
+        writer.sign_with(new)
+        folder = receipts_dir(data) / writer.state().chain
+        serve(writer, 2)
+        until(lambda: len(segments(folder)) == 2)
+        serve(writer, 3)
+    [first] = (path for path in (data / "keys").glob("*.pub") if path.name != "receipts.pub")
+    return data, first
+
+
+def test_it_follows_rotations_from_the_first_key_and_no_others(turned, tmp_path):
+    data, first = turned
+    assert holds(data, first)
+    assert not holds(data, data / "keys" / "receipts.pub"), "the later key signed only a part"
+    shutil.copytree(data, tmp_path / "data")
+    [path] = (path for path in files(tmp_path / "data") if path.stem.strip("0"))
+    rotation = msgspec.json.decode(path.read_bytes().splitlines()[0])["rotations"][0]
+    path.write_bytes(path.read_bytes().replace(rotation["signature"].encode(), b"00" * 64))
+    assert not holds(tmp_path / "data", first)
+
+
+def test_it_follows_rotations_that_stand_in_roots(turned, tmp_path):
+    data, first = turned
+    shutil.copytree(data, tmp_path / "data")
+    retired(tmp_path / "data")
+    assert files(tmp_path / "data") == []
+    assert holds(tmp_path / "data", first)
+    stranger = open_signing_key(tmp_path / "other")
+    assert stranger.rotations == ()
+    assert not holds(tmp_path / "data", tmp_path / "other" / "receipts.pub")
+
+
+def test_a_short_program_checks_a_proof_of_any_line(turned, tmp_path):
+    assert len(CHECK_PROOF.read_text().splitlines()) <= 40
+    data, first = turned
+    folder, proof = files(data)[0].parent, tmp_path / "proof.json"
+    count = sum(len(path.read_bytes().splitlines()) for path in segments(folder))
+    for seq in (0, 1, count // 2, count - 2):
+        made = prove(receipts_dir(data), folder.name, seq)
+        proof.write_bytes(msgspec.json.encode(made))
+        assert succeeds(CHECK_PROOF, proof, first)
+    for member, value in (
+        ("line", made.line.replace('"v":1', '"v":2')),
+        ("index", made.index - 1),
+        ("path", made.path[1:]),
+        ("path", (*made.path, "00" * 32)),
+        ("checkpoint", made.checkpoint.replace('"size":', '"size":1')),
+        ("rotations", ()),
+    ):
+        proof.write_bytes(msgspec.json.encode(replace(made, **{member: value})))
+        assert not succeeds(CHECK_PROOF, proof, first), member
+
+
 def test_it_is_short_and_agrees(data):
     assert holds(data)
-    assert len(SCRIPT.read_text().splitlines()) <= 60
+    assert len(SCRIPT.read_text().splitlines()) <= 75
 
 
 @pytest.mark.parametrize("change", [edit, remove, relink, cut_tail, other_signature])
