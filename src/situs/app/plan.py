@@ -6,25 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from situs.analysis import DEFAULT_FLOORS
-from situs.analysis.routes import compile_routes
-from situs.app.heads import REQUEST, load_heads, sample_vectors
 from situs.app.setting import Setting
 from situs.config import build
-from situs.config.analysis import Analysis
 from situs.config.artefacts import check_artefacts
 from situs.config.secrets import resolve
 from situs.config.tree import Config
-from situs.config.tree import Labels as LabelSettings
 from situs.core.fleet import DeploymentState, FleetView
-from situs.core.heads import Heads
-from situs.core.route import Route
-from situs.core.snapshot import Labels, Routes, Snapshot
 from situs.errors import ConfigError
 from situs.fleet.board import MOST_DEPLOYMENTS
-from situs.rego.embedded import Checked, load_checked, make_ready
+from situs.rego.embedded import Checked, load_checked
 from situs.rego.library import shipped
 from situs.runtimes.weights import load_lock
 
@@ -70,51 +61,6 @@ def load_plan(
     )
     build.fleet_of(config, plan.weights)
     return plan
-
-
-class Insight(Struct, frozen=True):
-    """What requests are understood by: heads, routes fitted to them, and lists of own words."""
-
-    analysis: Analysis
-    routes: dict[str, Route]
-    lists: LabelSettings
-    heads: Heads
-    fitted: Routes
-    labels: Labels
-
-
-def insight_of(plan: Plan, known: Insight | None = None) -> Insight:
-    """May take seconds: routes are fitted to their samples. What `known` has is not made again."""
-    config = plan.config
-    analysis, routes, lists = config.analysis, build.routes_of(config), config.labels
-    same = known is not None and known.analysis == analysis
-    sampled = any(route.samples for route in routes.values())
-    same = same and (known is None or bool(known.heads.routes.gist) or not sampled)
-    needed = REQUEST | {"routes"} if sampled else REQUEST
-    heads = known.heads if known and same else load_heads(analysis, Path(plan.data), needed)
-    fitted = known.fitted if known and same and known.routes == routes else None
-    if known is not None and known.lists == lists:
-        tables = known.labels.tables
-    else:
-        tables = build.tables_of(config)
-    labels = replace(build.labels_of(config, DEFAULT_FLOORS), tables=tables)
-    fitted = fitted or compile_routes(routes, heads, sample_vectors(routes, heads, Path(plan.data)))
-    return Insight(analysis, routes, lists, heads, fitted, labels)
-
-
-def snapshot_of(plan: Plan, insight: Insight) -> Snapshot:
-    """The deciding half of a plan; its policy judges on this thread only."""
-    config = plan.config
-    return Snapshot(
-        fleet=fleet_view(plan),
-        policy=make_ready(plan.policy),
-        labels=insight.labels,
-        objective=config.defaults.objective,
-        home=config.home or "",
-        routes=insight.fitted,
-        heads=insight.heads,
-        data=build.data_of(config),
-    )
 
 
 def fleet_view(plan: Plan) -> FleetView:

@@ -30,6 +30,7 @@ from situs.app.confine import guard, seal
 from situs.app.deep import DeepTier
 from situs.app.door import Door
 from situs.app.haste import Haste
+from situs.app.insight import Insight, insight_of, snapshot_of
 from situs.app.link import (
     Alive,
     Keys,
@@ -47,7 +48,7 @@ from situs.app.link import (
     Told,
     ToWorker,
 )
-from situs.app.plan import Insight, Plan, insight_of, snapshot_of
+from situs.app.plan import Plan
 from situs.app.server import Server, quiet_server
 from situs.app.wiring import Desk, application, backends_of
 from situs.backends.onnx_embeddings import Encoders

@@ -98,7 +98,8 @@ def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
 
     import msgspec
 
-    from situs.app.plan import insight_of, load_plan, snapshot_of
+    from situs.app.insight import insight_of, snapshot_of
+    from situs.app.plan import load_plan
     from situs.core.request import Principal
     from situs.decide import decide
     from situs.errors import UnknownModel

@@ -6,12 +6,14 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from situs.core.label import Label
 from situs.core.request import AUTO, Ask, Objective
 from situs.errors import InvalidRequest, SitusError
-from situs.gateway import Answer
+
+if TYPE_CHECKING:
+    from situs.gateway import Answer
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -1,7 +1,8 @@
 """What was learned, kept as files: arrays and a card that says where they come from.
 
 An artefact is a folder `HEAD/VERSION` with `card.json` and `arrays.npz` (or other files that the
-card names). Nothing is ever written over: a version is new or refused.
+card names). Nothing is ever written over: a version is new or refused. Numpy is imported where
+arrays are: the parent of the workers reads cards alone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from types import MappingProxyType
 from typing import Any
 
 import msgspec
-import numpy as np
 from msgspec import Struct
 
 from situs.errors import OperatorError
@@ -106,6 +106,8 @@ def load(folder: Path) -> Artefact:
             )
     arrays: dict[str, Any] = {}
     if ARRAYS in files:
+        import numpy as np
+
         with np.load(BytesIO(files[ARRAYS]), allow_pickle=False) as kept:
             arrays = {name: kept[name] for name in kept.files}
     return Artefact(card, arrays, folder)
@@ -126,6 +128,8 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     written = {**files}
     if arrays:
+        import numpy as np
+
         buffer = BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **{k: arrays[k] for k in sorted(arrays)})
         written[ARRAYS] = buffer.getvalue()

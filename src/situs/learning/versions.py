@@ -17,7 +17,6 @@ from msgspec import Struct
 
 from situs.errors import OperatorError
 from situs.learning.artefacts import CARD, Artefact, load, read_card, shipped
-from situs.learning.limits import check
 
 REFERENCE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(@[0-9a-f]{12,64})?$"
 """How a version is named: `trained-1`, or with the first digits of its digest `trained-1@0f3c…`."""
@@ -85,6 +84,8 @@ def open_version(head: str, reference: str | None, data: Path | None) -> Artefac
             f"The digest of {head} {version} is {artefact.digest[:12]}…, not {digest}.",
             do="Find out who changed it; then name the digest it has, or restore it.",
         )
+    from situs.learning.limits import check
+
     check(artefact)
     return artefact
 
