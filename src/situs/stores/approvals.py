@@ -118,12 +118,13 @@ def waiting(data: Path, now: float, *, everything: bool = False) -> list[Held]:
     if not path.exists():
         return []
     with told(path), closing(_open(path)) as db:
-        rows = [_held(*row) for row in db.execute(_LIST)]
+        rows = [_held(row) for row in db.execute(_LIST)]
     return [one for one in rows if everything or (one.state == _WAITING and one.until >= now)]
 
 
-def _held(id_: str, at: float, until: float, state: str, when: Any, by: Any, facts: bytes) -> Held:
-    return Held(id_, at, until, state, when, by, json.decode(facts))
+def _held(row: tuple[Any, ...]) -> Held:
+    id_, at, until, state, decided_at, decided_by, facts = row
+    return Held(id_, at, until, state, decided_at, decided_by, json.decode(facts))
 
 
 def decide(data: Path, id_: str, *, yes: bool, by: str, now: float) -> None:
