@@ -3,8 +3,11 @@
 from hashlib import sha256
 from pathlib import Path
 
+import msgspec
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from situs.core.record import Rotation
 from situs.stores.lines import (
     GENESIS,
     CheckpointBody,
@@ -15,8 +18,9 @@ from situs.stores.lines import (
     salted,
     signed_text,
 )
-from situs.stores.merkle import Frontier
-from situs.trust.keys import SigningKey
+from situs.stores.merkle import Frontier, leaf
+from situs.stores.proofs import Inclusion, problem_of
+from situs.trust.keys import SigningKey, rotation_text
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "receipts.md"
 CHAIN = "0123456789ab"
@@ -49,6 +53,33 @@ def test_the_reference_shows_the_vectors_as_they_are_made():
     assert "\n".join(vector()) in text
 
 
+def rotation():
+    """The key of the vector names a second one that anyone can make."""
+    first, second = (
+        SigningKey(Ed25519PrivateKey.from_private_bytes(sha256(seed).digest()))
+        for seed in (b"situs receipts test vector", b"situs receipts test vector 2")
+    )
+    raw = second.public_raw.hex()
+    signature = first.sign(rotation_text(first.id, raw, 1750000002)).hex()
+    return first, Rotation(first.id, raw, 1750000002, signature)
+
+
+def inclusion():
+    """Of the `close`, under the checkpoint."""
+    opening, close, checkpoint = vector()
+    path = leaf(sha256(opening.encode()).digest()).hex()
+    return Inclusion(line=close, index=1, path=(path,), checkpoint=checkpoint)
+
+
+def test_the_reference_shows_a_rotation_and_a_proof_as_they_are_made():
+    text = REFERENCE.read_text()
+    first, made = rotation()
+    assert first.public.successor(made) is not None
+    assert msgspec.json.encode(made).decode() in text
+    assert problem_of(inclusion(), [first.public]) is None
+    assert msgspec.json.encode(inclusion()).decode() in text
+
+
 def test_the_reference_shows_the_digests_as_they_are_made():
     text = REFERENCE.read_text()
     salt = bytes(range(16))
@@ -56,6 +87,6 @@ def test_the_reference_shows_the_digests_as_they_are_made():
     assert salted(salt, "session", "hello") in text
 
 
-def test_the_reference_shows_the_standalone_verifier_whole():
-    script = REFERENCE.with_name("verify_receipts.py").read_text()
-    assert script in REFERENCE.read_text()
+@pytest.mark.parametrize("script", ["verify_receipts.py", "check_proof.py"])
+def test_the_reference_shows_the_programs_whole(script):
+    assert REFERENCE.with_name(script).read_text() in REFERENCE.read_text()
