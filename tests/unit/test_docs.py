@@ -206,7 +206,7 @@ def test_commands_in_the_documentation_exist():
         text = page.read_text("utf-8")
         for other in others:
             text = text.replace(other, "")
-        for group, inner in re.findall(r"`situs ([a-z]+)(?: ([a-z]+))?", text):
+        for group, inner in re.findall(r"`situs ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*))?", text):
             command = cli.get_command(context, group)
             assert command is not None, (named(page), group)
             if isinstance(command, click.Group) and inner:
