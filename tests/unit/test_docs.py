@@ -200,6 +200,7 @@ def test_commands_in_the_documentation_exist():
     context = click.Context(cli)
     others = (
         "`situs receipts checkpoint v1",
+        "`situs receipts rotation v1",
         "`situs receipts test vector`",
     )  # texts to sign, hash
     for page in PAGES:
