@@ -34,7 +34,6 @@ _COMMANDS = {
     "approvals": "situs.cli.approvals:approvals",
     "egress": "situs.cli.egress:egress",
     "drill": "situs.cli.drill:drill",
-    "drill": "situs.cli.drill:drill",
     "doctor": "situs.cli.doctor:doctor",
     "completion": "situs.cli.completion:completion",
 }
@@ -57,7 +56,6 @@ _SUMMARIES = {
     "keys": "Make, list and revoke API keys: who may call.",
     "approvals": "What waits for a person's word, and that word.",
     "egress": "What the gateway may connect to, and who holds it to that.",
-    "drill": "Try what goes on when others are gone.",
     "drill": "Try what goes on when others are gone.",
     "doctor": "Say for each feature: active or not, because.",
     "completion": "Print the tab completion for your shell.",

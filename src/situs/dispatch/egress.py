@@ -137,9 +137,7 @@ class Connector:
         Raises EgressRefused for what is not listed or means an address that it may not, and other
         OSErrors for what cannot be reached.
         """
-        permit = next((p for p in self._permits if p.address() == (host, port)), None)
-        if permit is None:
-            raise EgressRefused(f"{host}:{port} is not on the list of permitted connections")
+        permit = self._permit_of(host, port)
         known = self._pins.get((host, port))
         pinned = known[1] if known is not None else await self._pin(permit, host, port)
         try:
@@ -148,6 +146,19 @@ class Connector:
             if known is None or self._clock() - known[0] < AGAIN_S:
                 raise
         return await self._first_of(await self._pin(permit, host, port))
+
+    async def addresses(self, host: str, port: int) -> tuple[str, ...]:
+        """What a listed host is pinned to; raises as `dial` does."""
+        permit = self._permit_of(host, port)
+        known = self._pins.get((host, port))
+        pinned = known[1] if known is not None else await self._pin(permit, host, port)
+        return tuple(str(address[0]) for _, address in pinned)
+
+    def _permit_of(self, host: str, port: int) -> Permit:
+        permit = next((p for p in self._permits if p.address() == (host, port)), None)
+        if permit is None:
+            raise EgressRefused(f"{host}:{port} is not on the list of permitted connections")
+        return permit
 
     async def _pin(self, permit: Permit, host: str, port: int) -> list[Any]:
         """Raises EgressRefused if the name has only addresses that it may not mean."""
