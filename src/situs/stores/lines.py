@@ -49,7 +49,10 @@ class SessionFacts(Struct, frozen=True):
 
 
 class RequestFacts(Struct, frozen=True):
-    """The request without its content; `salt` is the position of its salt in the salts file."""
+    """The request without its content; `salt` is the position of its salt in the salts file.
+
+    `groups` are missing on lines of versions that did not write them.
+    """
 
     wire: str
     model: str
@@ -67,6 +70,7 @@ class RequestFacts(Struct, frozen=True):
     ask: AskFacts
     trace: str | None = None
     session: SessionFacts | UnsetType = UNSET
+    groups: tuple[str, ...] | UnsetType = UNSET
 
 
 class FleetFacts(Struct, frozen=True):
@@ -227,6 +231,7 @@ def decision_body(record: Decided, slot: int, salt: bytes) -> bytes:
                 session=UNSET
                 if record.session is None
                 else SessionFacts(request.session_label, record.session),
+                groups=request.principal.groups,
             ),
             analysis=decision.analysis,
             policy=decision.policy,
