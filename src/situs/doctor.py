@@ -19,6 +19,7 @@ from situs.app.heads import encoder
 from situs.app.setting import Setting
 from situs.config import build
 from situs.config.collector import collector_of
+from situs.config.policy_source import policy_checked, policy_url
 from situs.config.rules import is_loopback
 from situs.config.secrets import resolve
 from situs.config.tree import Deployment, LlamaCpp, Model, Onnx
@@ -27,8 +28,6 @@ from situs.core.heads import FindsNames
 from situs.errors import SitusError
 from situs.http.auth import key_required
 from situs.learning.versions import open_version, shipped_heads
-from situs.rego.embedded import load as load_policy
-from situs.rego.library import shipped
 from situs.runtimes.llama_cpp import check_loadable, locate
 from situs.runtimes.onnx import check_onnx
 from situs.stores.layout import chains, receipts_dir
@@ -117,9 +116,11 @@ def _holder(data: Path) -> str | None:
 
 
 def _policy(setting: Setting) -> Iterator[Finding]:
+    policy = policy_checked(setting.config, setting.base, setting.data)
     paths = build.policy_paths(setting.config, setting.base)
-    policy = load_policy(paths or (shipped(),), build.own_kinds(setting.config))
-    source = ", ".join(str(path) for path in paths) or "the one that ships with Situs"
+    bundle = setting.config.policy.bundle
+    named = ", ".join(str(path) for path in paths) or "the one that ships with Situs"
+    source = policy_url(setting.config) or (bundle.path if bundle else named)
     yield Finding("policy", Condition.ACTIVE, f"{source}; digest {policy.digest[:16]}")
     clouds = [n for n, x in setting.config.loci.items() if x.kind is LocusKind.SOVEREIGN_CLOUD]
     if setting.config.home is None and clouds:

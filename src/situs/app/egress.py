@@ -10,6 +10,8 @@ from situs.app.setting import Setting
 from situs.backends.openai_compatible import place_of
 from situs.config import build
 from situs.config.collector import VARIABLE
+from situs.config.policy_source import policy_url
+from situs.config.rules import is_loopback
 from situs.config.tree import Config, Onnx
 from situs.dispatch.egress import Permit
 from situs.errors import ConfigError
@@ -17,16 +19,18 @@ from situs.stores.anchors import STAMP
 
 COLLECTOR = "collector"
 STAMPING = "time_stamping"
+POLICY = "policy"
 AddressOf = Callable[[str], tuple[str, int] | None]
 
 
 def permits_of(
     setting: Setting, address_of: AddressOf, blocked: Collection[str] = ()
 ) -> tuple[Permit, ...]:
-    """The deployments, the collector of traces, what stamps anchors; nothing at `blocked` loci.
+    """The deployments, the collector of traces, what stamps anchors, where the policy comes from.
 
-    `address_of` says where a deployment that Situs runs listens now. Where any locus is blocked the
-    latter two are too: a drill shows what goes on with nobody else there.
+    Nothing at `blocked` loci. `address_of` says where a deployment that Situs runs listens now.
+    Where any locus is blocked the others are too: a drill shows what goes on with nobody else
+    there. A policy server on this machine stays.
     """
     config = setting.config
     permits = []
@@ -48,6 +52,9 @@ def permits_of(
     if anchor is not None and anchor.to.startswith(STAMP) and not blocked:
         place = place_of(anchor.to.removeprefix(STAMP))
         permits.append(Permit(STAMPING, partial(_fixed, place), owned=True))
+    url = policy_url(config)
+    if url is not None and (not blocked or is_loopback(place_of(url)[0])):
+        permits.append(Permit(POLICY, partial(_fixed, place_of(url)), owned=True))
     return tuple(permits)
 
 

@@ -18,6 +18,7 @@ from situs.app.egress import permits_of
 from situs.app.link import Keys, Runtimes
 from situs.app.office import AdminSocket, Office
 from situs.app.plan import Plan, fleet_view, load_plan
+from situs.app.policies import newest_bundle
 from situs.app.runtimes import OnState, RuntimeSet
 from situs.app.setting import Setting
 from situs.app.watching import Watching
@@ -70,6 +71,7 @@ class Parent:
         self._blocked = blocked
         self._connector = Connector()
         self.crew = Crew(listeners, log, told, self._connector)
+        self._bundle: str | None = None
         self._reloading = asyncio.Lock()
         self._watching: Watching | None = None
         self._office: Office | None = None
@@ -81,6 +83,7 @@ class Parent:
             stack.enter_context(DataLock(data))
             stack.callback(self.crew.kill)
             await self.crew.spawn()
+            self._bundle = await self._newest_bundle(self.setting)
             plan = load_plan(self.setting, 0, {})
             self._connector.permit(self._permits(self.setting))
             key = open_signing_key(data / "keys")
@@ -100,8 +103,11 @@ class Parent:
                 (_RETIRE_S, partial(asyncio.to_thread, watching.retire)),
             ]
             anchor = self.setting.config.receipts.anchor
-            if anchor is not None:
+            if anchor is not None and not self._blocked:  # a drill's chains are nobody's record
                 again.append((60.0 * anchor.every_min, partial(asyncio.to_thread, watching.anchor)))
+            bundle = self.setting.config.policy.bundle
+            if bundle is not None:
+                again.append((bundle.poll_s, self._look_at_bundle))
             for every_s, step in again:
                 stack.callback(asyncio.create_task(_again(every_s, step)).cancel)
             self._stack = stack.pop_all()
@@ -138,6 +144,7 @@ class Parent:
             before, setting = self._plan, self._read()
             if before is None:
                 raise ConfigError("There is nothing to reload yet.")
+            self._bundle = await self._newest_bundle(setting)
             plan = await asyncio.to_thread(load_plan, setting, before.generation + 1, before.slots)
             policies = before.policy.digest, plan.policy.digest
             changes = diff(self.setting.config, setting.config, policies)
@@ -162,6 +169,15 @@ class Parent:
                 self._watching.sign_with(open_signing_key(setting.data / "keys"))
             self.setting, self._plan = setting, plan
         return {"generation": plan.generation, "policy": plan.policy.digest, "changes": changes}
+
+    async def _newest_bundle(self, setting: Setting) -> str | None:
+        return await newest_bundle(setting, Connector(self._permits(setting)).dial)
+
+    async def _look_at_bundle(self) -> None:
+        """A policy that is another one holds from now on."""
+        newest = await self._newest_bundle(self.setting)
+        if newest is not None and newest != self._bundle and self._plan is not None:
+            await self.reload_or_tell()
 
     def _permits(self, setting: Setting) -> tuple[Permit, ...]:
         return permits_of(setting, self._address, self._blocked)

@@ -7,16 +7,17 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from situs.app.policies import policy_token
 from situs.app.setting import Setting
 from situs.config import build
 from situs.config.artefacts import check_artefacts
+from situs.config.policy_source import policy_checked
 from situs.config.secrets import resolve
 from situs.config.tree import Config
 from situs.core.fleet import DeploymentState, FleetView
 from situs.errors import ConfigError
 from situs.fleet.board import MOST_DEPLOYMENTS
-from situs.rego.embedded import Checked, load_checked
-from situs.rego.library import shipped
+from situs.rego.embedded import Checked
 from situs.runtimes.weights import load_lock
 
 
@@ -24,7 +25,7 @@ class Plan(Struct, frozen=True):
     """One generation of everything that is configured.
 
     `weights` are the digests of models.lock by name, `secrets` the API keys by deployment, `slots`
-    the cells of the shared board by deployment.
+    the cells of the shared board by deployment, `policy_token` is what an OPA server is shown.
     """
 
     generation: int
@@ -34,6 +35,7 @@ class Plan(Struct, frozen=True):
     policy: Checked
     secrets: dict[str, str]
     slots: dict[str, int]
+    policy_token: str | None = None
 
     def __repr__(self) -> str:
         return f"Plan({self.generation})"  # the rest holds secrets
@@ -53,11 +55,10 @@ def load_plan(
         config=config,
         data=str(setting.data),
         weights={name: entry.sha256 for name, entry in load_lock().items()},
-        policy=load_checked(
-            build.policy_paths(config, setting.base) or (shipped(),), build.own_kinds(config)
-        ),
+        policy=policy_checked(config, setting.base, setting.data),
         secrets=_secrets(setting) if secrets else {},
         slots=_slots(config, slots),
+        policy_token=policy_token(setting) if secrets else None,
     )
     build.fleet_of(config, plan.weights)
     return plan

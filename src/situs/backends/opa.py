@@ -1,4 +1,4 @@
-"""OPA's Data API: one question, one answer, connections kept.
+"""What OPA speaks: its Data API, one question and one answer; and where its bundles are fetched.
 
 Source: https://www.openpolicyagent.org/docs/rest-api#get-a-document-with-input
 """
@@ -11,9 +11,16 @@ from situs.backends.http1 import Connection, Pool
 from situs.core.record import End
 from situs.errors import BackendUnavailable
 
-_MOST: Final = 4 * 1024 * 1024
+_MOST: Final = 16 * 1024 * 1024
 _LONGEST_S: Final = 60.0
 """Whoever asks has a deadline of their own, and cancels."""
+
+
+async def fetch(pool: Pool, host: str, path: str, token: str | None) -> tuple[int, bytes]:
+    """Status and body of what a GET answers. Raises BackendUnavailable; a redirect is an answer."""
+    line = f"GET {path} HTTP/1.1\r\nhost: {host}\r\n"
+    head = f"{line}accept-encoding: identity\r\n{_authorization(token)}\r\n"
+    return await _exchange(pool, await pool.take(_LONGEST_S), head.encode("ascii"), b"")
 
 
 class OpaData:
@@ -23,11 +30,11 @@ class OpaData:
     """
 
     def __init__(self, pool: Pool, host: str, path: str, token: str | None = None) -> None:
-        authorization = f"authorization: Bearer {token}\r\n" if token else ""
         self._pool = pool
         self._head = (
             f"POST {path}?provenance=true&strict-builtin-errors=true HTTP/1.1\r\nhost: {host}\r\n"
-            f"content-type: application/json\r\naccept-encoding: identity\r\n{authorization}"
+            "content-type: application/json\r\naccept-encoding: identity\r\n"
+            f"{_authorization(token)}"
         ).encode("ascii")
 
     async def __call__(self, body: bytes) -> tuple[int, bytes]:
@@ -35,23 +42,29 @@ class OpaData:
         head = b"%scontent-length: %d\r\n\r\n" % (self._head, len(body))
         connection = await self._pool.take(_LONGEST_S)
         try:
-            return await self._exchange(connection, head, body)
+            return await _exchange(self._pool, connection, head, body)
         except BackendUnavailable:
             if not (connection.reused and connection.untouched):
                 raise
-        return await self._exchange(await self._pool.take(_LONGEST_S, fresh=True), head, body)
+        fresh = await self._pool.take(_LONGEST_S, fresh=True)
+        return await _exchange(self._pool, fresh, head, body)
 
-    async def _exchange(
-        self, connection: Connection, head: bytes, body: bytes
-    ) -> tuple[int, bytes]:
-        try:
-            await connection.send(head, body, _LONGEST_S)
-            parts, size = [], 0
-            while data := await connection.read(_LONGEST_S):
-                size += len(data)
-                if size > _MOST:
-                    raise BackendUnavailable("Its answer is too large.", reason=End.GARBAGE)
-                parts.append(data)
-            return connection.status, b"".join(parts)
-        finally:
-            self._pool.give(connection)
+
+def _authorization(token: str | None) -> str:
+    return f"authorization: Bearer {token}\r\n" if token else ""
+
+
+async def _exchange(
+    pool: Pool, connection: Connection, head: bytes, body: bytes
+) -> tuple[int, bytes]:
+    try:
+        await connection.send(head, body, _LONGEST_S)
+        parts, size = [], 0
+        while data := await connection.read(_LONGEST_S):
+            size += len(data)
+            if size > _MOST:
+                raise BackendUnavailable("Its answer is too large.", reason=End.GARBAGE)
+            parts.append(data)
+        return connection.status, b"".join(parts)
+    finally:
+        pool.give(connection)

@@ -14,14 +14,15 @@ from situs.config.artefacts import add_problems
 from situs.config.build import own_kinds, policy_paths
 from situs.config.load import Reading, examine, read_text
 from situs.config.paths import data_dir
+from situs.config.policy_source import policy_source, policy_url
 from situs.config.problems import Problem, Report, nearest
 from situs.config.secrets import exists, resolve
 from situs.config.tree import Config
 from situs.errors import ConfigError, PolicyError
 from situs.rego.compare import Literal, Literals
-from situs.rego.embedded import inspect, parse
+from situs.rego.embedded import parse
+from situs.rego.embedded import report as examine_source
 from situs.rego.follow import follow_parameters
-from situs.rego.library import shipped
 from situs.rego.modules import read_modules
 from situs.rego.syntax import Syntax, expand
 from situs.rego.tree import ANY
@@ -62,9 +63,11 @@ def check_file(path: Path, environ: Mapping[str, str] = os.environ) -> Checked:
     _check_policies(config, path.parent, report)
     _check_weights(config, lock, report)
     _doubt_contexts(config, lock, aside)
-    add_problems(config, data_dir(None, environ), aside)
+    data = data_dir(None, environ)
+    add_problems(config, data, aside)
     warnings = (*aside.problems, *_doubted_names(config, path.parent))
-    wrong = _wrong_in_policy(config, path.parent, report) if report.sound(("policy",)) else ()
+    sound = report.sound(("policy",))
+    wrong = _wrong_in_policy(config, path.parent, data, report) if sound else ()
     problems = (*report.problems, *wrong)
     return Checked(None if problems else config, problems, warnings)
 
@@ -95,12 +98,18 @@ def _check_policies(config: Config, base: Path, report: Report) -> None:
             report.add(where, "no such file or folder")
 
 
-def _wrong_in_policy(config: Config, base: Path, report: Report) -> tuple[Problem, ...]:
-    """What would keep the gateway from loading it, at the policy's own lines."""
+def _wrong_in_policy(config: Config, base: Path, data: Path, report: Report) -> tuple[Problem, ...]:
+    """What would keep the gateway from loading it, at the policy's own lines.
+
+    Nothing of a policy that is fetched, or evaluated, elsewhere.
+    """
+    if policy_url(config) is not None:
+        return ()
     try:
-        found = inspect(policy_paths(config, base) or (shipped(),), own_kinds(config)).problems
-    except PolicyError as error:
-        report.add(("policy", "paths"), error.message)
+        found = examine_source(policy_source(config, base, data), own_kinds(config)).problems
+    except (ConfigError, PolicyError) as error:
+        at = "paths" if config.policy.bundle is None else "bundle"
+        report.add(("policy", at), error.message)
         return ()
     said = ((one, f"{one.what}; {one.do}" if one.do else one.what) for one in found)
     return tuple(Problem(one.file, max(one.line, 1), one.column, "", what) for one, what in said)

@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from situs.analysis.labels import DEFAULT_FLOORS
-from situs.config.build import own_kinds, policy_paths
+from situs.config.paths import data_dir
+from situs.config.policy_source import policy_checked
 from situs.config.problems import dotted
 from situs.config.rules import is_loopback
 from situs.config.tree import Config, Locus
@@ -21,8 +22,6 @@ from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
 from situs.core.heads import FindsNames
 from situs.core.label import Label
 from situs.core.ordered import Ordered
-from situs.rego.embedded import load_checked
-from situs.rego.library import shipped
 
 _Path = tuple[str, ...]
 
@@ -97,7 +96,7 @@ def policy_digest(config: Config, base: Path) -> str:
 
     `base` is the folder of the configuration file.
     """
-    return load_checked(policy_paths(config, base) or (shipped(),), own_kinds(config)).digest
+    return policy_checked(config, base, data_dir(None)).digest
 
 
 def as_json(changes: Iterable[Change]) -> str:

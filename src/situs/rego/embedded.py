@@ -17,12 +17,14 @@ import regorus
 from msgspec import Struct
 
 from situs.core.snapshot import Policy
+from situs.policy.input import FIELDS
 from situs.policy.judge import must_pass, read_verdict
 from situs.policy.memory import Memory
 from situs.rego import check
 from situs.rego.bundle import read_source
 from situs.rego.check import OPTIONAL
 from situs.rego.modules import Module, Problem, Source, refuse
+from situs.rego.opa import awaited, digest_of
 from situs.rego.sample import sample_documents
 from situs.rego.syntax import Syntax, read_syntax
 from situs.rego.tree import Names
@@ -49,13 +51,17 @@ class Report(Struct, frozen=True):
 
 
 class Checked(Struct, frozen=True):
-    """A policy without a fault, as a value: another process can make it ready."""
+    """A policy without a fault, as a value: another process can make it ready.
+
+    `elsewhere`: an OPA server has it, and its verdicts have to be awaited.
+    """
 
     source: Source
     digest: str
     reads: frozenset[str]
     facts: frozenset[Names]
     rules: tuple[str, ...]
+    elsewhere: bool = False
 
 
 def load_checked(paths: Sequence[Path], lists: Names = ()) -> Checked:
@@ -75,8 +81,16 @@ def check_source(source: Source, lists: Names = ()) -> Checked:
     return Checked(source, source.digest, checked.reads, checked.facts, checked.rules)
 
 
+def of_server(name: str) -> Checked:
+    """The policy of an OPA server, of which nothing is known but its name."""
+    every = frozenset(FIELDS)
+    return Checked(Source(()), digest_of(name), every, frozenset({()}), (), elsewhere=True)
+
+
 def make_ready(checked: Checked) -> Policy:
     """The policy, ready to judge on this thread."""
+    if checked.elsewhere:
+        return awaited(checked.digest)
     engine = Engine(checked.source, checked.rules)
     return Policy(engine.evaluate, checked.digest, checked.reads, Memory(), checked.facts)
 

@@ -95,13 +95,13 @@ class RemotePolicy:
         return replace(believed(said(answer.result), facts.snapshot), policy=digest)
 
 
-def awaited(name: str) -> Policy:
+def awaited(digest: str) -> Policy:
     """What stands in a snapshot: whoever does not wait for the server's verdict is denied."""
 
     def evaluate(_: bytes) -> Any:
         raise RuntimeError("the verdict comes from an OPA server and has to be awaited")
 
-    return Policy(evaluate, digest_of(name), frozenset(FIELDS))
+    return Policy(evaluate, digest, frozenset(FIELDS))
 
 
 def digest_of(name: str, provenance: Provenance | None = None) -> str:

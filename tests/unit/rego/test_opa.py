@@ -18,7 +18,7 @@ from situs.policy.input import Facts
 from situs.rego.opa import RemotePolicy, awaited
 
 FLEET = make.view(make.deployment("a"), make.deployment("b"))
-FACTS = Facts(make.request(), make.analysis(), make.snapshot(FLEET, awaited("opa")), 0.0)
+FACTS = Facts(make.request(), make.analysis(), make.snapshot(FLEET, awaited("digest")), 0.0)
 VERDICT = {"allow": ["a", "b"], "deny": [{"deployment": "b", "code": "because"}]}
 
 
@@ -85,7 +85,7 @@ FAILURES: dict[str, tuple[Script, str]] = {
     "half an answer": (answering(answer({"result": VERDICT})[:-5], then="close"), "engine_down"),
     "a reset": (answering(then="reset"), "engine_down"),
     "an endless body": (
-        answering(answer(b" " * (5 * 1024 * 1024))),
+        answering(answer(b" " * (17 * 1024 * 1024))),
         "engine_down",
     ),
 }
