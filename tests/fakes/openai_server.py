@@ -325,14 +325,24 @@ class FakeProcess:
 
 @contextlib.contextmanager
 def fake_process(
-    directory: Path, name: str = "fake", *, port: int = 0, key: str | None = None
+    directory: Path,
+    name: str = "fake",
+    *,
+    port: int = 0,
+    key: str | None = None,
+    certified: Path | None = None,
 ) -> Iterator[FakeProcess]:
-    """Starts the fake as a process, waits until it listens, ends it afterwards."""
+    """Starts the fake as a process, waits until it listens, ends it afterwards.
+
+    `certified` is a folder with cert.pem and key.pem: then it speaks TLS.
+    """
     log, port_file = directory / f"{name}.log", directory / f"{name}.port"
     port_file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "tests.fakes.openai_server", "--name", name]
     command += ["--port", str(port), "--port-file", str(port_file), "--log", str(log)]
     command += ["--key", key] if key else []
+    if certified is not None:
+        command += ["--cert", str(certified / "cert.pem"), "--cert-key", str(certified / "key.pem")]
     root = Path(__file__).resolve().parents[2]
     process = subprocess.Popen(command, cwd=root)
     try:
