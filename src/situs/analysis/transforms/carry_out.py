@@ -80,16 +80,22 @@ def carry_out(
     """
     owed = [one for one in obligations if one.kind in (REDACT, PSEUDONYMISE)]
     kinds = _kinds(owed)
-    mine = [one for one in findings if kinds is None or one.kind in kinds]
-    if not owed or not mine:
-        return Sent(request, kinds=kinds)
-    if any(one.detector == UNREAD for one in findings):
+    mine = [one for one in findings if owed and (kinds is None or one.kind in kinds)]
+    if owed and any(is_unread(one, kinds) for one in findings):
         return Sent(request, refused="unread", kinds=kinds)
+    if not mine:
+        return Sent(request, kinds=kinds)
     try:
         values = list(dict.fromkeys(_value(request, one) for one in mine))
         return _carried(request, values, owed, key)
     except (Unchangeable, InvalidRequest, RecursionError) as problem:
         return Sent(request, refused=getattr(problem, "code", "unchangeable"), kinds=kinds)
+
+
+def is_unread(finding: Finding, kinds: frozenset[str] | None) -> bool:
+    """Whether it stands for what was not read, and something of these kinds may be there."""
+    about = kinds is None or finding.kind in kinds or finding.kind == UNREAD
+    return finding.detector == UNREAD and about
 
 
 def _kinds(owed: Sequence[Obligation]) -> frozenset[str] | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 
 from situs.analysis.entry import scanned
 from situs.analysis.sensitivity.scan import MAX_FINDINGS, UNREAD
-from situs.analysis.transforms.carry_out import Sent
+from situs.analysis.transforms.carry_out import Sent, is_unread
 from situs.analysis.transforms.pseudonyms import SECRET
 from situs.analysis.transforms.swap import Pair, Swaps
 from situs.core.snapshot import Labels
@@ -27,18 +28,30 @@ def survivors(sent: Sent, labels: Labels) -> tuple[str, ...]:
     left = {
         one.kind
         for one in found
-        if (sent.kinds is None or one.kind in sent.kinds or one.detector == UNREAD)
+        if (sent.kinds is None or one.kind in sent.kinds or is_unread(one, sent.kinds))
         and not _covered(texts[one.part], ours[one.part], one.start, one.end)
     }
     if len(found) >= MAX_FINDINGS:
         left.add(UNREAD)
+    left.update(_in_another_writing(sent, texts))
+    hidden = Swaps(Pair(original, original, why=kind) for kind, original in sent.originals)
+    for text in texts:
+        spans = list(hidden.spans(text))
+        marks = _marked(own, text) if spans else bytearray()
+        for start, end in spans:
+            if not _covered(text, marks, start, end):
+                left.update(kind for kind, one in sent.originals if one == text[start:end])
+    return tuple(sorted(left))
+
+
+def _in_another_writing(sent: Sent, texts: Sequence[str]) -> Iterator[str]:
+    """The kinds of those that are there with other signs between their letters and digits."""
     whole = "\n".join(_GAPS.sub("", text) for text in texts)
     for kind, original in sent.originals:
         close = _GAPS.sub("", original)
         telling = kind in SECRET or kind == "email" or sum(map(str.isdigit, close)) >= _LONG
         if telling and len(close) >= _LONG and close in whole:
-            left.add(kind)
-    return tuple(sorted(left))
+            yield kind
 
 
 def _marked(own: Swaps, text: str) -> bytearray:
