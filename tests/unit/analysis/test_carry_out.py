@@ -258,6 +258,37 @@ def test_one_value_has_one_pseudonym_in_every_place_and_case():
     assert restored(made) == asked(text).document
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "written"),
+    [
+        ("email", EMAIL, EMAIL.replace("@", "%40")),
+        ("person", "Ann Lee", "Ann\nLee"),
+        ("person", "Ann Lee", "Ms. Lee"),
+        ("person", "Ann Lee", "ANN LEE"),
+        ("person", "Ann Lee", "ann lee"),
+        ("person", 'Ann "Max" Lee', 'Ann \\"Max\\" Lee'),
+        ("organisation", "Zephyr Ltd", "Zephyr"),
+        ("card", CARD, CARD.replace(" ", "")),
+        ("iban", IBAN, IBAN.replace(" ", "")),
+    ],
+)
+def test_a_model_may_write_a_pseudonym_in_another_way(kind, value, written):
+    made = sent(f"This is {value}.", **{kind: value})
+    stands = content(made).removeprefix("This is ").removesuffix(".")
+    ways = {
+        EMAIL.replace("@", "%40"): stands.replace("@", "%40"),
+        "Ann\nLee": stands.replace(" ", "\n"),
+        "Ms. Lee": f"Ms. {stands.split()[-1]}",
+        "ANN LEE": stands.upper(),
+        "ann lee": stands.lower(),
+        'Ann \\"Max\\" Lee': stands.replace('"', '\\"'),
+        "Zephyr": stands.split()[0],
+    }
+    answer = ways.get(written, stands.replace(" ", ""))
+    assert made.restore is not None
+    assert made.restore.back(f"<{answer}>") == f"<{written}>"
+
+
 def test_pseudonyms_hold_for_the_request_or_for_the_session_of_the_tenant():
     def pseudonym(scope, request_id="one", session="s", tenant="t", key=KEY):
         fields = {"id": request_id, "ask": Ask(session=session), "principal": Principal(tenant)}

@@ -10,7 +10,9 @@ import hmac
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
@@ -32,6 +34,12 @@ PSEUDONYMISE: Final = "pseudonymise"
 
 _ATTEMPTS = 4
 _TELLING = 4
+_LONG = 6
+_ESCAPES: Final[tuple[Callable[[str], str], ...]] = (
+    escaped,
+    partial(escaped, ascii_only=True),
+    partial(quote, safe="", errors="replace"),
+)
 _GAPS = re.compile(r"[\s.\-_/()]+")
 _HEADS = frozenset({"private_key_block", "putty_key", "openssh_key"})
 _FOOT = re.compile(r"(?i)END[^\n]{0,60}KEY[^\n]{0,24}")
@@ -206,12 +214,12 @@ def _pairs(out: Sequence[_Owed], invent: Pseudonyms, attempt: int) -> Iterator[P
     for one, pair in found:
         yield from _variants(one.value, pair)
     for one, pair in found:
-        if one.value.kind == "person":
+        if one.value.kind == "person" or (one.value.kind in WORDED and not one.placeholder):
             yield from _words(pair, invent, one)
 
 
 def _variants(value: _Value, pair: Pair) -> Iterator[Pair]:
-    """The same value in another case, without gaps, or escaped as in JSON."""
+    """The same value in another case, without gaps, or escaped as in JSON or in a URL."""
     text, here, redacts = pair.there, pair.here, pair.why == REDACT
     if pair.loose and len(text) >= _LONG:
         cases = [str.upper] if value.kind in WORDED and " " not in text else [str.upper, str.lower]
@@ -220,19 +228,13 @@ def _variants(value: _Value, pair: Pair) -> Iterator[Pair]:
     close = _GAPS.sub("", text)
     if sum(map(str.isdecimal, close)) >= _LONG:
         yield replace(pair, there=close, here=here if redacts else _GAPS.sub("", here))
-    for ascii_only in (False, True):
-        inner = escaped(text, ascii_only=ascii_only)
-        if inner != text:
-            yield replace(
-                pair, there=inner, here=here if redacts else escaped(here, ascii_only=ascii_only)
-            )
-
-
-_LONG = 6
+    for escape in _ESCAPES:
+        if escape(text) != text:
+            yield replace(pair, there=escape(text), here=here if redacts else escape(here))
 
 
 def _words(pair: Pair, invent: Pseudonyms, owed: _Owed) -> Iterator[Pair]:
-    """The names in a full name: they may stand alone elsewhere."""
+    """The words of a name: they may stand alone elsewhere, or in the answer."""
     words = [one for kind, one in stretches(pair.there) if kind == "letters"]
     for one in words if len(words) > 1 else ():
         great = one[0] != one[0].lower() and len(one) > 2 and one not in _ORDINARY
