@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from situs.app.confine import why_not_sealed
 from situs.app.heads import encoder
 from situs.app.setting import Setting
 from situs.config import build
@@ -71,6 +72,7 @@ def examine(setting: Setting, url: str | None = None) -> list[Finding]:
         _receipts,
         _watching,
         _listening,
+        _egress,
     ):
         try:
             found.extend(check(setting))
@@ -270,6 +272,16 @@ def _receipts(setting: Setting) -> Iterator[Finding]:
         )
     else:
         yield Finding("receipts", Condition.ACTIVE, "every chain verifies")
+
+
+def _egress(setting: Setting) -> Iterator[Finding]:
+    why = why_not_sealed()
+    if why is None:
+        what = "workers open no connections themselves; the kernel holds it"
+        yield Finding("egress guard", Condition.ACTIVE, what)
+    else:
+        do = "Limit the gateway's user with `situs egress apply`."
+        yield Finding("egress guard", Condition.PROBLEM, f"the kernel does not hold it: {why}", do)
 
 
 def _listening(setting: Setting) -> Iterator[Finding]:

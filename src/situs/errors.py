@@ -17,9 +17,9 @@
     ├─ RateLimited             429  the key's requests per minute are used up
     ├─ OriginRefused           403  a web page, or a Host that is not ours
     ├─ PlacementDenied         403  policy left nothing
-    ├─ CanaryFound             403  a planted token was about to leave
     │  ├─ ObligationUnmet      403  what policy asks for could not be done
     │  └─ NotApproved          403  policy asks for a person's word, and it was no, or none
+    ├─ CanaryFound             403  a planted token was about to leave
     ├─ NoDeploymentFits        422  policy left something; what is asked fits none of it
     ├─ NoCapacity              503  policy left something; it is down or busy
     ├─ Draining                503  this process is about to stop

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copytree
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -28,6 +29,8 @@ OnSaid = Callable[[str, Said], None]
 
 _SHARED = ("models", "artefacts")
 """What a gateway of the drill's own reads of the data directory; all else it makes itself."""
+_COPIED = "policy"
+"""The last good bundle, which it may replace."""
 
 
 class Asked(Struct, frozen=True):
@@ -119,6 +122,8 @@ def _gateway(setting: Setting, asked: Asked, dark: Collection[str]) -> Iterator[
         for name in _SHARED:
             if (setting.data / name).exists():
                 (data / name).symlink_to(setting.data / name)
+        if (setting.data / _COPIED).exists():
+            copytree(setting.data / _COPIED, data / _COPIED)
         _, key = create_key(data, Grants(name="drill"), time.time())
         file = setting.file
         if file is None:
