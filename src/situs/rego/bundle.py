@@ -84,16 +84,20 @@ def read_source(paths: Sequence[Path], key: Key | None = None) -> Source:
 
 
 def _files(raw: bytes, shown: str) -> Iterator[tuple[str, bytes]]:
-    left, seen = _MOST_BYTES, set[str]()
-    with tarfile.open(fileobj=io.BytesIO(raw), mode="r|gz") as archive:
+    seen: set[str] = set()
+    with gzip.GzipFile(fileobj=io.BytesIO(raw)) as whole:  # its end has a checksum
+        content = whole.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise _wrong(shown, f"has more than {_MOST_BYTES} bytes")
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
         for member in archive:
-            left -= member.size
-            if left < 0 or len(seen) >= _MOST_FILES:
-                raise _wrong(shown, f"has more than {_MOST_BYTES} bytes or {_MOST_FILES} files")
+            if len(seen) >= _MOST_FILES:
+                raise _wrong(shown, f"has more than {_MOST_FILES} files")
             if member.isdir():
                 continue
             name = posixpath.normpath("/" + member.name).lstrip("/")
-            file = archive.extractfile(member) if member.isfile() else None
+            plain = member.isfile() and not member.issparse()
+            file = archive.extractfile(member) if plain else None
             if file is None:
                 raise _wrong(shown, f"has {name}, which is no plain file")
             if name in seen:
