@@ -2,9 +2,10 @@
 
     python -m bench receipts [REQUESTS]
 
-Prints one JSON line: microseconds of wall time for decision + outcome with 8 deployments (mean and
-percentiles), CPU of the whole process per request (the signing thread included), bytes per request,
-and lines verified per second.
+Prints a JSON line for each way to sync: microseconds of wall time for decision + outcome with 8
+deployments (mean and percentiles), CPU of the request path and of the whole process per request
+(the signing thread included), bytes per request, and lines verified per second of CPU.
+SITUS_BENCH_DIR is where the files lie, if not where temporary files do.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from situs.core.capability import CapabilityClass
 from situs.core.decision import Analysis, Candidate, Decision, Exclusion, Placement, PolicyDecision
@@ -25,6 +27,7 @@ from situs.core.label import Finding, Label, LabelReason
 from situs.core.record import Attempt, Decided, End, Outcome, Peer, Usage
 from situs.core.request import Objective, Request, Wire
 from situs.stores.segments import SegmentWriter
+from situs.stores.signatory import Pace
 from situs.stores.verify import verify
 from situs.trust.keys import open_signing_key
 
@@ -76,56 +79,74 @@ def outcome(number: int) -> Outcome:
     )
 
 
-async def write(writer: SegmentWriter, requests: int) -> list[float]:
-    """Wall seconds per request, spread out a little so that group commits fall in between."""
-    body, took = b"x" * 2048, []
+async def write(writer: SegmentWriter, requests: int, callers: int) -> list[float]:
+    """Wall seconds per request, `callers` at once, sorted."""
+    body, numbers, took = b"x" * 2048, iter(range(requests)), []
+
+    async def caller() -> None:
+        for number in numbers:
+            record, end = decided(number, body), outcome(number)
+            began = time.perf_counter()
+            await writer.decided(record)
+            writer.ended(end)
+            took.append(time.perf_counter() - began)
+
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    return sorted(took)
+
+
+def making(requests: int) -> float:
+    """CPU seconds that the records alone take."""
+    began = time.process_time()
     for number in range(requests):
-        record, end = decided(number, body), outcome(number)
-        began = time.perf_counter()
-        await writer.decided(record)
-        writer.ended(end)
-        took.append(time.perf_counter() - began)
-    return took
+        decided(number, b"")
+        outcome(number)
+    return time.process_time() - began
 
 
-def main(requests: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+def measure(sync: str, callers: int, requests: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(dir=os.environ.get("SITUS_BENCH_DIR")) as folder:
         data = Path(folder)
         key = open_signing_key(data / "keys")
-        writer = SegmentWriter(data / "receipts", key, time.time)
+        pace = Pace(sync_first=sync == "before_dispatch")
+        writer = SegmentWriter(data / "receipts", key, time.time, pace)
         writer.start()
-        made_cpu = time.process_time()
-        for number in range(requests):
-            decided(number, b"")
-            outcome(number)
-        made_cpu = time.process_time() - made_cpu
-        cpu = time.process_time()
-        took = sorted(asyncio.run(write(writer, requests)))
+        made_cpu = making(requests)
+        cpu, path_cpu = time.process_time(), time.thread_time()
+        took = asyncio.run(write(writer, requests, callers))
+        path_cpu = time.thread_time() - path_cpu - made_cpu
         writer.close()
         cpu = time.process_time() - cpu - made_cpu
         size = sum(p.stat().st_size for p in data.rglob("*.jsonl"))
-        began = time.perf_counter()
+        began = time.process_time()
         report = verify(data / "receipts", [key.public])
-        verified_s = time.perf_counter() - began
-    print(
-        json.dumps(
-            {
-                "bench": "receipts",
-                "requests": requests,
-                "us_mean": round(sum(took) / requests * 1e6, 1),
-                "us_p50": round(took[requests // 2] * 1e6, 1),
-                "us_p99": round(took[requests * 99 // 100] * 1e6, 1),
-                "us_max": round(took[-1] * 1e6, 1),
-                "cpu_us_with_signing": round(cpu / requests * 1e6, 1),
-                "bytes_per_request": size // requests,
-                "verified_lines_per_s": round(report.lines / verified_s),
-                "problems": len(report.problems),
-                "python": platform.python_version(),
-                "machine": platform.machine(),
-                "cpus": os.cpu_count(),
-            }
-        )
-    )
+        verified_s = time.process_time() - began
+    return {
+        "bench": "receipts",
+        "sync": sync,
+        "callers": callers,
+        "requests": requests,
+        "us_mean": round(sum(took) / requests * 1e6, 1),
+        "us_p50": round(took[requests // 2] * 1e6, 1),
+        "us_p99": round(took[requests * 99 // 100] * 1e6, 1),
+        "us_max": round(took[-1] * 1e6, 1),
+        "cpu_us": round(path_cpu / requests * 1e6, 1),
+        "cpu_us_with_signing": round(cpu / requests * 1e6, 1),
+        "bytes_per_request": size // requests,
+        "verified_lines_per_s": round(report.lines / verified_s),
+        "problems": len(report.problems),
+    }
+
+
+def main(requests: int) -> None:
+    facts = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+    }
+    for sync, callers in (("group", 1), ("before_dispatch", 1), ("before_dispatch", 32)):
+        few = requests if sync == "group" else requests // 10
+        print(json.dumps({**measure(sync, callers, few), **facts}), flush=True)
 
 
 if __name__ == "__main__":
