@@ -1,13 +1,17 @@
 """`situs receipts`: retire, erase, export and verify, as a person calls them."""
 
 import json
+import re
+import shutil
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
 from tests.unit.stores.writing import files, serve, witnessing, writing
 
 from situs.cli.main import cli
-from situs.errors import DataDirectoryInUse, OperatorError
+from situs.errors import DataDirectoryInUse, OperatorError, SegmentError
 from situs.stores.layout import chains, receipts_dir, roots
 from situs.stores.lock import DataLock
 from situs.stores.upkeep import rebuild
@@ -104,3 +108,122 @@ def test_a_copy_with_roots_verifies(data, tmp_path):
     assert "sound" in situs("verify", data=tmp_path / "copy")
     assert sum(len(roots(folder)) for folder in chains(receipts_dir(tmp_path / "copy"))) == 2
     assert list((tmp_path / "copy").rglob("*.salts")) == []
+
+
+def line_of(data, kind, nth=0):
+    """`chain:seq` of a line."""
+    path = next(path for path in files(data) if b'"type":"decision"' in path.read_bytes())
+    found = [json.loads(line) for line in path.read_bytes().splitlines()]
+    line = [line for line in found if line["type"] == kind][nth]
+    return f"{line['chain']}:{line['seq']}"
+
+
+def test_a_proof_is_printed_and_checked_with_the_public_key_alone(data, tmp_path):
+    proof = tmp_path / "proof.json"
+    proof.write_text(situs("prove", line_of(data, "decision"), data=data))
+    key = str(data / "keys" / "receipts.pub")
+    called = CliRunner().invoke(cli, ["receipts", "check", str(proof), "--key", key])
+    assert called.exit_code == 0
+    assert "req-000000000" in called.stdout
+    assert "proved: this line is in the record" in called.stdout
+    proof.write_text(proof.read_text().replace("confidential", "public"))
+    called = CliRunner().invoke(cli, ["receipts", "check", str(proof), "--key", key])
+    assert called.exit_code == 1
+    assert "NOT PROVED: the path does not lead to the root" in called.stdout
+    called = CliRunner().invoke(cli, ["receipts", "check", str(proof)])
+    assert called.exit_code == 2
+    assert "--key" in called.output
+
+
+def test_a_chain_that_grew_is_proved_from_a_copy_of_its_head(data, tmp_path):
+    old, proof = line_of(data, "checkpoint"), tmp_path / "proof.json"
+    proof.write_text(situs("consistency", old, data=data))
+    key = str(data / "keys" / "receipts.pub")
+    called = CliRunner().invoke(cli, ["receipts", "check", str(proof), "--key", key])
+    assert f"under {old} are the first of those under" in called.stdout
+    head = receipts_dir(data) / old.partition(":")[0] / "head.json"
+    assert situs("consistency", old, str(head), data=data) == proof.read_text()
+    with pytest.raises(SegmentError, match="no later checkpoint"):
+        situs("consistency", str(head), old, data=data)
+
+
+def test_nobody_is_handed_a_proof_that_does_not_hold(data):
+    """The line was changed after it was signed."""
+    ref = line_of(data, "decision")
+    path = next(path for path in files(data) if b'"type":"decision"' in path.read_bytes())
+    path.write_bytes(path.read_bytes().replace(b'"label":"confidential"', b'"label":"public"', 1))
+    with pytest.raises(SegmentError, match="does not prove it"):
+        situs("prove", ref, data=data)
+
+
+@pytest.mark.parametrize("ref", ["odd", "1:2:3", "../..:1", "abc:-1", ":1", "abc:"])
+def test_what_names_no_line_is_refused(data, ref):
+    with pytest.raises(SegmentError, match=r"names no line|is not here"):
+        situs("prove", ref, data=data)
+
+
+def test_another_key_is_taken_and_the_old_one_is_still_enough(data, tmp_path):
+    first = tmp_path / "first.pem"
+    first.write_bytes((data / "keys" / "receipts.pub").read_bytes())
+    told = situs("rotate-key", data=data)
+    assert "a running gateway takes it at `situs reload`" in told
+    with writing(data) as writer:
+        serve(writer, 10)
+    shown = situs("verify", "--key", str(first), data=data)
+    assert "and those that they name: " in shown
+    assert shown.strip().endswith("sound")
+    new = str(data / "keys" / "receipts.pub")
+    assert "unknown_key" in situs("verify", "--key", new, data=data, code=1)
+
+
+def test_what_is_anchored_and_then_taken_away_is_missed(data, tmp_path):
+    anchors = str(tmp_path / "anchors.jsonl")
+    assert "2 checkpoints put to" in situs("anchor", "--to", anchors, data=data)
+    shown = situs("verify", "--anchor", anchors, data=data)
+    assert "held elsewhere: 2 lines" in shown
+    for folder in chains(receipts_dir(data)):
+        shutil.rmtree(folder)
+    with writing(data) as writer:
+        serve(writer, 10)
+    assert "sound" in situs("verify", data=data)
+    shown = situs("verify", "--anchor", anchors, data=data, code=1)
+    assert "chain_missing" in shown
+
+
+@pytest.mark.parametrize("to", ["rfc3161:http://tsa.example.org/", "rfc3161:", "git:", "rfc3161:x"])
+def test_a_place_that_cannot_be_one_is_refused(data, to):
+    situs("anchor", "--to", to, data=data, code=2)
+
+
+def test_an_authority_without_time_stamps_has_no_effect_and_is_refused(data, tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(b"x")
+    situs("verify", "--authority", str(file), data=data, code=2)
+
+
+def test_the_unsigned_tail_of_a_killed_process_is_printed(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from situs.stores.signatory import Pace\n"
+        "from tests.unit.stores.writing import serve, writing, until, report\n"
+        "data = Path(sys.argv[1])\n"
+        "with writing(data, Pace(group_s=0.4)) as writer:\n"
+        "    serve(writer, 1)\n"
+        "    until(lambda: report(data).chains[0].checkpoints > 0)\n"
+        "    serve(writer, 2)\n"
+        "    os._exit(9)\n"
+    )
+    folder = tmp_path / "data"
+    subprocess.run([sys.executable, "-c", code, folder], timeout=60)
+    shown = situs("verify", data=folder)
+    [path] = files(folder)
+    last = [json.loads(line) for line in path.read_bytes().splitlines()][-2:]
+    assert [line["type"] for line in last] == ["decision", "outcome"]
+    told = re.search(rf"unsigned tail of {path.parent.name}: (\d+) lines from seq (\d+) on", shown)
+    assert int(told[1]) >= 2
+    assert int(told[2]) <= last[0]["seq"]
+    with path.open("ab") as file:
+        file.write(b'{"v":1,"type":"outco')
+    shown = situs("verify", data=folder)
+    assert "torn last line" in shown
+    assert shown.strip().endswith("sound")
