@@ -249,6 +249,7 @@ class Parent:
             workers=sum(m.process.returncode is None for m in members),
             generation=plan.generation,
             policy=plan.policy.digest,
+            revision=plan.policy.source.revision,
             routes=tuple(plan.config.routes),
             refused=dict(self._refused),
             restarts=self.crew.restarts,

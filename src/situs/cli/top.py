@@ -138,6 +138,7 @@ def _screen(report: StatusReport, width: int) -> RenderableType:
             f"[bold]situs {escape(report.version)}[/]  up {_age(report.uptime_s)}  "
             f"workers {report.workers}  generation {report.generation}  "
             f"policy {escape(report.policy[:12]) or '-'}"
+            + (f" ({escape(report.revision[:24])})" if report.revision else "")
         ),
         (
             f"[bold]{_number(total.rps)}[/] requests/s  {_number(total.tokens_per_s)} tokens/s  "

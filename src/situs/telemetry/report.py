@@ -56,7 +56,8 @@ class DeploymentReport(Struct, frozen=True):
 class StatusReport(Struct, frozen=True):
     """How the system is: now, and over the last `window_s` seconds. `at` is wall time.
 
-    `url` is where it listens; "" of a version that does not say so. `tiers` counts, for each part
+    `url` is where it listens; "" of a version that does not say so. `revision` is what the bundle
+    that the policy came in calls itself; "" where it came in none. `tiers` counts, for each part
     of an analysis, what it was found by.
     """
 
@@ -77,6 +78,7 @@ class StatusReport(Struct, frozen=True):
     url: str = ""
     analysis_s: Spread = Spread()
     tiers: dict[str, dict[str, int]] = {}
+    revision: str = ""
 
 
 class _Tally(Struct):
@@ -170,6 +172,7 @@ class Window:
             window_s=span_s,
             generation=status.generation,
             policy=status.policy,
+            revision=status.revision,
             workers=status.workers,
             currency=prices[0].currency if prices else None,
             denied=total.denied,

@@ -12,12 +12,13 @@ from situs.core.fleet import FleetView
 class Status(Struct, frozen=True):
     """What no receipt says: the processes, the fleet's health, and what was refused undecided.
 
-    `url` is where it listens, `started_at` wall time in seconds. `generation` is 0 at the start and
-    grows with every reload, `policy` is the digest of the loaded policy, `routes` are the
-    configured names. `refused` counts answers given before any decision (by error code) since the
-    start, over all workers, those that have ended included. `recording` says why receipts cannot be
-    written; None while they can. `index_lag_s` is how long ago the index last had every receipt,
-    `anchor_age_s` how long ago the newest checkpoints were anchored (None: they are not to be).
+    `url` is where it listens, `started_at` wall time in seconds. `generation` is 0 at the start
+    and grows with every reload, `policy` is the digest of the loaded policy, `revision` that
+    which its bundle names, `routes` are the configured names. `refused` counts answers given
+    before any decision (by error code) since the start, over all workers, those that have ended
+    included. `recording` says why receipts cannot be written; None while they can. `index_lag_s`
+    is how long ago the index last had every receipt, `anchor_age_s` how long ago the newest
+    checkpoints were anchored (None: they are not to be).
     """
 
     version: str
@@ -27,6 +28,7 @@ class Status(Struct, frozen=True):
     workers: int = 1
     generation: int = 0
     policy: str = ""
+    revision: str = ""
     routes: tuple[str, ...] = ()
     refused: Mapping[str, int] = {}
     restarts: int = 0
