@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from functools import partial
+from ipaddress import ip_address
 
 from situs.app.setting import Setting
 from situs.backends.openai_compatible import place_of
@@ -20,6 +22,7 @@ from situs.stores.anchors import STAMP
 COLLECTOR = "collector"
 STAMPING = "time_stamping"
 POLICY = "policy"
+_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 AddressOf = Callable[[str], tuple[str, int] | None]
 
 
@@ -29,8 +32,8 @@ def permits_of(
     """The deployments, the collector of traces, what stamps anchors, where the policy comes from.
 
     Nothing at `blocked` loci. `address_of` says where a deployment that Situs runs listens now.
-    Where any locus is blocked the others are too: a drill shows what goes on with nobody else
-    there. A policy server on this machine stays.
+    What stamps anchors is in no drill. Where a locus is blocked, a policy server may only be near:
+    a drill shows what goes on with nobody else there.
     """
     config = setting.config
     permits = []
@@ -53,9 +56,20 @@ def permits_of(
         place = place_of(anchor.to.removeprefix(STAMP))
         permits.append(Permit(STAMPING, partial(_fixed, place), owned=True))
     url = policy_url(config)
-    if url is not None and (not blocked or is_loopback(place_of(url)[0])):
-        permits.append(Permit(POLICY, partial(_fixed, place_of(url)), owned=True))
+    if url is not None:
+        dark = set(blocked) - {COLLECTOR}
+        place = place_of(url)
+        if not dark or not _is_public(place[0]):
+            networks = _PRIVATE if dark else ()
+            permits.append(Permit(POLICY, partial(_fixed, place), owned=True, networks=networks))
     return tuple(permits)
+
+
+def _is_public(host: str) -> bool:
+    """Whether it is a public address; what a name means is seen when it is resolved."""
+    with suppress(ValueError):
+        return ip_address(host).is_global
+    return False
 
 
 def _fixed(place: tuple[str, int]) -> tuple[str, int]:

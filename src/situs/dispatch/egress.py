@@ -66,10 +66,10 @@ def may_mean(host: str, address: str, *, owned: bool, networks: Iterable[str] = 
     found = _plain(ip_address(address.partition("%")[0]))
     with suppress(ValueError):
         return found == _plain(ip_address(host.strip("[]").partition("%")[0]))
-    if any(found in ip_network(one) for one in networks):
-        return True
     if host.lower().rstrip(".") == "localhost":
         return found.is_loopback
+    if named := tuple(networks):
+        return any(found in ip_network(one) for one in named)
     if found in _METADATA or any(found in one for one in _EMBEDDING):
         return False
     if owned:

@@ -3,9 +3,10 @@ import pytest
 from tests.e2e.stage import fleet, merge
 
 from situs.app.drill import loci_of, not_owned
-from situs.app.egress import COLLECTOR, check_blocked, permits_of
+from situs.app.egress import COLLECTOR, POLICY, check_blocked, permits_of
 from situs.app.setting import Setting
 from situs.config.load import default_config, parse
+from situs.dispatch.egress import may_mean
 from situs.errors import ConfigError
 
 
@@ -69,6 +70,22 @@ def test_what_is_blocked_is_not_on_the_list(tmp_path):
 def test_a_collector_named_in_the_environment_is_on_the_list(tmp_path, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
     assert permitted(config(), tmp_path)[COLLECTOR] == ("127.0.0.1", 4318)
+
+
+@pytest.mark.parametrize(
+    ("host", "stays"), [("127.0.0.1", True), ("opa.example.com", True), ("93.184.216.34", False)]
+)
+def test_a_policy_server_may_only_be_near_where_others_are_dark(tmp_path, host, stays):
+    engine = {"kind": "opa", "url": f"https://{host}:8181", "path": "situs/verdict"}
+    asked = config(policy={"engine": engine})
+    assert POLICY in permitted(asked, tmp_path, COLLECTOR)
+    setting = Setting(asked, tmp_path, tmp_path)
+    found = [p for p in permits_of(setting, lambda _: None, ("us",)) if p.name == POLICY]
+    assert bool(found) == stays
+    for permit in found:
+        known = {"owned": permit.owned, "networks": permit.networks}
+        assert may_mean("opa.example.com", "10.0.0.1", **known)
+        assert not may_mean("opa.example.com", "93.184.216.34", **known)
 
 
 def test_blocking_what_is_not_configured_is_an_error():

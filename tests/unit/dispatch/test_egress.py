@@ -54,6 +54,7 @@ def test_named_networks_take_the_place_of_the_rule_for_private_addresses():
     assert may_mean("llm.example.com", "10.1.2.3", **asked)
     assert may_mean("llm.example.com", "fd00:1::9", **asked)
     assert not may_mean("llm.example.com", "10.2.0.1", **asked)
+    assert not may_mean("llm.example.com", PUBLIC[0], **asked)
 
 
 @given(st.ip_addresses(), st.ip_addresses(), st.booleans())
