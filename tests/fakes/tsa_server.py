@@ -15,6 +15,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 _CONFIG = """
 [tsa]
@@ -107,7 +108,7 @@ def _certify(folder: Path) -> None:
         x509.BasicConstraints(ca=True, path_length=None), critical=True
     )
     signer = begun(name, key.public_key()).add_extension(
-        x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.TIME_STAMPING]), critical=True
+        x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True
     )
     for file, made in (("ca.pem", ca), ("signer.pem", signer)):
         pem = made.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

@@ -220,6 +220,7 @@ def test_the_unsigned_tail_of_a_killed_process_is_printed(tmp_path):
     last = [json.loads(line) for line in path.read_bytes().splitlines()][-2:]
     assert [line["type"] for line in last] == ["decision", "outcome"]
     told = re.search(rf"unsigned tail of {path.parent.name}: (\d+) lines from seq (\d+) on", shown)
+    assert told is not None
     assert int(told[1]) >= 2
     assert int(told[2]) <= last[0]["seq"]
     with path.open("ab") as file:

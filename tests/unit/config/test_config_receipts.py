@@ -3,6 +3,7 @@ from tests.unit.config.test_config_load import BASE, problems
 
 from situs.config.build import pace_of
 from situs.config.load import parse
+from situs.config.receipts import Anchor
 
 
 def test_segments_end_by_size_and_age_as_configured():
@@ -52,7 +53,6 @@ def test_a_segment_may_grow_for_as_long_as_lines_are_kept():
 )
 def test_places_for_anchors(to):
     config = parse(BASE + f"receipts: {{sync: before_dispatch, anchor: {{to: '{to}'}}}}\n")
-    assert config.receipts.anchor.to == to
-    assert config.receipts.anchor.every_min == 10
+    assert config.receipts.anchor == Anchor(to=to, every_min=10)
     assert pace_of(config).sync_first
     assert not pace_of(parse(BASE)).sync_first

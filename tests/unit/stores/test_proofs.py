@@ -135,8 +135,8 @@ def test_a_proof_of_one_line_is_none_of_another(data):
     assert problem_of(replace(one, line=other.line), key) == "the line is not the one at this place"
     moved = replace(one, line=other.line, index=other.index)
     assert problem_of(moved, key) is not None
-    assert "malformed" in problem_of(replace(one, path=one.path[:-1]), key)
-    assert "malformed" in problem_of(replace(one, path=("zz",)), key)
+    assert "malformed" in str(problem_of(replace(one, path=one.path[:-1]), key))
+    assert "malformed" in str(problem_of(replace(one, path=("zz",)), key))
 
 
 def test_a_line_that_was_changed_before_it_was_signed_away_has_no_proof(data):
@@ -161,8 +161,8 @@ def test_another_key_proves_nothing(data, turned, tmp_path):
         prove(receipts_dir(turned), chain, 1),
         grown(receipts_dir(turned), checkpoints(turned)[0], checkpoints(turned)[-1]),
     ):
-        assert "unknown_key" in problem_of(proof, [stranger])
-        assert "unknown_key" in problem_of(proof, [])
+        assert "unknown_key" in str(problem_of(proof, [stranger]))
+        assert "unknown_key" in str(problem_of(proof, []))
 
 
 def test_without_its_rotations_a_proof_under_a_later_key_proves_nothing_to_who_has_the_first(
@@ -173,7 +173,7 @@ def test_without_its_rotations_a_proof_under_a_later_key_proves_nothing_to_who_h
     proof = prove(receipts_dir(turned), chain, last)
     assert len(proof.rotations) == 1
     assert problem_of(proof, [first_key(turned)]) is None
-    assert "unknown_key" in problem_of(replace(proof, rotations=()), [first_key(turned)])
+    assert "unknown_key" in str(problem_of(replace(proof, rotations=()), [first_key(turned)]))
     forged = replace(proof.rotations[0], at=8)
     problem = problem_of(replace(proof, rotations=(forged,)), [first_key(turned)])
     assert problem == "a rotation is not signed by the key before it"

@@ -135,7 +135,7 @@ def rewritten(folder, change, key=None, opening=None):
     for path in roots(folder):
         root, _, _ = read_root(path.read_bytes())
         prev, seq = root.last, root.first + root.lines
-    digests = {}
+    digests: dict[int, list[bytes]] = {}
     for path in segments(folder):
         first, kept = int(path.stem), []
         digests[first] = []

@@ -81,6 +81,14 @@ def test_a_directory_that_cannot_be_made_is_said_so(tmp_path):
         open_signing_key(tmp_path / "file" / "keys")
 
 
+def named(key, *rotations):
+    """The key that they lead to from this one."""
+    for rotation in rotations:
+        key = key.successor(rotation)
+        assert key is not None
+    return key
+
+
 def test_a_rotation_puts_a_new_key_in_its_place_that_the_old_one_names(tmp_path):
     first = open_signing_key(tmp_path)
     old, new = rotate_signing_key(tmp_path, 1_750_000_000)
@@ -89,7 +97,7 @@ def test_a_rotation_puts_a_new_key_in_its_place_that_the_old_one_names(tmp_path)
     assert again.id == new.id != old.id
     [rotation] = again.rotations
     assert rotation.at == 1_750_000_000
-    assert old.public.successor(rotation).id == new.id
+    assert named(old.public, rotation).id == new.id
     assert {key.id for key in pinned_keys(tmp_path)} == {old.id, new.id}
     assert stat.S_IMODE((tmp_path / "receipts.key").stat().st_mode) == 0o600
 
@@ -97,10 +105,7 @@ def test_a_rotation_puts_a_new_key_in_its_place_that_the_old_one_names(tmp_path)
 def test_several_rotations_lead_from_the_first_key_to_the_last(tmp_path):
     keys = [open_signing_key(tmp_path)]
     keys += [rotate_signing_key(tmp_path, at)[1] for at in range(3)]
-    trusted = keys[0].public
-    for rotation in keys[-1].rotations:
-        trusted = trusted.successor(rotation)
-    assert trusted.id == keys[-1].id
+    assert named(keys[0].public, *keys[-1].rotations).id == keys[-1].id
     assert len({key.id for key in pinned_keys(tmp_path)}) == 4
 
 
@@ -157,12 +162,9 @@ def test_a_rotation_that_is_cut_short_leaves_one_whole_key_and_is_finished_by_th
         first = load_public_key(named[0] if named else folder / "receipts.pub")
         key = open_signing_key(folder)
         ended_as.add(key.id == first.id)
-        assert key.id == first.id or first.successor(*key.rotations).id == key.id
+        assert named(first, *key.rotations).id == key.id
         _, new = rotate_signing_key(folder, 8)
-        trusted = first
-        for rotation in new.rotations:
-            trusted = trusted.successor(rotation)
-        assert trusted.id == open_signing_key(folder).id == new.id != first.id
+        assert named(first, *new.rotations).id == open_signing_key(folder).id == new.id != first.id
         assert first.id in {key.id for key in pinned_keys(folder)}
     assert ended_as == {True, False}
 
