@@ -13,7 +13,6 @@ from situs.backends.openai_compatible import place_of
 from situs.config import build
 from situs.config.collector import VARIABLE
 from situs.config.policy_source import policy_url
-from situs.config.rules import is_loopback
 from situs.config.tree import Config, Onnx
 from situs.dispatch.egress import Permit
 from situs.errors import ConfigError
