@@ -158,8 +158,8 @@ def test_a_rotation_that_is_cut_short_leaves_one_whole_key_and_is_finished_by_th
     assert len(folders) > 8
     ended_as = set()
     for folder in folders:
-        named = [path for path in folder.glob("*.pub") if path.name != "receipts.pub"]
-        first = load_public_key(named[0] if named else folder / "receipts.pub")
+        kept = [path for path in folder.glob("*.pub") if path.name != "receipts.pub"]
+        first = load_public_key(kept[0] if kept else folder / "receipts.pub")
         key = open_signing_key(folder)
         ended_as.add(key.id == first.id)
         assert named(first, *key.rotations).id == key.id
