@@ -29,6 +29,7 @@ from tests.fakes.otlp_collector import Collector, fake_collector
 
 from situs.core.record import End
 from situs.errors import OperatorError, SitusError
+from situs.rego.library import shipped
 from situs.trust.api_keys import Grants, Scope, create_key
 
 STEM = "xolotl"  # words of letters only, so that no detector takes one for a secret
@@ -40,7 +41,7 @@ NO_BUG_KNOWN = {"internal_error"}  # tests/unit/http/test_errors.py, tests/unit/
 
 HEADERS = {
     "x-situs-session": f"{STEM}session",
-    "x-situs-data": f"{STEM}data",
+    "x-situs-data": "ledgers",
     "x-situs-locus": f"{STEM}locus",
     "user-agent": f"{STEM}agent",
     "cookie": f"a={STEM}cookie",
@@ -78,6 +79,21 @@ ASKED: dict[str, dict[str, Any]] = {
     COMPLETIONS: {"prompt": f"{STEM}prompt", "suffix": f"{STEM}suffix", **COMMON},
     EMBEDDINGS: {"input": [f"{STEM}input"], **COMMON},
 }
+
+POLICY = """package situs
+
+import rego.v1
+
+obligations contains {"kind": "hold_for_approval", "limit": 1} if asks_of("held")
+
+obligations contains {"kind": "redact"} if asks_of("hidden")
+
+asks_of(name) if {
+	some one in input.data
+	one.name == name
+}
+"""
+FLOOD = "\n".join(f"a{number}@example.org" for number in range(4000))
 
 # How the fake upstream fails, and whether only a stream can.
 MODES = [
@@ -190,8 +206,15 @@ def configured(fakes: Any, url: str, nobody: int, directory: Path, collector: Co
     secret = directory / "otlp-key"
     secret.write_text(f"{STEM}otlp")
     secret.chmod(0o600)
+    policy = directory / "owed.rego"
+    policy.write_text(POLICY)
     config = stage.fleet(
         fakes,
+        policy={"paths": [str(shipped()), str(policy)]},
+        data={
+            name: {"label": "public", "jurisdiction": "DE", "leaves": "anywhere"}
+            for name in ("ledgers", "held", "hidden")
+        },
         server={"require_key": True, "max_body_mb": 2, "max_held_mb": 2, "drain_s": 0.05},
         defaults={"first_byte_timeout_s": 0.4, "answer_timeout_s": 1.2, "stall_timeout_s": 0.4},
         routes={
@@ -257,6 +280,10 @@ def refuse(scene: Scene) -> None:
     for key in ("narrow", "old", "slow", "slow"):
         scene.call(*post, authorization=f"Bearer {scene.keys[key]}")
     scene.call(*post, authorization=f"Bearer sk-situs-{STEM}key")
+    scene.call(*post, x_situs_data=f"{STEM}data")
+    scene.ask(headers={"x_situs_data": "held"})
+    flood = {"messages": [{"role": "user", "content": FLOOD}]}
+    scene.ask(headers={"x_situs_data": "hidden"}, **flood)
     scene.call(*post, authorization=f"Bearer {STEM}key")
     scene.call(*post, authorization=f"{STEM}scheme {STEM}key", x_api_key=f"{STEM}other")
     scene.call(*post, authorization="")
