@@ -19,7 +19,7 @@ from situs.analysis.sensitivity.table import DETECTORS
 from situs.cli.main import cli
 from situs.config.load import parse
 from situs.core.capability import CapabilityClass
-from situs.core.fleet import Health
+from situs.core.fleet import Health, Transit
 from situs.core.label import Label
 from situs.core.record import End
 from situs.core.request import Objective
@@ -135,7 +135,7 @@ def test_no_page_names_a_header_that_does_not_exist():
         ("http-api.md", [end.value for end in End]),
         ("http-api.md", [word.value for word in (*Label, *Objective)]),
         ("detectors.md", sorted({detector.kind for detector in DETECTORS})),
-        ("policy-input.md", [word.value for word in CapabilityClass]),
+        ("policy-input.md", [word.value for word in (*CapabilityClass, *Transit)]),
     ],
 )
 def test_what_users_meet_is_named_in_the_reference(page, names):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from situs.cli.options import config_option, setting_from
+from situs.cli.options import config_option, data_option, setting_from
+from situs.core.label import Label
+
+if TYPE_CHECKING:
+    from situs.app.setting import Setting
+    from situs.policy.input import Facts
+    from situs.rego.testing import Tested
 
 PATHS = click.Path(path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
@@ -55,6 +62,13 @@ def check_command(
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("-v", "--verbose", is_flag=True, help="Name the tests that pass, too.")
+@click.option("--coverage", is_flag=True, help="Say which lines of the policy no test reaches.")
+@click.option(
+    "--min",
+    "least",
+    type=click.FloatRange(0, 100),
+    help="Fail if the tests reach fewer percent of its lines.",
+)
 @click.pass_context
 def test_command(
     context: click.Context,
@@ -63,23 +77,45 @@ def test_command(
     config: Path | None,
     as_json: bool,
     verbose: bool,
+    coverage: bool,
+    least: float | None,
 ) -> None:
     """Run the test_* rules of the *_test.rego files beside a policy."""
     from situs.rego.testing import run_tests
 
-    outcomes = run_tests(_or_default(paths), _lists(config))
-    failed = [one for one in outcomes if not one.passed]
+    tested = run_tests(_or_default(paths), _lists(config))
+    failed = [one for one in tested.outcomes if not one.passed]
+    short = least is not None and tested.percent < least
     if as_json:
-        tests = msgspec.to_builtins(outcomes)
-        _print_json({"passed": len(outcomes) - len(failed), "failed": len(failed), "tests": tests})
+        _print_json(
+            {
+                "passed": len(tested.outcomes) - len(failed),
+                "failed": len(failed),
+                "tests": msgspec.to_builtins(tested.outcomes),
+                "percent": round(tested.percent, 2),
+                "coverage": msgspec.to_builtins(tested.coverage),
+            }
+        )
     else:
-        for one in outcomes if verbose else failed:
-            click.echo(f"{'ok  ' if one.passed else 'FAIL'}  {one.file}:{one.line}  {one.name}")
-            if one.problem:
-                click.echo(f"      {one.problem}")
-        click.echo(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
-    if failed:
+        _print_tests(tested, verbose=verbose, coverage=coverage or short)
+        if short:
+            click.echo(f"{tested.percent:.1f} % of its lines are reached, less than {least:g} %")
+    if failed or short:
         context.exit(1)
+
+
+def _print_tests(tested: Tested, *, verbose: bool, coverage: bool) -> None:
+    failed = [one for one in tested.outcomes if not one.passed]
+    for one in tested.outcomes if verbose else failed:
+        click.echo(f"{'ok  ' if one.passed else 'FAIL'}  {one.file}:{one.line}  {one.name}")
+        if one.problem:
+            click.echo(f"      {one.problem}")
+    for file in tested.coverage if coverage else ():
+        lines = ", ".join(str(line) for line in file.missed) or "none"
+        click.echo(
+            f"{file.file}: {file.lines - len(file.missed)} of {file.lines} lines; not {lines}"
+        )
+    click.echo(f"{len(tested.outcomes) - len(failed)} passed, {len(failed)} failed")
 
 
 @policy.command("eval")
@@ -100,6 +136,74 @@ def eval_command(paths: tuple[Path, ...], document: Path, config: Path | None) -
     for warning in document_warnings(said, inspect(policies, lists).reads, lists):
         click.echo(f"warning: {warning}", err=True)
     _print_json(evaluate_once(policies, said, lists))
+
+
+@policy.command("schema")
+def schema_command() -> None:
+    """Print the JSON schema of the input document."""
+    from situs.policy.input import input_schema
+
+    _print_json(input_schema())
+
+
+@policy.command("fmt-input")
+@click.option("--request", "file", type=FILE, help="A request as a client sends it; - is stdin.")
+@click.option("--decision", help="A past decision, by its id: as it was then.")
+@click.option(
+    "--example",
+    type=click.Choice([label.value for label in Label]),
+    help="A made-up request of this label, on a made-up fleet.",
+)
+@click.option("--label", type=click.Choice([label.value for label in Label]), help="As declared.")
+@config_option
+@data_option
+@click.option("--wrap", is_flag=True, help='As {"input": …}, which the API of OPA takes.')
+def fmt_input_command(
+    file: Path | None,
+    decision: str | None,
+    example: str | None,
+    label: str | None,
+    config: Path | None,
+    data: Path | None,
+    wrap: bool,
+) -> None:
+    """Print the input document of a request, for `opa eval -i` and `situs policy eval --input`.
+
+    Exactly one of --request, --decision and --example. It has facts about a request, no content.
+    """
+    from situs.policy.input import input_document
+
+    if sum(one is not None for one in (file, decision, example)) != 1:
+        raise click.UsageError("Give one of --request, --decision and --example.")
+    if label is not None and file is None:
+        raise click.UsageError("--label goes with --request.")
+    facts = _facts(file, decision, example, label, lambda: setting_from(config, data))
+    document = msgspec.json.decode(input_document(facts))
+    _print_json({"input": document} if wrap else document)
+
+
+def _facts(
+    file: Path | None,
+    decision: str | None,
+    example: str | None,
+    label: str | None,
+    setting: Callable[[], Setting],
+) -> Facts:
+    from situs.rego.sample import sample_facts
+
+    if example is not None:
+        return sample_facts(Label.parse(example))
+    from situs.app.policy_input import facts_of_decision, facts_of_request
+
+    if decision is not None:
+        return facts_of_decision(setting(), decision)
+    from situs.cli.explain import explained_at
+    from situs.core.request import Ask
+
+    with click.open_file(str(file), "rb") as opened:
+        body = opened.read()
+    ask = Ask(label=None if label is None else Label.parse(label))
+    return facts_of_request(setting(), explained_at(body), body, ask)
 
 
 def _or_default(paths: tuple[Path, ...]) -> list[Path]:

@@ -238,7 +238,7 @@ def _weight_of_deployment(
 def _looser(was: Locus, now: Locus, configs: tuple[Config, Config]) -> frozenset[str]:
     """The facts by which the default policy lets more pass than before."""
     homes = [config.home for config in configs]
-    facts = {
+    facts: dict[str, tuple[Any, Any]] = {
         "owned": (was.owned, now.owned),
         "kind": (_KINDS.index(was.kind), _KINDS.index(now.kind)),
         "key_custody": (
@@ -248,5 +248,6 @@ def _looser(was: Locus, now: Locus, configs: tuple[Config, Config]) -> frozenset
         "training_use": (_TRAINING.index(was.training_use), _TRAINING.index(now.training_use)),
         "retention": (was.retention != "unknown", now.retention != "unknown"),
         "jurisdiction": (was.jurisdiction == homes[0], now.jurisdiction == homes[1]),
+        "evidence_until": (was.evidence_until or "no end", now.evidence_until or "no end"),
     }
     return frozenset(name for name, (before, after) in facts.items() if after > before)

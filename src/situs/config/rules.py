@@ -7,6 +7,7 @@ about a part in which something else is wrong already.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
@@ -56,6 +57,15 @@ def _check_places(config: Config, report: Report) -> None:
         countries.check(locus.jurisdiction, (*path, "jurisdiction"), report, unknown=True)
         if locus.owned and locus.kind is LocusKind.PUBLIC_CLOUD:
             report.add((*path, "owned"), "nobody owns a place in a public cloud")
+        if locus.evidence_until is not None and not _is_day(locus.evidence_until):
+            report.add((*path, "evidence_until"), "there is no such day")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _check_receipts(config: Config, report: Report) -> None:

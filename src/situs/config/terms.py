@@ -16,6 +16,13 @@ Country = Annotated[
         extra={"expected": "a country code of ISO 3166-1: two capital letters, such as AU"},
     ),
 ]
+Day = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+        extra={"expected": "a day as YYYY-MM-DD"},
+    ),
+]
 Retention = Annotated[
     str,
     Meta(

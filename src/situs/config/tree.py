@@ -19,6 +19,7 @@ from situs.config.terms import (
     Count,
     Country,
     Currency,
+    Day,
     Family,
     Host,
     Kind,
@@ -31,7 +32,7 @@ from situs.config.terms import (
     Words,
 )
 from situs.core.capability import CapabilityClass
-from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
+from situs.core.fleet import KeyCustody, LocusKind, TrainingUse, Transit
 from situs.core.label import Label
 from situs.core.request import Modality, Objective, Service
 
@@ -133,6 +134,13 @@ class Locus(_Section, frozen=True, kw_only=True):
         TrainingUse, Meta(description="Whether the operator trains on requests.")
     ] = TrainingUse.UNKNOWN
     egress_price: Annotated[float, Meta(ge=0, description="Money per MB sent there.")] = 0.0
+    transit: Annotated[
+        Transit, Meta(description="Whether somebody else passes on what is sent there.")
+    ] = Transit.UNKNOWN
+    evidence_until: Annotated[
+        Day | None,
+        Meta(description="The last day (UTC) on which this counts; then nothing is sent there."),
+    ] = None
 
 
 class Model(_Section, frozen=True, kw_only=True):

@@ -31,12 +31,21 @@ class TrainingUse(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Transit(StrEnum):
+    """Who besides the operator passes on what is sent there, such as a broker or a proxy."""
+
+    NONE = "none"
+    THIRD_PARTY = "third_party"
+    UNKNOWN = "unknown"
+
+
 class Locus(Struct, frozen=True, omit_defaults=False):
     """A place inference can happen, with the facts that policy can use.
 
     `jurisdiction` is whose law reaches the operator (ISO 3166-1 alpha-2), `region` is where the
     rack stands. `retention` is what the operator states: `none`, a duration such as `30d`, or
-    `unknown`. `egress_price` is money per MB sent there.
+    `unknown`. `egress_price` is money per MB sent there. `evidence_until` is the last day (UTC) on
+    which what is said here counts; None: no end.
     """
 
     name: str
@@ -49,6 +58,8 @@ class Locus(Struct, frozen=True, omit_defaults=False):
     retention: str = "unknown"
     training_use: TrainingUse = TrainingUse.UNKNOWN
     egress_price: float = 0.0
+    transit: Transit = Transit.UNKNOWN
+    evidence_until: str | None = None
 
 
 class Model(Struct, frozen=True):

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
+from math import isfinite
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -16,6 +17,7 @@ import msgspec
 from msgspec import Raw, Struct, inspect
 
 from situs.core.capability import CapabilityClass
+from situs.core.cost import expected_cost
 from situs.core.data import DataSet, Leaves
 from situs.core.decision import Analysis
 from situs.core.fleet import Deployment, FleetView, Locus, Price
@@ -66,6 +68,7 @@ class InputDocument(Struct, frozen=True):
     needs: CapabilityClass
     prompt_tokens: int
     completion_tokens: int
+    expected_cost: dict[str, float]
     modalities: list[Modality]
     tools: bool
     structured_output: bool
@@ -145,6 +148,16 @@ def _data_set(facts: Facts, name: str) -> DataSet:
     return facts.snapshot.data.get(name, nowhere)
 
 
+def _expected_cost(facts: Facts) -> dict[str, float]:
+    """By deployment; one without a price is not there, so that it is less than no limit."""
+    request, analysis, snapshot = facts.request, facts.analysis, facts.snapshot
+    costs = {
+        one.name: expected_cost(one, request, analysis, snapshot.data)
+        for one in snapshot.fleet.deployments
+    }
+    return {name: cost for name, cost in costs.items() if cost is not None and isfinite(cost)}
+
+
 def _time(facts: Facts) -> str:
     return datetime.fromtimestamp(facts.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -164,6 +177,7 @@ FIELDS: Final[Mapping[str, Callable[[Facts], Any]]] = MappingProxyType(
         "needs": lambda facts: facts.analysis.needs,
         "prompt_tokens": lambda facts: facts.analysis.prompt_tokens,
         "completion_tokens": lambda facts: facts.analysis.completion_tokens,
+        "expected_cost": _expected_cost,
         "modalities": lambda facts: sorted(facts.request.modalities),
         "tools": lambda facts: facts.request.tools,
         "structured_output": lambda facts: facts.request.structured_output,
@@ -175,7 +189,7 @@ FIELDS: Final[Mapping[str, Callable[[Facts], Any]]] = MappingProxyType(
         "criticality": lambda facts: facts.request.ask.criticality,
         "home_jurisdiction": lambda facts: facts.snapshot.home,
         "time": _time,
-        "time_unix": lambda facts: facts.now,
+        "time_unix": lambda facts: _time(facts) and facts.now,
         "deployments": lambda facts: deployments(
             facts.snapshot.fleet, facts.snapshot.policy.memory
         ),

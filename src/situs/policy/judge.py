@@ -20,6 +20,7 @@ from situs.core.label import Label
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.policy.alike import Kinds, kinds_of
+from situs.policy.evidence import with_evidence
 from situs.policy.input import CLOCK, FIELDS, Facts, input_document
 
 Code = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
@@ -78,7 +79,8 @@ def judge(request: Request, analysis: Analysis, snapshot: Snapshot, now: float) 
     deployment, and `error` says what it was. Cancellation and exit pass through.
     """
     try:
-        return _judge(Facts(request, analysis, snapshot, now))
+        decision = _judge(Facts(request, analysis, snapshot, now))
+        return with_evidence(decision, snapshot, now)
     except BaseException as problem:
         if must_pass(problem):
             raise
@@ -140,10 +142,11 @@ def _evaluate(facts: Facts) -> PolicyDecision:
     return _read(answer, snapshot, kinds)
 
 
-def believed(answer: Any, snapshot: Snapshot) -> PolicyDecision:
+def believed(answer: Any, facts: Facts) -> PolicyDecision:
     """What an answer about a whole fleet means; whatever is no verdict denies all of it."""
+    snapshot = facts.snapshot
     try:
-        return _read(answer, snapshot, None)
+        return with_evidence(_read(answer, snapshot, None), snapshot, facts.now)
     except _Refused as problem:
         return denied(snapshot, problem.code)
 

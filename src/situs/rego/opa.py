@@ -92,7 +92,7 @@ class RemotePolicy:
         digest = digest_of(self._name, answer.provenance)
         if answer.result is msgspec.UNSET:
             return denied(facts.snapshot, "verdict_undefined", digest)
-        return replace(believed(said(answer.result), facts.snapshot), policy=digest)
+        return replace(believed(said(answer.result), facts), policy=digest)
 
 
 def awaited(digest: str) -> Policy:

@@ -115,6 +115,7 @@ def changes(*edits: tuple[str, str]):
         ("jurisdiction: FR", "jurisdiction: US", "loci.cloud.jurisdiction", JUDGED),
         ("training_use: unknown", "training_use: none", "loci.cloud.training_use", LOOSER),
         ("training_use: none", "training_use: allowed", "loci.rack.training_use", JUDGED),
+        ("30d", "30d, evidence_until: 2027-06-30", "loci.cloud.evidence_until", JUDGED),
         ("retention: 30d", "retention: unknown", "loci.cloud.retention", JUDGED),
         ("key_custody: operator", "key_custody: customer", "loci.cloud.key_custody", LOOSER),
         ("30d", "30d, region: x", "loci.cloud.region", JUDGED),

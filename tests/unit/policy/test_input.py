@@ -11,8 +11,10 @@ from msgspec.structs import replace
 from tests import make
 
 from situs.core.data import DataSet, Leaves
+from situs.core.fleet import DeploymentState, LocusKind
 from situs.core.label import Finding, Label, LabelReason
 from situs.core.request import Ask, Principal
+from situs.placement.estimates import estimate
 from situs.policy.input import (
     FIELDS,
     Facts,
@@ -71,6 +73,31 @@ def test_what_a_policy_is_told():
     )
 
 
+def test_what_it_would_cost_is_told_of_deployments_with_a_price():
+    found = facts()
+    sea = make.locus("sea", LocusKind.PUBLIC_CLOUD, egress_price=2.0)
+    priced = make.deployment("priced", locus=sea, price=(10.0, 20.0))
+    fleet = make.view(priced, make.deployment("gift", price=None))
+    analysis = replace(found.analysis, data=("ledgers",))
+    ledgers = DataSet("ledgers", Label.CONFIDENTIAL, ("rack",), "DE", moved_mb=0.5)
+    snapshot = replace(found.snapshot, fleet=fleet, data={"ledgers": ledgers})
+    told = msgspec.json.decode(input_document(Facts(found.request, analysis, snapshot, 0.0)))
+    [(name, cost)] = told["expected_cost"].items()
+    option = estimate(priced, DeploymentState(), found.request, analysis, {"ledgers": ledgers})
+    assert (name, cost) == ("priced", option.cost)
+    assert cost == pytest.approx(0.001 + 0.002 + 1.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("price", [float("inf"), float("nan"), 1e308])
+def test_a_cost_that_is_no_number_is_not_told(price):
+    found = facts()
+    locus = make.locus("odd", egress_price=price)
+    fleet = make.view(make.deployment("odd", locus=locus, price=(price, price)))
+    snapshot = replace(found.snapshot, fleet=fleet)
+    document = input_document(replace(found, snapshot=snapshot), {"expected_cost"})
+    assert document == b'{"expected_cost":{}}'
+
+
 def test_data_sets_are_told_with_what_is_declared_and_an_undeclared_one_lies_nowhere():
     found = facts()
     ledgers = DataSet("ledgers", Label.CONFIDENTIAL, ("rack",), "DE", Leaves.NEVER, 5.0, 0.5)
@@ -124,6 +151,13 @@ def test_the_deployments_are_encoded_once_for_a_fleet():
 def test_where_a_path_leaves_the_schema(path, wrong):
     found = unknown_field(tuple(path.split(".")))
     assert (found and ".".join(found.path)) == wrong
+
+
+def test_the_schema_is_published():
+    """If this fails: situs policy schema > docs/reference/policy-input.schema.json"""
+    published = REFERENCE.with_name("policy-input.schema.json").read_bytes()
+    made = msgspec.json.encode(input_schema())
+    assert msgspec.json.decode(published) == msgspec.json.decode(made)
 
 
 def test_the_reference_names_every_field_and_no_other():

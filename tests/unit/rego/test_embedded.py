@@ -100,7 +100,7 @@ def test_no_policy_is_refused():
 
 @pytest.mark.parametrize("name", ["default", "default.rego", "examples/confidential_on_prem"])
 def test_shipped_policies_load_and_their_tests_pass(name):
-    assert load([shipped(name)]).reads <= {"label", "deployments", "home_jurisdiction"}
+    assert load([shipped(name)]).reads <= {"label", "data", "deployments", "home_jurisdiction"}
     outcomes = run_tests([shipped(name)])
     assert [one.name for one in outcomes if not one.passed] == []
     assert len(outcomes) >= 4

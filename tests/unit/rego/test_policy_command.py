@@ -28,7 +28,7 @@ def run(*arguments: str, document: bytes | None = None):
 def test_check_says_what_the_default_policy_is():
     done = run("check")
     assert done.exit_code == 0
-    assert "reads     deployments, home_jurisdiction, label" in done.output
+    assert "reads     data, deployments, home_jurisdiction, label" in done.output
     assert json.loads(run("check", "--json").output)["problems"] == []
 
 
@@ -87,8 +87,8 @@ def test_eval_warns_of_a_chat_request_in_place_of_an_input_document():
     assert "warning: this looks like a chat request" in done.stderr
     assert "warning: input has no messages" in done.stderr
     assert (
-        "warning: input is without label, home_jurisdiction, deployments, which the policy reads"
-        in done.stderr
+        "warning: input is without label, data, home_jurisdiction, deployments, which the policy"
+        " reads" in done.stderr
     )
     assert "the secret" not in done.stderr
 

@@ -91,7 +91,7 @@ def test_a_variable_that_nothing_else_uses_is_refused(tmp_path, text, problem):
 
 def test_siblings_do_not_share_a_variable(tmp_path):
     text = "x if { count({1 | input.task = t}) == 0; count({1 | input.route = t}) == 0 }"
-    assert said(tmp_path, text) == [f"p.rego:5:32: {always('t')}", f"p.rego:5:66: {always('t')}"]
+    assert said(tmp_path, text) == [f"p.rego:5:32: {always('t')}", f"p.rego:5:67: {always('t')}"]
 
 
 @pytest.mark.parametrize(
