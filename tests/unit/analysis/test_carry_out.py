@@ -267,6 +267,7 @@ def test_one_value_has_one_pseudonym_in_every_place_and_case():
         ("person", "Ann Lee", "ANN LEE"),
         ("person", "Ann Lee", "ann lee"),
         ("person", 'Ann "Max" Lee', 'Ann \\"Max\\" Lee'),
+        ("person", "Ann Lee", "Ann Lees"),
         ("organisation", "Zephyr Ltd", "Zephyr"),
         ("card", CARD, CARD.replace(" ", "")),
         ("iban", IBAN, IBAN.replace(" ", "")),
@@ -283,10 +284,30 @@ def test_a_model_may_write_a_pseudonym_in_another_way(kind, value, written):
         "ann lee": stands.lower(),
         'Ann \\"Max\\" Lee': stands.replace('"', '\\"'),
         "Zephyr": stands.split()[0],
+        "Ann Lees": f"{stands}s",
     }
     answer = ways.get(written, stands.replace(" ", ""))
     assert made.restore is not None
     assert made.restore.back(f"<{answer}>") == f"<{written}>"
+
+
+def test_what_only_looks_like_a_pseudonym_stays():
+    made = sent(f"{CARD} for Ann Lee {EMAIL}", person="Ann Lee")
+    stands = content(made)
+    card, word, email = stands[:19], stands.split()[-2], stands.split()[-1]
+    others = [f"1{card}", f"{card}2", f"{card}a", card[:-1], card[:9] * 2]
+    others += [word[:-1], f"{word[:-1]}-", f"x{word}", f"{email}a", f"b{email}", email[:-1]]
+    assert made.restore is not None
+    for other in others:
+        assert made.restore.back(other) == other
+
+
+def test_a_name_with_an_ending_goes_and_comes_back():
+    text = "Meyer Lee, Meyers Hund, die Meyersche; Lees"
+    made = sent(text, person="Meyer Lee")
+    assert "Meyer" not in content(made)
+    assert content(made).endswith("; Lees")
+    assert restored(made)["messages"][0]["content"] == text
 
 
 def test_pseudonyms_hold_for_the_request_or_for_the_session_of_the_tenant():

@@ -41,8 +41,12 @@ _ESCAPES: Final[tuple[Callable[[str], str], ...]] = (
     partial(quote, safe="", errors="replace"),
 )
 _GAPS = re.compile(r"[\s.\-_/()]+")
-_HEADS = frozenset({"private_key_block", "putty_key", "openssh_key"})
-_FOOT = re.compile(r"(?i)END[^\n]{0,60}KEY[^\n]{0,24}")
+KEY_HEADS = frozenset({"private_key_block", "putty_key", "openssh_key"})
+"""Detectors that find how a key begins."""
+
+KEY_FOOT = re.compile(r"(?i)END[^\n]{0,60}KEY[^\n]{0,24}")
+"""How it ends."""
+
 _ORDINARY = frozenset("Will May Can Has Was The Are But Not All New You And For".split())  # noqa: SIM905
 """Words that begin a sentence more often than they are a name."""
 
@@ -116,8 +120,8 @@ def _value(request: Request, finding: Finding) -> _Value:
     """Without the space around it. A key whose end was not read goes on to the end of the text."""
     part = request.texts[finding.part]
     text, start, end = part.text, finding.start, finding.end
-    if finding.detector in _HEADS and not _FOOT.search(text, start, end):
-        foot = _FOOT.search(text, end)
+    if finding.detector in KEY_HEADS and not KEY_FOOT.search(text, start, end):
+        foot = KEY_FOOT.search(text, end)
         end = len(text) if foot is None else foot.end()
     if part.path.rpartition(".")[2] == SOURCE_KEY:
         inside, before, behind = plain(text, start, end)
@@ -208,7 +212,14 @@ def _pairs(out: Sequence[_Owed], invent: Pseudonyms, attempt: int) -> Iterator[P
             for text in (value.text, here)
         )
         bounded = attempt < _ATTEMPTS // 2 and not joined
-        pair = Pair(value.text, here, bounded, value.kind not in SECRET, why)
+        pair = Pair(
+            there=value.text,
+            here=here,
+            bounded=bounded,
+            loose=value.kind not in SECRET,
+            inflects=value.kind in WORDED and _inflects(value.text, here),
+            why=why,
+        )
         found.append((one, pair))
         yield pair
     for one, pair in found:
@@ -216,6 +227,11 @@ def _pairs(out: Sequence[_Owed], invent: Pseudonyms, attempt: int) -> Iterator[P
     for one, pair in found:
         if one.value.kind == "person" or (one.value.kind in WORDED and not one.placeholder):
             yield from _words(pair, invent, one)
+
+
+def _inflects(text: str, here: str) -> bool:
+    """Whether both are long enough to be themselves with an ending, too."""
+    return len(text) > _TELLING and len(here) > _LONG
 
 
 def _variants(value: _Value, pair: Pair) -> Iterator[Pair]:
@@ -239,9 +255,11 @@ def _words(pair: Pair, invent: Pseudonyms, owed: _Owed) -> Iterator[Pair]:
     for one in words if len(words) > 1 else ():
         great = one[0] != one[0].lower() and len(one) > 2 and one not in _ORDINARY
         if great and owed.placeholder:
-            yield replace(pair, there=one, bounded=True)
+            inflects = _inflects(one, owed.placeholder)
+            yield replace(pair, there=one, bounded=True, inflects=inflects)
         elif great and invent.knows(one, owed.key):
-            yield replace(pair, there=one, here=invent.word(one, owed.key), bounded=True)
+            here = invent.word(one, owed.key)
+            yield replace(pair, there=one, here=here, bounded=True, inflects=_inflects(one, here))
 
 
 def _exchanged(request: Request, pairs: Sequence[Pair]) -> Sent | None:

@@ -24,12 +24,12 @@ def survivors(sent: Sent, labels: Labels) -> tuple[str, ...]:
     texts = [text.text for text in sent.request.texts]
     found = scanned(sent.request, labels).findings
     own = Swaps(Pair(text, text, bounded=False) for text in sent.placed)
-    ours = {part: _marked(own, texts[part]) for part in {one.part for one in found}}
+    ours = {part: marked(own, texts[part]) for part in {one.part for one in found}}
     left = {
         one.kind
         for one in found
         if (sent.kinds is None or one.kind in sent.kinds or is_unread(one, sent.kinds))
-        and not _covered(texts[one.part], ours[one.part], one.start, one.end)
+        and not covered(texts[one.part], ours[one.part], one.start, one.end)
     }
     if len(found) >= MAX_FINDINGS:
         left.add(UNREAD)
@@ -37,9 +37,9 @@ def survivors(sent: Sent, labels: Labels) -> tuple[str, ...]:
     hidden = Swaps(Pair(original, original, why=kind) for kind, original in sent.originals)
     for text in texts:
         spans = list(hidden.spans(text))
-        marks = _marked(own, text) if spans else bytearray()
+        marks = marked(own, text) if spans else bytearray()
         for start, end in spans:
-            if not _covered(text, marks, start, end):
+            if not covered(text, marks, start, end):
                 left.update(kind for kind, one in sent.originals if one == text[start:end])
     return tuple(sorted(left))
 
@@ -54,13 +54,14 @@ def _in_another_writing(sent: Sent, texts: Sequence[str]) -> Iterator[str]:
             yield kind
 
 
-def _marked(own: Swaps, text: str) -> bytearray:
+def marked(own: Swaps, text: str) -> bytearray:
+    """A mark for every character that belongs to one of `own`."""
     marks = bytearray(len(text))
     for start, end in own.spans(text):
         marks[start:end] = b"\1" * (end - start)
     return marks
 
 
-def _covered(text: str, marks: bytearray, start: int, end: int) -> bool:
+def covered(text: str, marks: bytearray, start: int, end: int) -> bool:
     """Whether every letter and digit of it was put there."""
     return all(marks[place] or not text[place].isalnum() for place in range(start, end))

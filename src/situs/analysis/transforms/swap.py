@@ -24,21 +24,22 @@ _UNIT = re.compile(
 )
 """The characters of JSON source (RFC 8259, section 7), and an escape that is not yet whole."""
 
-_QUOTE = "\uffff"
+QUOTE = "\uffff"
 """Where a string begins or ends in JSON source: in no text, so nothing reaches over it."""
 
 
 class Pair(Struct, frozen=True):
     """`there` becomes `here`.
 
-    `bounded`: only where no letter or digit of the same word stands beside it. `loose`: in any
-    case. `why` is what it is counted as.
+    `bounded`: only where no letter or digit of the same word stands beside it; `inflects`: but
+    letters may follow (*Johnsons*). `loose`: in any case. `why` is what it is counted as.
     """
 
     there: str
     here: str
     bounded: bool = True
     loose: bool = False
+    inflects: bool = False
     why: str = ""
 
     def __repr__(self) -> str:
@@ -119,7 +120,8 @@ class Swaps:
             if pair is None:
                 continue
             behind = text[place + size : place + size + 1]
-            if pair.bounded and (joins(before, piece[0]) or joins(piece[-1], behind)):
+            ends = _count_on if pair.inflects else joins
+            if pair.bounded and (joins(before, piece[0]) or ends(piece[-1], behind)):
                 continue
             return size, pair, _cased(pair.here, piece) if loose else pair.here
         return None
@@ -158,19 +160,9 @@ class Swapper:
         if not self._source:
             self._text += text
             return
-        found: list[str] = []
-        pending, self._open = self._open + text, ""
-        for match in _UNIT.finditer(pending):
-            raw = match.group()
-            if match.lastgroup in ("plain", "lone"):
-                found.append(raw.replace('"', _QUOTE))
-                self._raws += raw
-            elif match.lastgroup == "open":
-                self._open = raw
-            else:
-                found.append(json.loads(f'"{raw}"'))
-                self._raws.append(raw)
-        self._text += "".join(found)
+        found, raws, self._open = units(self._open + text)
+        self._text += found
+        self._raws += raws
 
     def _advance(self, *, over: bool) -> str:
         swaps, text = self._swaps, self._text
@@ -197,6 +189,24 @@ class Swapper:
 
     def _raw(self, start: int, end: int) -> str:
         return "".join(self._raws[start:end]) if self._source else self._text[start:end]
+
+
+def units(source: str) -> tuple[str, list[str], str]:
+    """What JSON source says, the source of each of its characters, and an escape at its end that
+    is not yet whole. A quote at which a string begins or ends is `QUOTE`."""
+    found: list[str] = []
+    raws: list[str] = []
+    for match in _UNIT.finditer(source):
+        raw = match.group()
+        if match.lastgroup == "open":
+            return "".join(found), raws, raw
+        if match.lastgroup in ("plain", "lone"):
+            found.append(raw.replace('"', QUOTE))
+            raws += raw
+        else:
+            found.append(json.loads(f'"{raw}"'))
+            raws.append(raw)
+    return "".join(found), raws, ""
 
 
 def escaped(text: str, *, ascii_only: bool = False) -> str:
@@ -226,6 +236,11 @@ def plain(source: str, start: int, end: int) -> tuple[str, str, str]:
 def joins(one: str, other: str) -> bool:
     """Whether two neighbours belong to one word. In scripts without case nothing does."""
     return bool(one and other) and _in_word(one) and _in_word(other)
+
+
+def _count_on(one: str, other: str) -> bool:
+    """Whether two neighbours belong to one number."""
+    return one.isdecimal() and other.isdecimal()
 
 
 def _in_word(char: str) -> bool:
