@@ -31,6 +31,8 @@ from situs.http.auth import key_required
 from situs.learning.versions import open_version, shipped_heads
 from situs.runtimes.llama_cpp import check_loadable, locate
 from situs.runtimes.onnx import check_onnx
+from situs.stores.anchor_places import place
+from situs.stores.anchors import held, newest
 from situs.stores.layout import chains, receipts_dir
 from situs.stores.verify import verify
 from situs.trust.api_keys import Scope, load_keys
@@ -70,6 +72,7 @@ def examine(setting: Setting, url: str | None = None) -> list[Finding]:
         _heads,
         _routes,
         _receipts,
+        _anchors,
         _watching,
         _listening,
         _egress,
@@ -272,6 +275,18 @@ def _receipts(setting: Setting) -> Iterator[Finding]:
         )
     else:
         yield Finding("receipts", Condition.ACTIVE, "every chain verifies")
+
+
+def _anchors(setting: Setting) -> Iterator[Finding]:
+    anchor = setting.config.receipts.anchor
+    if anchor is None:
+        because = "receipts.anchor is not set, so a directory that is rolled back is not noticed"
+        yield Finding("anchors", Condition.OFF, because)
+        return
+    target = place(anchor.to, setting.data, setting.base)
+    there = newest(held(target.anchors()))
+    chains_ = "1 chain" if len(there) == 1 else f"{len(there)} chains"
+    yield Finding("anchors", Condition.ACTIVE, f"{anchor.to} holds checkpoints of {chains_}")
 
 
 def _egress(setting: Setting) -> Iterator[Finding]:

@@ -149,6 +149,7 @@ class Parent:
             policies = before.policy.digest, plan.policy.digest
             changes = diff(self.setting.config, setting.config, policies)
             _check_reloadable(changes)
+            key = open_signing_key(setting.data / "keys")
 
             async def start_runtimes() -> None:
                 await self._runtimes.start(plan)
@@ -166,7 +167,7 @@ class Parent:
             self._runtimes.retire(plan, drain_s)
             self._runtimes_changed()
             if self._watching is not None:
-                self._watching.sign_with(open_signing_key(setting.data / "keys"))
+                self._watching.sign_with(key)
             self.setting, self._plan = setting, plan
         return {"generation": plan.generation, "policy": plan.policy.digest, "changes": changes}
 

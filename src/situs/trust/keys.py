@@ -156,20 +156,27 @@ def _leading_to(key: PublicKey, rotations: list[Rotation]) -> tuple[Rotation, ..
     ladder: list[Rotation] = []
     wanted = key.id
     for one in reversed(rotations):
-        if key_id(bytes.fromhex(one.public_key)) == wanted:
+        if _id_of(one.public_key) == wanted:
             ladder.append(one)
             wanted = one.old
     return tuple(reversed(ladder))
 
 
+def _id_of(public_key: str) -> str | None:
+    """The id of a raw key in hex; None for what is none."""
+    try:
+        return key_id(bytes.fromhex(public_key))
+    except ValueError:
+        return None
+
+
 def _rotations(keys_dir: Path) -> list[Rotation]:
     path = keys_dir / ROTATIONS_FILE
     try:
-        whole = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline is torn
-        return [msgspec.json.decode(line, type=Rotation) for line in whole]
+        return [msgspec.json.decode(line, type=Rotation) for line in path.read_bytes().splitlines()]
     except FileNotFoundError:
         return []
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise OperatorError(
             f"{path} cannot be read: it holds something else than rotations.",
             do="Restore it from a backup.",
