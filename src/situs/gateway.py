@@ -23,9 +23,11 @@ from situs.core.record import Decided, End, Outcome, ReceiptRef
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.decide import deciding
+from situs.dispatch.canaries import carry_canaries
 from situs.dispatch.obliged import HOLD, obliged_steps
 from situs.dispatch.walk import Step, Walk, end_of
 from situs.errors import (
+    CanaryFound,
     InternalError,
     NoCapacity,
     NoDeploymentFits,
@@ -139,6 +141,16 @@ class Gateway:
             return [step for step in steps if HOLD not in step.applied]
         return await self._held(request, decision, steps)
 
+    async def _stop_canaries(
+        self, request: Request, steps: Sequence[Step], snapshot: Snapshot
+    ) -> None:
+        """Raises CanaryFound if a planted token would leave for a place that is not owned."""
+        if not snapshot.canaries:
+            return
+        look = partial(carry_canaries, steps, snapshot.canaries)
+        if await self.aside(look) if request.size > LONG else look():
+            raise CanaryFound("The request would carry a canary token away; it stays here.")
+
     async def _held(
         self, request: Request, decision: Decision, steps: Sequence[Step]
     ) -> Sequence[Step]:
@@ -179,6 +191,7 @@ class Gateway:
             return answer
         try:
             walk.steps = await self._steps(request, decision, snapshot)
+            await self._stop_canaries(request, walk.steps, snapshot)
             answer.first = await walk.begin()
         except SitusError as error:
             answer.error = error

@@ -105,6 +105,19 @@ def test_without_rights_nothing_is_applied_and_the_reason_is_said(tmp_path):
     assert "nothing was changed" in done.stderr
 
 
+def test_a_canary_that_is_planted_stops_at_the_border_and_is_recorded(tmp_path):
+    data = tmp_path / "data"
+    token = situs("egress", "canary", "new", "payroll", "--data", str(data)).stdout.strip()
+    with fakes(tmp_path, "us") as known, running(tmp_path, fleet(known), data=data) as gateway:
+        assert gateway.chat().status == 200
+        refused = gateway.chat(f"Summarise: {token.title()}.")
+        assert (refused.status, refused.code) == (403, "canary_found")
+        assert gateway.outcome(refused.headers["x-situs-request-id"])["code"] == "canary_found"
+        assert len(known["us"].requests()) == 1
+        gateway.stop()
+        assert token not in gateway.log.read_text()
+
+
 def test_canaries_are_made_listed_and_forgotten(tmp_path):
     data = ("--data", str(tmp_path))
     token = situs("egress", "canary", "new", "payroll", *data).stdout.strip()

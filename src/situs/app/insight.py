@@ -18,6 +18,7 @@ from situs.core.heads import Heads
 from situs.core.route import Route
 from situs.core.snapshot import Labels, Routes, Snapshot
 from situs.rego.embedded import make_ready
+from situs.trust.canaries import load_canaries
 
 
 class Insight(Struct, frozen=True):
@@ -62,4 +63,5 @@ def snapshot_of(plan: Plan, insight: Insight) -> Snapshot:
         routes=insight.fitted,
         heads=insight.heads,
         data=build.data_of(config),
+        canaries=tuple(token.encode() for token in load_canaries(Path(plan.data)).values()),
     )

@@ -93,7 +93,7 @@ class Snapshot(Struct, frozen=True):
     """What `decide` reads besides the request.
 
     `home` is the jurisdiction of the organisation itself (ISO 3166-1 alpha-2); empty: not stated.
-    `data` are the declared data sets by name.
+    `data` are the declared data sets by name. `canaries` are the tokens that may not leave.
     """
 
     fleet: FleetView
@@ -104,3 +104,4 @@ class Snapshot(Struct, frozen=True):
     routes: Routes = NO_ROUTES
     heads: Heads = NO_HEADS
     data: dict[str, DataSet] = {}
+    canaries: tuple[bytes, ...] = ()
