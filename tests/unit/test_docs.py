@@ -266,7 +266,7 @@ def test_policies_in_the_documentation_load_and_their_tests_pass(text, tmp_path,
     (tmp_path / "my_policy.rego").write_text(policy)
     if is_test(text):
         (tmp_path / "my_policy_test.rego").write_text(text)
-        assert all(outcome.passed for outcome in run_tests([tmp_path / "my_policy.rego"]))
+        assert all(outcome.passed for outcome in run_tests([tmp_path / "my_policy.rego"]).outcomes)
     else:
         assert load_policy([tmp_path / "my_policy.rego"]).digest
 

@@ -81,7 +81,7 @@ def _body(text: str | None, file: Path | None, model: str | None) -> bytes:
     return json.dumps({"model": model or AUTO, "messages": [message]}).encode()
 
 
-def _explained_at(body: bytes) -> str:
+def explained_at(body: bytes) -> str:
     """Where a gateway explains such a request: what it asks for shows what it is."""
     try:
         fields = frozenset(json.loads(body))
@@ -112,7 +112,7 @@ def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
     plan = load_plan(setting_from(config, None), 0, {}, secrets=False)
     snapshot = snapshot_of(plan, insight_of(plan))
     ask = ask_of({name.encode(): value.encode() for name, value in headers.items()})
-    request = form_of(_explained_at(body)).parse(body, new_id(), ask, Principal(), None)
+    request = form_of(explained_at(body)).parse(body, new_id(), ask, Principal(), None)
     if not known_name(request, snapshot):
         raise UnknownModel(
             "No deployment, model or route has this name.",
@@ -134,7 +134,7 @@ def _ask(url: str, body: bytes, headers: dict[str, str]) -> Any:
     if not url.startswith(("http://", "https://")):
         raise click.UsageError("--url begins with http:// or https://.")
     request = Request(  # noqa: S310 - the scheme is checked above
-        address(url) + _explained_at(body),
+        address(url) + explained_at(body),
         data=body,
         headers={"content-type": "application/json", **headers},
     )

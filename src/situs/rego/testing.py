@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import regorus
 from msgspec import Struct
 
@@ -27,7 +28,29 @@ class Outcome(Struct, frozen=True):
     problem: str | None = None
 
 
-def run_tests(paths: Sequence[Path], lists: Names = ()) -> tuple[Outcome, ...]:
+class Covered(Struct, frozen=True):
+    """How much of a file of the policy its tests reach; `missed` are the lines that none does."""
+
+    file: str
+    lines: int
+    missed: tuple[int, ...]
+
+
+class Tested(Struct, frozen=True):
+    """`coverage` is of the policy's files, not of the tests'."""
+
+    outcomes: tuple[Outcome, ...]
+    coverage: tuple[Covered, ...]
+
+    @property
+    def percent(self) -> float:
+        """Of the lines that can be reached, those that a test does."""
+        lines = sum(one.lines for one in self.coverage)
+        missed = sum(len(one.missed) for one in self.coverage)
+        return 100.0 * (lines - missed) / lines if lines else 100.0
+
+
+def run_tests(paths: Sequence[Path], lists: Names = ()) -> Tested:
     """Every test in the order of files and lines; a test passes if it is exactly `true`.
 
     `lists` are kinds of finding that the policy may name too.
@@ -42,34 +65,69 @@ def run_tests(paths: Sequence[Path], lists: Names = ()) -> tuple[Outcome, ...]:
     checked = check(rest, written, partial=bool(broken), lists=lists)
     if broken or checked.problems:
         raise refuse(broken + checked.problems)
-    outcomes = [_run([*policy, *tests], *one) for one in _named(written)]
+    reached: dict[str, tuple[set[int], set[int]]] = {}
+    outcomes = [_run([*policy, *tests], reached, one) for one in _named(written)]
     if not outcomes:
         raise PolicyError(
             "no tests here", do="Write rules named test_… in a *_test.rego file beside the policy."
         )
-    return tuple(outcomes)
+    return Tested(tuple(outcomes), tuple(_covered(policy, reached)))
 
 
-def _named(tests: Sequence[Syntax]) -> list[tuple[str, str, int]]:
-    """The full name, file and line of each test, clauses of one name together."""
-    found: dict[str, tuple[str, str, int]] = {}
+def _covered(
+    policy: Sequence[Module], reached: dict[str, tuple[set[int], set[int]]]
+) -> Iterator[Covered]:
+    for module in policy:
+        yes, no = reached.get(module.shown, (set[int](), set[int]()))
+        yield Covered(module.shown, len(yes | no), tuple(sorted(no - yes)))
+
+
+def _named(tests: Sequence[Syntax]) -> list[_Named]:
+    """Each test, clauses of one name together."""
+    found: dict[str, _Named] = {}
     for module in tests:
         for rule in module.rules:
             if rule.name[-1].startswith("test_"):
                 name = ".".join([*module.package, *rule.name])
-                found.setdefault(name, (name, module.file, rule.at.line))
+                found.setdefault(name, _Named(name, module.file, rule.at.line))
     return list(found.values())
 
 
-def _run(modules: Sequence[Module], name: str, file: str, line: int) -> Outcome:
+class _Named(Struct, frozen=True):
+    name: str
+    file: str
+    line: int
+
+
+class _Lines(Struct):
+    path: str
+    covered: list[int]
+    not_covered: list[int]
+
+
+class _Report(Struct):
+    files: list[_Lines]
+
+
+def _run(
+    modules: Sequence[Module], reached: dict[str, tuple[set[int], set[int]]], one: _Named
+) -> Outcome:
+    """Adds the lines that were reached, and those that were not, by file."""
     engine = regorus.Engine()
+    engine.set_enable_coverage(True)
     try:
         for module in modules:
             engine.add_policy(module.shown, module.text)
         engine.set_input_json("{}")
-        answer = engine.eval_rule_as_json(f"data.{name}")
+        answer = engine.eval_rule_as_json(f"data.{one.name}")
+        said = msgspec.json.decode(engine.get_coverage_report_as_json(), type=_Report)
     except BaseException as problem:
         if must_pass(problem):
             raise
-        return Outcome(name, file, line, passed=False, problem=str(engine_problem(problem, file)))
-    return Outcome(name, file, line, passed=answer.strip() == "true")
+        told = str(engine_problem(problem, one.file))
+        return Outcome(one.name, one.file, one.line, passed=False, problem=told)
+    for file in said.files:
+        yes, no = reached.setdefault(file.path, (set(), set()))
+        yes.update(file.covered)
+        no.update(file.not_covered)
+    return Outcome(one.name, one.file, one.line, passed=answer.strip() == "true")

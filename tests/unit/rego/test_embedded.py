@@ -101,7 +101,7 @@ def test_no_policy_is_refused():
 @pytest.mark.parametrize("name", ["default", "default.rego", "examples/confidential_on_prem"])
 def test_shipped_policies_load_and_their_tests_pass(name):
     assert load([shipped(name)]).reads <= {"label", "data", "deployments", "home_jurisdiction"}
-    outcomes = run_tests([shipped(name)])
+    outcomes = run_tests([shipped(name)]).outcomes
     assert [one.name for one in outcomes if not one.passed] == []
     assert len(outcomes) >= 4
 
@@ -123,7 +123,7 @@ def test_a_failing_a_false_and_a_broken_test_are_told_apart(tmp_path):
         'test_broken if to_number("x") > 0\n',
         encoding="utf-8",
     )
-    outcomes = run_tests([tmp_path / "p.rego"])
+    outcomes = run_tests([tmp_path / "p.rego"]).outcomes
     assert [(one.name, one.line, one.passed, bool(one.problem)) for one in outcomes] == [
         ("p_test.test_good", 3, True, False),
         ("p_test.test_bad", 4, False, False),

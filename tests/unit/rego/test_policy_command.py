@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from situs.cli.main import cli
 from situs.core.label import Label
-from situs.errors import PolicyError
+from situs.errors import OperatorError, PolicyError
 from situs.policy.input import input_document
 from situs.rego.sample import sample_facts
 
@@ -112,3 +112,81 @@ def test_eval_of_what_is_not_json_is_an_operators_error():
     done = run("eval", "--input", "-", document=b"{")
     with pytest.raises(PolicyError):
         raise done.exception
+
+
+RULES = """package situs
+
+allow contains d.name if some d in input.deployments
+
+deny contains {"deployment": d.name, "code": "c"} if {
+	some d in input.deployments
+	d.locus.kind == "public_cloud"
+	not d.locus.owned
+}
+"""
+TESTS = """package p_test
+
+import data.situs
+
+test_allow if count(situs.allow) == 1 with input as {"deployments": [{"name": "x"}]}
+"""
+
+
+def test_coverage_says_which_lines_no_test_reaches(tmp_path):
+    (tmp_path / "p.rego").write_text(RULES, encoding="utf-8")
+    (tmp_path / "p_test.rego").write_text(TESTS, encoding="utf-8")
+    done = run("test", "--coverage", str(tmp_path))
+    assert done.exit_code == 0
+    assert "p.rego: 3 of 5 lines; not 5, 8" in done.output
+    told = json.loads(run("test", "--json", str(tmp_path)).output)
+    assert told["percent"] == 60.0
+    assert told["coverage"][0]["missed"] == [5, 8]
+
+
+def test_too_little_coverage_fails_and_says_where(tmp_path):
+    (tmp_path / "p.rego").write_text(RULES, encoding="utf-8")
+    (tmp_path / "p_test.rego").write_text(TESTS, encoding="utf-8")
+    done = run("test", "--min", "80", str(tmp_path))
+    assert done.exit_code == 1
+    assert "60.0 % of its lines are reached, less than 80 %" in done.output
+    assert "not 5, 8" in done.output
+    assert run("test", "--min", "60", str(tmp_path)).exit_code == 0
+
+
+@pytest.mark.parametrize("label", Label)
+def test_an_example_can_be_evaluated(label):
+    document = run("fmt-input", "--example", label.value).output
+    assert json.loads(document)["label"] == label.value
+    done = run("eval", "--input", "-", document=document.encode())
+    assert done.exit_code == 0
+    assert done.stderr == ""
+
+
+def test_a_request_is_told_as_the_gateway_would_tell_it(tmp_path):
+    iban = "DE89 3704 0044 0532 0130 00"
+    body = {"model": "auto", "messages": [{"role": "user", "content": f"Pay to {iban}."}]}
+    (tmp_path / "r.json").write_text(json.dumps(body), encoding="utf-8")
+    done = run("fmt-input", "--request", str(tmp_path / "r.json"), "--config", str(EXAMPLE))
+    document = json.loads(done.output)
+    assert (document["label"], document["findings"]) == ("confidential", {"iban": 1})
+    assert document["deployments"][0]["name"] == "cloud-large"
+    assert "3704" not in done.output
+    asked = ("--request", str(tmp_path / "r.json"), "--label", "restricted", "--wrap")
+    higher = json.loads(run("fmt-input", *asked, "--config", str(EXAMPLE)).output)
+    assert higher["input"]["label"] == "restricted"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--example", "public", "--decision", "x"], ["--example", "public", "--label", "public"]],
+)
+def test_one_source_of_an_input_document_is_named(arguments):
+    assert run("fmt-input", *arguments).exit_code == 2
+
+
+def test_a_decision_that_is_not_there_is_said(tmp_path):
+    done = run(
+        "fmt-input", "--decision", "req_x", "--data", str(tmp_path), "--config", str(EXAMPLE)
+    )
+    assert isinstance(done.exception, OperatorError)
+    assert "no decision req_x" in done.exception.message

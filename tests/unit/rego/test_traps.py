@@ -304,7 +304,7 @@ def test_a_test_may_make_up_words_but_not_variables(tmp_path):
     made_up = tmp_path / "p_test.rego"
     head = "package p_test\nimport rego.v1\n"
     made_up.write_text(head + 'test_x if input.label == "moon" with input.label as "moon"\n')
-    assert [one.passed for one in run_tests([tmp_path])] == [True]
+    assert [one.passed for one in run_tests([tmp_path]).outcomes] == [True]
     made_up.write_text(head + "test_x if input.label = moon\n")
     with pytest.raises(PolicyError) as refused:
         run_tests([tmp_path])
