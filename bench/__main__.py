@@ -17,7 +17,7 @@ from pathlib import Path
 from bench import gateway, processes, report
 
 HERE = Path(__file__).parent
-SCRIPTS = ("decision", "analysis", "policy", "receipts", "index", "embeddings")
+SCRIPTS = ("decision", "analysis", "policy", "receipts", "index", "replay", "embeddings")
 """Benchmarks of one part: scripts that print one JSON object a line; rows are appended here."""
 
 ENDURANCE = ("workers", "reload", "crash", "soak")

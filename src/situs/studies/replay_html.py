@@ -30,8 +30,8 @@ th { font-weight: 600; color: var(--dim) }
 code { font-size: .85em; overflow-wrap: anywhere } details { margin-top: .2rem }
 summary { cursor: pointer; color: var(--dim) }
 """
-_ESTIMATED = """<p class="dim">As estimated for each decision then, over the requests that go somewhere
-before and after.</p>"""
+_ESTIMATED = """<p class="dim">As estimated for each decision then, over the requests that go
+somewhere before and after.</p>"""
 
 
 def page(said: Report) -> str:
