@@ -5,13 +5,18 @@ import os
 import msgspec
 import pytest
 from tests.unit.learning.small import trained
+from tests.unit.stores.writing import serve, writing
 
 from situs.app.setting import Setting
 from situs.config.analysis import Analysis
 from situs.config.load import default_config
+from situs.config.receipts import Anchor, Receipts
 from situs.config.routing import Route
 from situs.config.tree import Otlp, Telemetry
 from situs.doctor import Condition, examine
+from situs.stores.anchor_places import place
+from situs.stores.anchors import Anchoring
+from situs.stores.layout import receipts_dir
 from situs.stores.lock import DataLock
 
 
@@ -69,3 +74,22 @@ def test_each_head_is_said_to_answer_or_why_it_cannot(tmp_path):
     assert gone["head length"].condition is Condition.PROBLEM
     assert "no version trained-2" in gone["head length"].because
     assert "analysis.deep" not in gone["deep tier"].because
+
+
+def test_anchors_are_said_to_be_there_or_why_they_are_not(tmp_path):
+    def anchors(**receipts):
+        config = msgspec.structs.replace(default_config(), receipts=Receipts(**receipts))
+        [found] = [
+            f for f in examine(Setting(config, tmp_path, tmp_path)) if f.feature == "anchors"
+        ]
+        return found
+
+    with writing(tmp_path) as writer:
+        serve(writer, 1)
+    assert anchors().condition is Condition.OFF
+    there = Anchor(to="anchors.jsonl")
+    assert anchors(anchor=there).because == "anchors.jsonl holds checkpoints of 0 chains"
+    Anchoring(receipts_dir(tmp_path), place(there.to, tmp_path, tmp_path)).run(1.0)
+    assert anchors(anchor=there).because == "anchors.jsonl holds checkpoints of 1 chain"
+    (tmp_path / "anchors.jsonl").write_text("garbage\n")
+    assert anchors(anchor=there).condition is Condition.PROBLEM
