@@ -36,7 +36,8 @@ def evaluate() -> None:
     """How well requests are understood, on labelled files of your own.
 
     Files are JSON lines, plain or gzip; other columns are ignored. Prints a table, or with --json
-    one object. Exits with 0 whatever the figures are, with 2 for a file that is wrong.
+    one object. Exits with 0 whatever the figures are (but see leaks), with 2 for a file that is
+    wrong.
     """
 
 
@@ -170,6 +171,61 @@ def tokens(file: Path, config: Path | None, as_json: bool) -> None:
     with _active(config, deep=False, head="tokens") as found:
         figures = study(labelled, found.count_tokens(), found.counts())
     _show({"rows": len(labelled), **figures}, found, as_json)
+
+
+@evaluate.command()
+@click.option("--data", "file", type=_FILE, help="Labelled rows (default: the corpus of Situs).")
+@click.option(
+    "--policy",
+    "policies",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    help="A policy instead of the configured one: files or folders.",
+)
+@click.option(
+    "--max-rate",
+    type=click.FloatRange(0, 1),
+    help="Exit with 1 if a larger share of what has a format, or is a secret, would have left.",
+)
+@click.option(
+    "--max-names-rate", type=click.FloatRange(0, 1), help="The same for names and addresses."
+)
+@click.option(
+    "--min-clean",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="Exit with 1 if a smaller share of the clean rows may leave.",
+)
+@config_option
+@_json
+@click.pass_context
+def leaks(context: click.Context, /, file: Path | None, as_json: bool, **options: Any) -> None:
+    """Leaks: how often what is sensitive would have left owned loci.
+
+    Rows: sensitive (true or false), one of text, messages and document; also kinds, values.
+    Nothing is sent. Without a configuration the fleet has an owned place and a public cloud of
+    which nothing is known.
+    """
+    from situs.app.leaks import leaks as study
+    from situs.studies.eval_leaks import FIELDS, bundled, over
+    from situs.studies.rows import rows
+
+    labelled = bundled() if file is None else rows(file, *FIELDS)
+    figures = study(setting_from(options["config"], None), options["policies"], labelled)
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode(figures))
+    else:
+        left = figures.pop("left_at")
+        show_tables(*_tables(figures), between="\n")
+        click.echo(f"\nwould have left: {', '.join(left) or 'none'}")
+    most = {"structured": options["max_rate"], "names": options["max_names_rate"]}
+    most = {name: rate for name, rate in most.items() if rate is not None}
+    worse = over(figures, most, options["min_clean"])
+    for one in worse:
+        click.echo(one, err=True)
+    context.exit(1 if worse else 0)
 
 
 def _mapping(file: Path) -> dict[str, str]:

@@ -159,6 +159,10 @@ def _is_span(value: object) -> bool:
     return _is_count(start) and _is_count(end) and start < end and _is_text(value.get("type"))
 
 
+def _all_are(value: object, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(one, kind) for one in value)
+
+
 _TEXT: Final = ("a string", _is_text)
 _SCORE: Final = ("true, false or a number", _is_score)
 _FIELDS: Final[dict[str, tuple[str, Callable[[object], bool]]]] = {
@@ -172,6 +176,11 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[object], bool]]]] = {
     "correct": _SCORE,
     "strong_correct": _SCORE,
     "weak_correct": _SCORE,
+    "sensitive": ("true or false", lambda value: isinstance(value, bool)),
+    "messages": ("an array of objects", lambda value: _all_are(value, dict)),
+    "document": ("an object", lambda value: isinstance(value, dict)),
+    "kinds": ("an array of strings", lambda value: _all_are(value, str)),
+    "values": ("an array of strings", lambda value: _all_are(value, str)),
     "spans": (
         "an array of objects with start < end (whole numbers) and type (a string)",
         lambda value: isinstance(value, list) and all(map(_is_span, value)),

@@ -107,7 +107,12 @@ def words(*alternatives: str) -> str:
     """A context pattern: any of the alternatives, in any case, as whole words.
 
     The words of one alternative may also be joined as in the names of fields: `date_of_birth`,
-    `dateOfBirth`, `customer_ssn`.
+    `dateOfBirth`, `customer_ssn`. RE2 knows the borders of ASCII words only; one that begins with
+    another letter stands anywhere, for not every script writes words apart.
     """
-    joined = "|".join(one.replace(" ", r"[ _\-]?") for one in alternatives)
-    return rf"(?i)(?:\b|_)(?:{joined})(?:\b|_)"
+    joined = [one.replace(" ", r"[ _\-]?") for one in alternatives]
+    found = rf"(?i)(?:\b|_)(?:{'|'.join(one for one in joined if one[0].isascii())})(?:\b|_)"
+    others = [one for one in joined if not one[0].isascii()]
+    if not others:
+        return found
+    return "|".join(others if len(others) == len(joined) else (found, *others))

@@ -80,7 +80,14 @@ _OTHERWISE = after(
     *("cas", "component", "replacement", "fits", "compatible"),
 )
 _FIELD = re.compile(r"[A-Za-z_]{2,}[\"']?\s{0,2}[:=]\s{0,2}[\"']?\Z")
+_QUOTES = ('"', "\\")
+_QUOTED = re.compile(r"([A-Za-z_]{2,})\\?[\"']\s{0,2}:\s{0,2}\\?[\"']\Z")
+_FREE = frozenset(
+    re.findall(r"\w+", "note notes text value content comment comments memo message body data info")
+)
+"""Fields in which anything may stand: their names say nothing about a number alone in them."""
 _LETTER = re.compile(r"[^\W\d]")
+_END = re.compile(r"[.!?]\s|\n")
 _WORD = re.compile(r"(?<![\w./\-])[a-z]{2,}(?![\w/\-])")
 
 
@@ -96,10 +103,12 @@ def is_called_otherwise(before: str, text: str, behind: str) -> bool:
     """
     if _LETTER.search(before + behind) is None:
         return False
+    if behind[:1] in _QUOTES and (field := _QUOTED.search(before)):
+        return field[1].lower() not in _FREE
     if _OTHERWISE(before, text, behind) or _FIELD.search(before):
         return True
-    line = f"{before.rpartition(chr(10))[2]} {behind.partition(chr(10))[0]}"
-    return not _SAYING_NOTHING.issuperset(_WORD.findall(line))
+    sentence = f"{_END.split(before)[-1]} {_END.split(behind, 1)[0]}"
+    return not _SAYING_NOTHING.issuperset(_WORD.findall(sentence))
 
 
 _HEXADECIMAL = "0123456789ABCDEFabcdef-"

@@ -210,14 +210,30 @@ _SHORT_RUN = rf"[0-9](?:{GAP}{{0,3}}[0-9]){{11,}}"
 _APART = r"[^0-9A-Za-z]{1,4}"
 _LISTED = r"[ -/:-@\[-`{-~]{1,4}"
 _MARK = r"(?:<[A-Za-z/][^<>]*>|[ \t\r\n]{5}|[\"'][ \t\r\n]*[+.&][ \t\r\n]*[\"'])"
+_CARDS_ELSEWHERE = (
+    *("tarjetas?", r"(?:kredit|bank|giro|debit|ec-?)?karten?(?:nummer)?", r"kreditk[ao]rt\w*"),
+    *("carte (?:bancaire|bleue|de (?:cr[eé]dit|paiement))", "carta di (?:credito|debito)"),
+    *("num[eé]ro de carte", r"cart[aã]o(?: de cr[eé]dito)?", "betaal(?:kaart|pas)", "creditcard"),
+    *(
+        "karta (?:kredytowa|płatnicza)",
+        r"karty",
+        "luottokort\\w+",
+        "карт[аыуе]",
+        "信用卡",
+        "银行卡",
+    ),
+    *("カード", "카드", "κάρτα"),
+)
 _CARDS = words(
     *("cards?", "credit ?cards?", "visa", "mastercard", "amex", "american express", "maestro"),
     *("discover", "diners(?: club)?", "jcb", "unionpay", "rupay", "cvv2?", "cvc2?"),
+    *_CARDS_ELSEWHERE,
 )
 _PAYING = words(
     *("cards?", "credit", "debit", "visa", "mastercard", "amex", "american express", "maestro"),
     *("cvv2?", "cvc2?", "ccn?", "ccnum", "cardholder", "pay(?:ing|ment|ments)?", "paid"),
     *("charged?", "billing", "exp", "expir(?:y|es|ed|ation)", "0[1-9]/[0-9]{2}", "1[0-2]/[0-9]{2}"),
+    *_CARDS_ELSEWHERE,
 )
 
 DETECTORS = (

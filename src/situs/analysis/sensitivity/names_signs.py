@@ -146,6 +146,22 @@ _LANGUAGES = frozenset(
     yiddish yoruba zulu
     """.split()
 )
+_OPENERS = frozenset(
+    """
+    ask calculate classify compare compose compute convert correct create define describe design
+    discuss draft evaluate explain extract fix generate give help identify implement list make
+    outline paraphrase proofread provide read rephrase reply respond review rewrite show sort
+    suggest summarise summarize tell translate turn use write
+    how what when where which who whose why
+    quel quelle quelles quels comment pourquoi combien quand où donne écris explique rédige résume
+    traduis cómo cuál cuáles cuándo cuánto cuántos dónde qué quién escribe explica resume traduce
+    welche welchem welchen welcher welches warum weshalb wie wann erkläre schreibe übersetze
+    quali quale quando perché scrivi spiega traduci qual quais quanto porque escreva explique
+    hoe waarom wanneer welk schrijf vertaal
+    """.split()
+)
+"""Words that open a question or a request, in which every first word has a capital."""
+
 _TITLED = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Sir|Madam|Lady|Lord)\.?\s\Z")
 
 
@@ -161,11 +177,14 @@ def addressed(text: str) -> list[tuple[int, int]]:
 
 
 def is_nobody(text: str, start: int, end: int) -> bool:
-    """Whether what the tagger found is the name of a language or a nation (not "Mr French"), in
-    letters that it does not read, or in small ones where names have capitals."""
+    """Whether what the tagger found is the name of a language or a nation (not "Mr French"), a word
+    that opens a question, in letters that it does not read, or in small ones where names have
+    capitals."""
     word = text[start:end]
     if word.lower() in _LANGUAGES:
         return _TITLED.search(text[max(0, start - 12) : start]) is None
+    if word.lower() in _OPENERS:
+        return True
     if word.isascii():
         return False
     return _UNREAD.search(word) is not None or (word.islower() and _CASED.search(word) is not None)
