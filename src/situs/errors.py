@@ -29,6 +29,7 @@
     │  ├─ BackendUnavailable   502  before the first byte: the next deployment is tried
     │  ├─ NodesExhausted       503  every allowed deployment was tried
     │  └─ StreamBroken         502  after the first byte: ends in an error event
+│     └─ AnswerStopped     403  the answer holds what policy stops
     ├─ InternalError           500
     └─ OperatorError                for the command line, never on the wire
        ├─ ConfigError               file and line
@@ -234,6 +235,16 @@ class StreamBroken(UpstreamError):
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class AnswerStopped(StreamBroken):
+    """What a backend answers may not go on to the caller. Nothing else is tried."""
+
+    code, status = "answer_stopped", 403
+    do = "See `situs decisions show ID`; policy says what an answer may hold (`answer_scan`)."
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="withheld")
 
 
 class InternalError(SitusError):

@@ -111,8 +111,7 @@ def look(
 def scanned(request: Request, labels: Labels, data: bytes | None = None) -> Scan:
     """What is found in its texts with its tenant's detectors; `data` is `joined(texts)`."""
     texts = [text.text for text in request.texts]
-    tables = labels.tables
-    table = tables.get(request.principal.tenant, tables.get("")) if tables else None
+    table = labels.table_of(request.principal.tenant)
     return scan(texts, labels.floors, data, _neighbours(request.texts), table)
 
 

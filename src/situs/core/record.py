@@ -13,12 +13,13 @@ from situs.core.request import Request
 
 
 class End(StrEnum):
-    """How an attempt ended; the first six can follow a first byte, the others come before it."""
+    """How an attempt ended; the first seven can follow a first byte, the others come before it."""
 
     COMPLETE = "complete"
     CUT = "cut"
     STALLED = "stalled"
     STOPPED = "stopped"
+    WITHHELD = "withheld"
     CLIENT_GONE = "client_gone"
     GARBAGE = "garbage"
     UNREACHABLE = "unreachable"

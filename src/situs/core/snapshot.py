@@ -55,6 +55,10 @@ class Labels(Struct, frozen=True):
     tables: dict[str, Any] = {}
     data: dict[str, Label] = {}
 
+    def table_of(self, tenant: str) -> Any:
+        """The detectors for a tenant; None: the standard ones."""
+        return self.tables.get(tenant, self.tables.get("")) if self.tables else None
+
 
 def _no_route(
     request: Request, seen: Seen | None = None, vectors: Sequence[Any] | None = None

@@ -8,13 +8,14 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from situs.analysis.transforms import Restorer, carry_out, survivors
+from situs.analysis.transforms import Restorer, Sent, carry_out, survivors
 from situs.analysis.transforms.parts import limited, switched, without_attachments
 from situs.core.decision import Analysis, Decision, Obligation
 from situs.core.fleet import Deployment
 from situs.core.ports import Mend
 from situs.core.request import Request
-from situs.core.snapshot import Labels, Snapshot
+from situs.core.snapshot import Snapshot
+from situs.dispatch.answer_scan import ANSWER_SCAN, AnswerScan, sought
 from situs.dispatch.mend import MakeFilter, mend_for
 from situs.dispatch.walk import Step
 from situs.placement.filters import owed_by
@@ -43,7 +44,7 @@ def carried_out(
     analysis: Analysis,
     deployment: Deployment,
     owed: Sequence[Obligation],
-    labels: Labels,
+    snapshot: Snapshot,
     key: bytes,
 ) -> Sending:
     """What may be sent to `deployment` under what is owed there.
@@ -63,7 +64,7 @@ def carried_out(
     if "strip_attachments" in by_kind:
         stripped, applied["strip_attachments"] = without_attachments(sent.request)
         sent = replace(sent, request=stripped)
-    if sent.kinds != frozenset() and (left := survivors(sent, labels)):
+    if sent.kinds != frozenset() and (left := survivors(sent, snapshot.labels)):
         return Sending(request, refused=f"still_there:{left[0]}")
     request = sent.request
     if limits := by_kind.get("max_output_tokens"):
@@ -75,12 +76,30 @@ def carried_out(
     for kind in ("require_owned", "no_log", HOLD):
         if kind in by_kind:
             applied[kind] = 1
+    scans = by_kind.get(ANSWER_SCAN, [])
+    filters = _filters(request, sent, scans, snapshot)
+    if filters is None:
+        return Sending(request, refused="answer_not_readable")
+    bare = sent.restore is not None or any(one.action != "note" for one in scans)
+    mend = mend_for(request, filters, bare=bare)
+    return Sending(request, {**applied, **sent.applied}, mend)
+
+
+def _filters(
+    request: Request, sent: Sent, scans: Sequence[Obligation], snapshot: Snapshot
+) -> list[MakeFilter] | None:
+    """What the answer's texts pass through, in order; None where what is owed cannot be done."""
     filters: list[MakeFilter] = []
+    if scans:
+        tenant, own = request.principal.tenant, sorted(sent.placed)
+        looked = sought(scans, snapshot.labels, tenant, snapshot.heads, own)
+        if looked is None:
+            return None
+        filters.append(lambda field: AnswerScan(looked, json=field.json))
     if sent.restore is not None:
         restore = sent.restore
         filters.append(lambda field: Restorer(restore, json=field.json))
-    mend = mend_for(request, filters, bare=bool(filters))
-    return Sending(request, {**applied, **sent.applied}, mend)
+    return filters
 
 
 def obliged_steps(
@@ -105,9 +124,7 @@ def obliged_steps(
         same = (tuple(replace(one, deployment="*") for one in mine), *sorted(switches.items()))
         sending = made.get(same)
         if sending is None:
-            sending = carried_out(
-                request, decision.analysis, deployment, mine, snapshot.labels, key
-            )
+            sending = carried_out(request, decision.analysis, deployment, mine, snapshot, key)
             made[same] = sending
         if sending.refused is not None:
             unmet[deployment.name] = sending.refused

@@ -13,6 +13,7 @@ from situs.core.ports import Backends, Chunk, Mend, Reply, Situation
 from situs.core.record import Attempt, End, Usage
 from situs.core.request import Request
 from situs.errors import (
+    AnswerStopped,
     BackendUnavailable,
     InvalidRequest,
     NoCapacity,
@@ -25,11 +26,13 @@ STOPPING = "the gateway is stopping"
 
 
 def end_of(cause: BaseException) -> End:
-    """Who ended it: a model here that refuses the input, the gateway (by stopping, or by an error
-    of its own), or the caller, by leaving: that cancels the task, and is no Exception.
+    """Who ended it: a model here that refuses the input, policy, the gateway (by stopping, or by an
+    error of its own), or the caller, by leaving: that cancels the task, and is no Exception.
     """
     if isinstance(cause, InvalidRequest):
         return End.REFUSED
+    if isinstance(cause, AnswerStopped):
+        return End.WITHHELD
     own = isinstance(cause, Exception) or STOPPING in cause.args
     return End.STOPPED if own else End.CLIENT_GONE
 

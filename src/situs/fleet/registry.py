@@ -9,7 +9,7 @@ from typing import Protocol
 from situs.core.fleet import Deployment, DeploymentState, FleetView, Health
 from situs.core.record import End
 
-_WELL = frozenset({End.COMPLETE, End.STOPPED, End.REFUSED})
+_WELL = frozenset({End.COMPLETE, End.STOPPED, End.WITHHELD, End.REFUSED})
 _NOT_ITS_FAULT = frozenset({End.CLIENT_GONE})
 _AT_ONCE = frozenset({End.UNREACHABLE})
 _FAILURES_TO_UNHEALTHY = 3

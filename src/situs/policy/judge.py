@@ -27,8 +27,10 @@ Code = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
 
 KNOWN_OBLIGATIONS: Final[frozenset[str]] = frozenset(
     {
+        "answer_scan",
         "hold_for_approval",
         "max_output_tokens",
+        "no_log",
         "no_retention",
         "pseudonymise",
         "redact",
