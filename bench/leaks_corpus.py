@@ -284,7 +284,7 @@ def tool_call(text: str) -> Fields:
 
 def cut(row: Row, value: str) -> Row:
     """The row with the value cut after a few characters and in the middle, wherever it stands."""
-    places = (3, len(value) // 2)
+    places = (max(3, value.find("PRIVATE") + 4), len(value) // 2)
     pieces = CUT.join((value[: places[0]], value[places[0] : places[1]], value[places[1] :]))
     written = [
         (value, pieces),
