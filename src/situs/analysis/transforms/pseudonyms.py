@@ -16,6 +16,7 @@ from situs.analysis.transforms.shapes import (
     another,
     decimals,
     filled,
+    is_sign,
     opaque,
     stretches,
     word,
@@ -25,6 +26,8 @@ _ATTEMPTS = 64
 _ESCAPED = re.compile(
     r"%[0-9A-Fa-f]{2}|=[0-9A-F]{2}=|\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|u\{)|&#?\w{1,8};"
 )
+_NUMBERS = re.compile(r"\d+(?:, \d+)+")
+"""Numbers of a list: none of them may begin with a zero."""
 _ARMOUR = re.compile(r"(-{4,}[A-Z0-9 ]+-{4,})")
 _TEST_CARDS = (
     ("4", "400000"),
@@ -111,8 +114,10 @@ class Pseudonyms:
         raise Unchangeable("no_pseudonym")
 
     def _attempt(self, kind: str, value: str, draw: Draw, key: bytes, attempt: int) -> str | None:
-        if _ESCAPED.search(value):
+        if _ESCAPED.search(value) or any(map(is_sign, value)):
             return _token(draw)
+        if _NUMBERS.fullmatch(value):
+            return opaque(value, draw)
         if kind in WORDED and attempt < _ATTEMPTS // 2:
             again = f"{key.hex()}{attempt}".encode() if attempt else key
             return _worded(value, draw, lambda one: self.word(one, again))
@@ -130,7 +135,7 @@ class Pseudonyms:
 
 
 def _token(draw: Draw) -> str:
-    """For what stands in escapes, whatever its form is."""
+    """For what stands in escapes or in signs, whatever its form is."""
     return opaque("a0" * 8, draw)
 
 

@@ -52,7 +52,7 @@ def opaque(text: str, draw: Draw) -> str:
         if char.isalnum():
             weight, last = weight + (2 if ord(char) > _BLOCK else 1), place
     if last < 0:
-        return text + word("xxx", draw)
+        return word("xxx", draw)
     while weight < _LEAST:
         made.insert(last + 1, another(text[last], draw, hexadecimal))
         weight += 1
@@ -100,6 +100,11 @@ def filled(text: str, characters: str, belongs: Callable[[str], bool] = str.isde
 def decimals(text: str) -> str:
     """Its digits, of whatever script, as 0 to 9."""
     return "".join(str(unicodedata.decimal(char)) for char in text if char.isdecimal())
+
+
+def is_sign(char: str) -> bool:
+    """Whether it is a sign that may stand for a letter or a number and has no others like it."""
+    return not char.isascii() and unicodedata.category(char) in ("No", "Nl", "So")
 
 
 def stretches(text: str) -> Iterator[tuple[str, str]]:
