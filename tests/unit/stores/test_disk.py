@@ -34,7 +34,7 @@ MOUNTED = """
 import json, subprocess, sys
 from pathlib import Path
 from bench.receipts import outcome
-from tests.unit.stores.writing import refused, refused_after, report, serve, until
+from tests.unit.stores.writing import decide, refused, refused_after, report, serve, until
 from tests.unit.stores.writing import witnessing, writing
 data = Path(sys.argv[1])
 
@@ -51,8 +51,10 @@ def well():
 
 with witnessing(data) as witness, writing(data) as writer:
     serve(writer, 0)
+    for open_ in range(1, 11):  # their outcomes fit on no page that is begun
+        decide(writer, open_)
     fill()
-    number = refused_after(writer, 0)
+    number = refused_after(writer, 10)
     for done in range(1, number):
         writer.ended(outcome(done))
     assert writer.state().waiting_outcomes > 0
