@@ -11,7 +11,7 @@ from tests import make
 from situs.core.capability import CapabilityClass
 from situs.core.data import DataSet, Leaves
 from situs.core.decision import Analysis
-from situs.core.fleet import DeploymentState, FleetView, KeyCustody, LocusKind
+from situs.core.fleet import DeploymentState, FleetView, KeyCustody, LocusKind, Transit
 from situs.core.fleet import TrainingUse as Training
 from situs.core.label import Finding, Label, LabelReason
 from situs.core.request import Ask, Modality, Principal, Wire
@@ -68,19 +68,17 @@ def _analysis(random: Random, data: tuple[str, ...]) -> Analysis:
         "task": random.choice(["chat", "code", "extract"]),
         "needs": random.choice(list(CapabilityClass)),
         "language": random.choice(["en", "de", "ja", "und"]),
+        "data": data,
     }
-    if "data" in Analysis.__struct_fields__:
-        facts["data"] = data
     return make.analysis(**facts)
 
 
 def _data(random: Random, name: str, fleet: FleetView) -> DataSet:
     loci = tuple(sorted({one.locus.name for one in fleet.deployments if random.random() < 0.4}))
-    kind = type(DataSet("x", Label.PUBLIC, loci, "DE").loci)
     return DataSet(
         name,
         random.choice(list(Label)),
-        kind(loci),
+        loci,
         random.choice(_COUNTRIES),
         random.choice(list(Leaves)),
     )
@@ -111,8 +109,10 @@ def _locus(random: Random, name: str) -> Any:
         owned=owned,
         jurisdiction=random.choice(_COUNTRIES),
         region=random.choice(["unknown", "eu-central", "Sydney"]),
-        operator=random.choice(["us", "Example Cloud"]),
+        operator=random.choice(["us", "Example Cloud", "Example Health Cloud"]),
         key_custody=random.choice(list(KeyCustody)),
         retention=random.choice(["none", "30d", "unknown"]),
         training_use=random.choice(list(Training)),
+        transit=random.choice(list(Transit)),
+        evidence_until=random.choice([None, None, "2025-12-31", "2026-01-20", "2027-01-01"]),
     )

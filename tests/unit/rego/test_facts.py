@@ -126,6 +126,10 @@ POLICIES = {
     ),
     "object.get": (ALLOW + DENY % 'object.get(d, "name", "") == "deployment-1"', {"all", "name"}),
     "a list within it": (ALLOW + DENY % '"image" in d.model.modalities', {"model.modalities"}),
+    "its cost": (
+        ALLOW + DENY % "input.expected_cost[d.name] > 0.0003",
+        {"name"},
+    ),
     "its price": (ALLOW + DENY % "d.price.prompt > 0", {"price.prompt"}),
     "a rule of names": (
         ALLOW
