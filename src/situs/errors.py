@@ -29,7 +29,7 @@
     │  ├─ BackendUnavailable   502  before the first byte: the next deployment is tried
     │  ├─ NodesExhausted       503  every allowed deployment was tried
     │  └─ StreamBroken         502  after the first byte: ends in an error event
-│     └─ AnswerStopped     403  the answer holds what policy stops
+    │     └─ AnswerStopped     403  the answer holds what policy stops
     ├─ InternalError           500
     └─ OperatorError                for the command line, never on the wire
        ├─ ConfigError               file and line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -10,6 +11,12 @@ from situs.core.decision import Decision
 from situs.core.fleet import FleetView
 from situs.core.label import Label
 from situs.core.request import Request
+
+NO_LOG: Final = "no_log"
+"""The obligation to keep a request out of logs; owed at one place, it holds for all of it."""
+
+UNLOGGED: Final = "(no_log)"
+"""Stands for who asked and what for, where that is not to be logged; no tenant has this name."""
 
 
 class End(StrEnum):
@@ -146,3 +153,8 @@ class Served(Struct, frozen=True):
     allowed: int
     outcome: Outcome
     tiers: dict[str, str] = {}
+
+    @property
+    def logged(self) -> bool:
+        """Whether there may be a line or a span about it; totals count it in any case."""
+        return self.tenant != UNLOGGED

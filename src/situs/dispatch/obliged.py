@@ -13,6 +13,7 @@ from situs.analysis.transforms.parts import limited, switched, without_attachmen
 from situs.core.decision import Analysis, Decision, Obligation
 from situs.core.fleet import Deployment
 from situs.core.ports import Mend
+from situs.core.record import NO_LOG
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.dispatch.answer_scan import ANSWER_SCAN, AnswerScan, sought
@@ -73,7 +74,7 @@ def carried_out(
     if "no_retention" in by_kind:
         request = switched(request, deployment.no_retention or {})
         applied["no_retention"] = 1
-    for kind in ("require_owned", "no_log", HOLD):
+    for kind in ("require_owned", NO_LOG, HOLD):
         if kind in by_kind:
             applied[kind] = 1
     scans = by_kind.get(ANSWER_SCAN, [])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from situs.core.record import Outcome, ReceiptRef, Served
+from situs.core.record import NO_LOG, UNLOGGED, Outcome, ReceiptRef, Served
 
 
 class Begun(Struct, frozen=True, gc=False):
@@ -74,9 +74,14 @@ class Joined(Struct, frozen=True):
 
 
 def begun(line: bytes, chain: str, first: int, offset: int, seq: int) -> Begun:
-    """A decision's line and where it stands. Raises MsgspecError for one that is none."""
+    """A decision's line and where it stands. Raises MsgspecError for one that is none.
+
+    Where it is not to be logged, who asked and what for is left out.
+    """
     decision = _decision(line)
     request, analysis = decision.request, decision.analysis
+    logged = all(one.kind != NO_LOG for one in decision.policy.obligations)
+    routed = analysis.routed if logged else None
     return Begun(
         decision.id,
         decision.at,
@@ -85,15 +90,15 @@ def begun(line: bytes, chain: str, first: int, offset: int, seq: int) -> Begun:
         offset,
         seq,
         request.wire,
-        request.model,
-        request.tenant,
-        request.key,
+        request.model if logged else UNLOGGED,
+        request.tenant if logged else UNLOGGED,
+        request.key if logged else UNLOGGED,
         analysis.label,
-        analysis.task,
-        None if analysis.routed is None else analysis.routed.route,
+        analysis.task if logged else UNLOGGED,
+        None if routed is None else routed.route,
         decision.placement.objective,
         request.stream,
-        request.trace,
+        request.trace if logged else None,
         len(decision.policy.allowed),
         decision.fleet.digest,
         analysis.tiers,
@@ -131,8 +136,13 @@ class _Analysis(Struct):
     tiers: dict[str, str] = {}
 
 
+class _Owed(Struct):
+    kind: str
+
+
 class _Policy(Struct):
     allowed: list[str]
+    obligations: list[_Owed] = []
 
 
 class _Placement(Struct):

@@ -78,10 +78,11 @@ def catch_all() -> None:
 
 
 def log_access(batch: Sequence[Served]) -> None:
-    """One line a request: who, what, where, how much, how long."""
+    """One line a request that may be logged: who, what, where, how much, how long."""
     log = logging.getLogger(ACCESS)
     for served in batch:
-        log.info("request", extra={"fields": access_fields(served)})
+        if served.logged:
+            log.info("request", extra={"fields": access_fields(served)})
 
 
 def access_fields(served: Served) -> dict[str, Any]:

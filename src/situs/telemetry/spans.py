@@ -62,12 +62,14 @@ def parent_of(header: str | None) -> Parent | None:
 
 
 def spans_of(served: Served, sample: float = 1.0) -> list[Span]:
-    """The request's span and then its attempts'; none when it is not sampled.
+    """The request's span and then its attempts'; none when it is not sampled, or not to be logged.
 
     The caller's `traceparent` decides where there is one, else the share `sample` of all. Ids
     are hashes of the request's id, so the same receipt always makes the same spans.
     """
     parent = parent_of(served.trace)
+    if not served.logged:
+        return []
     if parent is None:
         trace_id = _id(served, "trace", 16)
         if (trace_id >> 64) / 2**64 >= sample:
