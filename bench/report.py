@@ -207,8 +207,8 @@ TABLES = (
     Table(
         "policy",
         "Policy",
-        "one verdict of the embedded engine, on fleets at eight loci, in time of the processor. Of a "
-        "fleet that is known, deployments that are alike to the policy are judged as one: "
+        "one verdict of the embedded engine, on fleets at eight loci, in time of the processor. Of "
+        "a fleet that is known, deployments that are alike to the policy are judged as one: "
         "`evaluated`. `new_fleet` is the first verdict on a fleet, `remembered` one that was given "
         "before.",
         {"policy": "policy", "deployments": "deployments", "how": "how"},
