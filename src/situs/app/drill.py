@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from situs.app.confine import why_not_sealed
-from situs.app.egress import COLLECTOR
+from situs.app.egress import COLLECTOR, check_blocked
 from situs.app.setting import Setting
 from situs.config.tree import Config
 from situs.errors import ConfigError
@@ -78,11 +78,13 @@ def loci_of(
 
 
 def drill(setting: Setting, name: str, dark: Collection[str], asked: Asked, told: OnSaid) -> Report:
-    """Both runs and what they say. Raises OperatorError when a gateway does not start.
+    """Both runs and what they say. Raises OperatorError for what cannot go dark alone, or when a
+    gateway does not start.
 
     The collector of traces is dark in both: a drill is no traffic.
     """
     config = setting.config
+    check_blocked(config, dark)
     gone = tuple(sorted(n for n, entry in config.deployments.items() if entry.locus in dark))
     namespace = _namespace(config, dark)
     owned = (n for n, entry in config.deployments.items() if config.loci[entry.locus].owned)

@@ -76,10 +76,22 @@ def _fixed(place: tuple[str, int]) -> tuple[str, int]:
 
 
 def check_blocked(config: Config, blocked: Collection[str]) -> None:
-    """Raises ConfigError for what is neither a locus nor `collector`."""
+    """Raises ConfigError for what is no locus, nor `collector`, or cannot be blocked alone."""
     for locus in blocked:
         if locus not in config.loci and locus != COLLECTOR:
             known = ", ".join(sorted([*config.loci, COLLECTOR]))
             raise ConfigError(
                 f"{locus}: no such locus is configured", do=f"Name one of these: {known}."
+            )
+    places: dict[tuple[str, int], dict[bool, str]] = {}
+    for name, entry in config.deployments.items():
+        if entry.endpoint is not None:
+            place = place_of(build.base_url(entry.endpoint))
+            places.setdefault(place, {})[entry.locus in blocked] = name
+    for there in places.values():
+        if len(there) > 1:
+            raise ConfigError(
+                f"{there[True]} and {there[False]} are reached at the same host and port: one "
+                "cannot go dark without the other",
+                do="Block the locus of the other, too, or give each an endpoint of its own.",
             )

@@ -27,7 +27,8 @@ if made < 0 or libc.connect(made, there, 16):
 """
 _PROGRAM = """
 import socket, sys
-from situs.app.confine import guard, seal
+from situs.app.confine import guard
+from situs.runtimes.seal import seal
 host, port = sys.argv[1], int(sys.argv[2])
 {take}
 {call}

@@ -26,7 +26,7 @@ import msgspec
 import uvloop
 
 from situs.analysis.sensitivity import warming
-from situs.app.confine import guard, seal
+from situs.app.confine import guard
 from situs.app.deep import DeepTier
 from situs.app.door import Door
 from situs.app.haste import Haste
@@ -66,6 +66,7 @@ from situs.http.admin import Admin
 from situs.http.app import App
 from situs.http.approvals import ApprovalDesk
 from situs.http.auth import Auth, key_required
+from situs.runtimes.seal import seal
 from situs.stores.approvals import ApprovalQueue
 from situs.stores.layout import receipts_dir
 from situs.stores.segments import SegmentWriter

@@ -150,7 +150,8 @@ def how_it_ended(code: int) -> str:
 
 def _command(spec: RuntimeSpec, port: int) -> list[str]:
     argv = [str(port) if word == PORT else word for word in spec.argv]
-    return [sys.executable, "-I", "-S", str(Path(child.__file__)), str(os.getpid()), *argv]
+    launcher = [sys.executable, "-I", "-S", str(Path(child.__file__)), str(os.getpid())]
+    return [*launcher, child.SEALED, *argv]
 
 
 def _environment(spec: RuntimeSpec, token: str) -> dict[str, str]:

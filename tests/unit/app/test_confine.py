@@ -81,7 +81,8 @@ def test_a_worker_gets_no_keys_of_providers():
 SEALED = """
 import asyncio, ctypes, json, socket, subprocess, sys, threading, urllib.request
 import uvloop
-from situs.app.confine import guard, seal
+from situs.app.confine import guard
+from situs.runtimes.seal import SERVER, seal
 
 port, what, by = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 here = "127.0.0.1"
@@ -119,7 +120,12 @@ def child():
 def early():
     held.connect((here, port))
 
+def fast_open():
+    raw = socket.socket()
+    raw.sendto(b"x", socket.MSG_FASTOPEN, (here, port))
+
 CALLS = {
+    "fast open": fast_open,
     "raw socket": lambda: socket.create_connection((here, port)),
     "urllib": lambda: urllib.request.urlopen(f"http://{here}:{port}/", timeout=1),
     "datagram": lambda: socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", (here, port)),
@@ -135,7 +141,9 @@ waiting = threading.Event()
 threading.Thread(target=waiting.wait, daemon=True).start()
 if "guard" in by:
     guard()
-problem = seal() if "seal" in by else None
+problem = None
+if by != "guard":
+    problem = seal(SERVER) if by == "server" else seal()
 try:
     CALLS[what]()
     outcome = "through"
@@ -181,6 +189,34 @@ def test_a_planted_call_in_python_is_refused_by_the_process(listener, what):
 def test_a_planted_call_in_whatever_language_is_refused_by_the_kernel(listener, what):
     assert planted(listener, what, "seal") == "refused"
     assert not arrived(listener)
+
+
+@pytest.mark.parametrize("what", [*PYTHONS, *NATIVES, "fast open"])
+def test_a_server_that_listens_cannot_call_out(listener, what):
+    assert planted(listener, what, "server") == "refused"
+    assert not arrived(listener)
+
+
+SERVING = """
+import socket, sys
+from situs.runtimes.seal import SERVER, seal
+problem = seal(SERVER)
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    print(problem or listener.getsockname()[1], flush=True)
+    served, _ = listener.accept()
+    with served:
+        served.sendall(served.recv(5))
+"""
+
+
+def test_a_server_that_is_sealed_still_answers():
+    with subprocess.Popen([sys.executable, "-c", SERVING], stdout=subprocess.PIPE) as process:
+        said = process.stdout.readline().decode().strip()
+        if not said.isdecimal():
+            pytest.skip(said)
+        with socket.create_connection(("127.0.0.1", int(said)), 5) as client:
+            client.sendall(b"hello")
+            assert client.recv(5) == b"hello"
 
 
 @pytest.mark.parametrize("what", NATIVES)

@@ -9,13 +9,16 @@ from situs.config.load import default_config, parse
 from situs.dispatch.egress import may_mean
 from situs.errors import ConfigError
 
+PORTS = {"office": 9, "national": 10, "us": 11}
+
 
 class Fake:
-    base_url = "http://127.0.0.1:9/v1"
+    def __init__(self, port):
+        self.base_url = f"http://127.0.0.1:{port}/v1"
 
 
 def config(**changes):
-    fakes = dict.fromkeys(("office", "national", "us"), Fake())
+    fakes = {name: Fake(port) for name, port in PORTS.items()}
     return parse(msgspec.json.encode(fleet(fakes, **changes)).decode())
 
 
@@ -56,7 +59,7 @@ def permitted(of, tmp_path, *blocked):
 def test_what_may_be_connected_to_is_the_deployments_and_the_collector(tmp_path, monkeypatch):
     monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
     found = permitted(mixed(), tmp_path)
-    reached = dict.fromkeys(("office-llm", "national-llm", "us-llm"), ("127.0.0.1", 9))
+    reached = {f"{name}-llm": ("127.0.0.1", port) for name, port in PORTS.items()}
     assert found == {**reached, "local-smollm2": ("127.0.0.1", 7)}  # the encoder needs no network
     traced = config(telemetry={"otlp": {"endpoint": "https://otel.example.com"}})
     assert permitted(traced, tmp_path)[COLLECTOR] == ("otel.example.com", 443)
@@ -92,3 +95,13 @@ def test_blocking_what_is_not_configured_is_an_error():
     check_blocked(config(), ["us", COLLECTOR])
     with pytest.raises(ConfigError, match="moon: no such locus"):
         check_blocked(config(), ["moon"])
+
+
+def test_what_shares_an_address_cannot_go_dark_alone():
+    shared = {"us-llm": {"endpoint": {"url": "http://127.0.0.1:10/other/v1"}}}
+    asked = config(deployments=shared)
+    with pytest.raises(ConfigError, match="same host and port"):
+        check_blocked(asked, ["us"])
+    check_blocked(asked, ["us", "national"])
+    check_blocked(asked, ["office"])
+    check_blocked(asked, [COLLECTOR])
