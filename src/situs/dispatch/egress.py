@@ -137,39 +137,40 @@ class Connector:
         Raises EgressRefused for what is not listed or means an address that it may not, and other
         OSErrors for what cannot be reached.
         """
-        permit = self._permit_of(host, port)
+        permits = self._permits_of(host, port)
         known = self._pins.get((host, port))
-        pinned = known[1] if known is not None else await self._pin(permit, host, port)
+        pinned = known[1] if known is not None else await self._pin(permits, host, port)
         try:
             return await self._first_of(pinned)
         except OSError:
             if known is None or self._clock() - known[0] < AGAIN_S:
                 raise
-        return await self._first_of(await self._pin(permit, host, port))
+        return await self._first_of(await self._pin(permits, host, port))
 
     async def addresses(self, host: str, port: int) -> tuple[str, ...]:
         """What a listed host is pinned to; raises as `dial` does."""
-        permit = self._permit_of(host, port)
+        permits = self._permits_of(host, port)
         known = self._pins.get((host, port))
-        pinned = known[1] if known is not None else await self._pin(permit, host, port)
+        pinned = known[1] if known is not None else await self._pin(permits, host, port)
         return tuple(str(address[0]) for _, address in pinned)
 
-    def _permit_of(self, host: str, port: int) -> Permit:
-        permit = next((p for p in self._permits if p.address() == (host, port)), None)
-        if permit is None:
+    def _permits_of(self, host: str, port: int) -> list[Permit]:
+        permits = [permit for permit in self._permits if permit.address() == (host, port)]
+        if not permits:
             raise EgressRefused(f"{host}:{port} is not on the list of permitted connections")
-        return permit
+        return permits
 
-    async def _pin(self, permit: Permit, host: str, port: int) -> list[Any]:
+    async def _pin(self, permits: list[Permit], host: str, port: int) -> list[Any]:
         """Raises EgressRefused if the name has only addresses that it may not mean."""
         found = [(family, address) for family, *_, address in await self._resolve(host, port)]
         meant = [
             one
             for one in found
-            if may_mean(host, one[1][0], owned=permit.owned, networks=permit.networks)
+            if all(may_mean(host, one[1][0], owned=p.owned, networks=p.networks) for p in permits)
         ]
         if len(meant) < len(found):
-            _log.warning("%s: an address that its host may not mean is left out", permit.name)
+            name = permits[0].name
+            _log.warning("%s: an address that its host may not mean is left out", name)
         if not meant:
             raise EgressRefused(f"{host} means no address that it may mean")
         pinned = list(dict.fromkeys(meant))[:_MOST]

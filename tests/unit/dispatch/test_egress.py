@@ -208,3 +208,12 @@ def test_a_service_that_moved_is_found_again_but_dns_is_not_asked_all_the_time()
         now[0] += AGAIN_S
         assert dial(connector, "localhost", port) == ("127.0.0.1", port)
         assert names.asked == 2
+
+
+def test_what_several_may_connect_to_means_only_what_it_may_mean_for_each():
+    names = Names("10.0.0.1")
+    permits = [permit("x.example.com", 443, owned=True), permit("x.example.com", 443)]
+    with pytest.raises(EgressRefused):
+        asyncio.run(Connector(permits, resolve=names).addresses("x.example.com", 443))
+    owned = Connector(permits[:1], resolve=names)
+    assert asyncio.run(owned.addresses("x.example.com", 443)) == ("10.0.0.1",)
