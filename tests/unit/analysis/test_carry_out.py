@@ -22,7 +22,7 @@ from situs.analysis.transforms import Restorer, carry_out, survivors
 from situs.analysis.transforms.swap import Pair, Swaps
 from situs.core.decision import Obligation
 from situs.core.label import Finding
-from situs.core.request import Ask, Principal
+from situs.core.request import Ask, Modality, Principal
 from situs.core.snapshot import Labels
 
 KEY = bytes(range(32))
@@ -469,6 +469,21 @@ def test_where_not_all_was_read_nothing_is_sent(kind, findings, refused):
     finding = Finding(kind, 0, 0, 3, 0.5, "unread")
     made = carry_out(asked("abc"), [finding], [Obligation("redact", findings=findings)], KEY)
     assert made.refused == refused
+
+
+@pytest.mark.parametrize(
+    ("modality", "owed", "refused"),
+    [
+        (Modality.IMAGE, [CUT], "unread"),
+        (Modality.TOKENS, [CUT], "unread"),
+        (Modality.IMAGE, [CUT, Obligation("strip_attachments")], None),
+        (Modality.TOKENS, [HIDE, Obligation("strip_attachments")], "unread"),
+        (Modality.IMAGE, [Obligation("strip_attachments")], None),
+    ],
+)
+def test_where_nobody_can_read_nothing_can_be_hidden(modality, owed, refused):
+    request = asked("x", modalities=frozenset({Modality.TEXT, modality}))
+    assert carry_out(request, [], owed, KEY).refused == refused
 
 
 def test_what_was_not_found_the_first_time_survives():

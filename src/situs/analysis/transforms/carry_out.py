@@ -26,11 +26,15 @@ from situs.analysis.transforms.shapes import stretches
 from situs.analysis.transforms.swap import Pair, Swapper, Swaps, escaped, joins, plain
 from situs.core.decision import Obligation
 from situs.core.label import Finding
-from situs.core.request import Request
+from situs.core.request import Modality, Request
 from situs.errors import InvalidRequest
 
 REDACT: Final = "redact"
 PSEUDONYMISE: Final = "pseudonymise"
+STRIP_ATTACHMENTS: Final = "strip_attachments"
+
+_STRIPPED = frozenset(Modality) - {Modality.TOKENS}
+"""What is read of a request, or goes with its attachments."""
 
 _ATTEMPTS = 4
 _TELLING = 4
@@ -88,12 +92,15 @@ def carry_out(
 
     `key` is the gateway's own: pseudonyms are drawn from it with the tenant and the id of the
     request, or of its session where the obligation says so. What is to be redacted and to be
-    pseudonymised is redacted; where scopes differ the narrower holds.
+    pseudonymised is redacted; where scopes differ the narrower holds. In what nobody reads (images,
+    token ids) nothing can be hidden: it is refused, unless its attachments are stripped.
     """
     owed = [one for one in obligations if one.kind in (REDACT, PSEUDONYMISE)]
     kinds = _kinds(owed)
     mine = [one for one in findings if owed and (kinds is None or one.kind in kinds)]
-    if owed and any(is_unread(one, kinds) for one in findings):
+    stripped = any(one.kind == STRIP_ATTACHMENTS for one in obligations)
+    unread = request.modalities - (_STRIPPED if stripped else {Modality.TEXT})
+    if owed and (unread or any(is_unread(one, kinds) for one in findings)):
         return Sent(request, refused="unread", kinds=kinds)
     if not mine:
         return Sent(request, kinds=kinds)
