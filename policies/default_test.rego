@@ -107,6 +107,25 @@ test_no_label_runs_nowhere if {
 	count(situs.allow) == 0 with input as {"deployments": everywhere}
 }
 
+ledgers(leaves, loci) := object.union(asked("public", [owned("on_prem"), foreign]), {"data": [{
+	"name": "ledgers", "leaves": leaves, "loci": loci, "jurisdiction": "DE",
+}]})
+
+foreign := cloud("public_cloud", {"jurisdiction": "US", "name": "abroad"})
+
+test_data_stays_within_its_law if {
+	situs.deny == {{"deployment": "public_cloud", "code": "data_may_not_leave"}} with input as ledgers("jurisdiction", [])
+}
+
+test_data_that_may_not_leave_stays_where_a_copy_lies if {
+	count(situs.deny) == 2 with input as ledgers("never", [])
+	situs.deny == {{"deployment": "on_prem", "code": "data_may_not_leave"}} with input as ledgers("never", ["abroad"])
+}
+
+test_data_that_may_go_anywhere_denies_nothing if {
+	count(situs.deny) == 0 with input as ledgers("anywhere", [])
+}
+
 denied(label, d, code) if {
 	situs.allow == set() with input as asked(label, [d])
 	{"deployment": d.name, "code": code} in situs.deny with input as asked(label, [d])

@@ -38,3 +38,20 @@ on_prem(d) if {
 	d.locus.kind == "on_prem"
 	d.locus.owned
 }
+
+# METADATA
+# description: What is taken from a data set goes no farther than the data set says.
+deny contains {"deployment": d.name, "code": "data_may_not_leave"} if {
+	some source in input.data
+	some d in input.deployments
+	not may_leave(source, d.locus)
+}
+
+may_leave(source, _) if source.leaves == "anywhere"
+
+may_leave(source, locus) if locus.name in source.loci
+
+may_leave(source, locus) if {
+	source.leaves == "jurisdiction"
+	locus.jurisdiction == source.jurisdiction
+}

@@ -31,3 +31,19 @@ test_public_and_internal_run_anywhere if {
 }
 
 test_an_unknown_label_runs_nowhere if left("secret") == set()
+
+test_data_that_may_not_leave_stays_where_it_lies if {
+	ledgers := {"name": "ledgers", "loci": ["x"], "leaves": "never", "jurisdiction": "AU"}
+	found := situs.deny with input as {"label": "public", "data": [ledgers], "deployments": fleet}
+	{one.code | some one in found} == {"data_may_not_leave"}
+}
+
+test_data_may_leave_as_far_as_it_says if {
+	ledgers := {"name": "ledgers", "loci": [], "leaves": "anywhere", "jurisdiction": "AU"}
+	count(situs.deny) == 0 with input as {"label": "public", "data": [ledgers], "deployments": fleet}
+	lawful := object.union(ledgers, {"leaves": "jurisdiction"})
+	here := {"name": "here", "locus": {"name": "here", "jurisdiction": "AU"}}
+	abroad := {"name": "abroad", "locus": {"name": "abroad", "jurisdiction": "US"}}
+	found := situs.deny with input as {"label": "public", "data": [lawful], "deployments": [here, abroad]}
+	{one.deployment | some one in found} == {"abroad"}
+}
