@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from situs.errors import AnchorError
 from situs.stores.anchors import GIT, STAMP, Target
 from situs.stores.chain import sync_path
+from situs.stores.layout import parse, whole_lines_end
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -71,7 +72,9 @@ class AnchorFile:
         try:
             fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
             try:
-                size = os.fstat(fd).st_size
+                size = whole_lines_end(self._path)
+                if size < os.fstat(fd).st_size:  # a line that was torn by a loss of power
+                    os.ftruncate(fd, size)
                 if os.write(fd, line) != len(line):
                     os.ftruncate(fd, size)
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -189,9 +192,12 @@ def anchors_at(where: str) -> list[bytes]:
         found = stamped(path)
     else:
         try:
-            found = [line for line in path.read_bytes().splitlines() if line.strip()]
+            content = path.read_bytes()
         except OSError as error:
             raise _failed(path, error) from error
+        found = [line for line in content.splitlines() if line.strip()]
+        if found and not content.endswith(b"\n") and parse(found[-1]) is None:
+            found.pop()  # torn
     if not found:
         raise AnchorError(f"{where} holds no anchor.", do="Name where anchors were put.")
     return found

@@ -96,6 +96,21 @@ def test_a_directory_that_is_rolled_back_is_found(data, to, tmp_path):
     assert codes(data, where) == {"chain_missing"}
 
 
+def test_a_line_that_a_power_cut_tore_is_no_anchor_and_stops_none(data, tmp_path):
+    file = tmp_path / "anchors.jsonl"
+    anchored(data, str(file))
+    whole = file.read_bytes()
+    file.write_bytes(whole + whole[:100])
+    assert codes(data, str(file)) == set()
+    with writing(data) as writer:
+        serve(writer, 10)
+    assert anchored(data, str(file)) == 1
+    first, second = file.read_bytes().splitlines(keepends=True)
+    assert first == whole
+    assert json.loads(second)["type"] == "anchor"
+    assert codes(data, str(file)) == set()
+
+
 def test_the_work_tree_of_a_repository_is_left_alone(data, tmp_path):
     repository = tmp_path / "repository"
     subprocess.run(["git", "init", "-q", repository], check=True)

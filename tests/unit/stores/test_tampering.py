@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec import Struct, to_builtins
 from tests.unit.stores.writing import (
     retired,
@@ -378,3 +380,22 @@ def test_a_receipt_that_a_client_holds_shows_what_the_holder_of_the_key_changed(
     assert codes == set()
     codes = {p.code for p in verify(made.receipts, [made.trusted], held([receipt])).problems}
     assert codes == {"not_as_cited"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(where=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
+def test_no_byte_of_lines_roots_and_heads_can_change_unseen(sound, where, flip):
+    paths = sorted(p for p in sound.receipts.rglob("*") if p.suffix in (".jsonl", ".root", ".json"))
+    position = int(where * sum(path.stat().st_size for path in paths))
+    while position >= (size := paths[0].stat().st_size):
+        position, paths = position - size, paths[1:]
+    path, before = paths[0], paths[0].read_bytes()
+    changed = bytearray(before)
+    changed[position] ^= flip
+    if changed.strip() == before.strip():  # the newline at the end of a head or a root
+        return
+    path.write_bytes(changed)
+    try:
+        assert sound.report().problems
+    finally:
+        path.write_bytes(before)
