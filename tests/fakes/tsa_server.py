@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -44,7 +45,8 @@ class Authority(msgspec.Struct):
 
 
 def available() -> bool:
-    return shutil.which("openssl") is not None
+    """The program that answers, and the package that asks."""
+    return shutil.which("openssl") is not None and find_spec("rfc3161_client") is not None
 
 
 @contextlib.contextmanager

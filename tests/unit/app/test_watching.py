@@ -90,7 +90,7 @@ def test_a_place_that_cannot_be_reached_is_warned_of_once_and_stops_nothing(data
     assert keeper.anchor_age_s < 60
 
 
-@pytest.mark.skipif(not available(), reason="no openssl here")
+@pytest.mark.skipif(not available(), reason="no openssl or rfc3161-client here")
 def test_a_time_stamping_service_is_reached_through_the_connector(data, tmp_path_factory):
     with tsa_server(tmp_path_factory.mktemp("stamps") / "tsa") as authority:
         keeper = watching(data, anchor=Anchor(to=f"rfc3161:{authority.url}"))

@@ -16,7 +16,7 @@ from situs.stores.proofs import prove
 from situs.stores.verify import verify
 from situs.trust.keys import pinned_keys
 
-stamping = pytest.mark.skipif(not available(), reason="no openssl here")
+stamping = pytest.mark.skipif(not available(), reason="no openssl or rfc3161-client here")
 
 
 @pytest.fixture(scope="module")
