@@ -10,15 +10,24 @@ import click
 import msgspec
 
 from situs.cli.options import config_option, data_option, setting_from
+from situs.cli.replay import diff_command, replay_command
 from situs.core.label import Label
 
 if TYPE_CHECKING:
     from situs.app.setting import Setting
     from situs.policy.input import Facts
+    from situs.rego.modules import Source
     from situs.rego.testing import Tested
 
 PATHS = click.Path(path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+
+
+KEY = click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A PEM file: the public key that a bundle's signature must be of.",
+)
 
 
 @click.group("policy")
@@ -26,22 +35,32 @@ def policy() -> None:
     """Check, test and try placement policies (Rego)."""
 
 
+policy.add_command(replay_command)
+policy.add_command(diff_command)
+
+
 @policy.command("check")
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=PATHS)
+@KEY
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def check_command(
-    context: click.Context, paths: tuple[Path, ...], *, config: Path | None, as_json: bool
+    context: click.Context,
+    paths: tuple[Path, ...],
+    *,
+    key: Path | None,
+    config: Path | None,
+    as_json: bool,
 ) -> None:
     """Show every problem of a policy at once, or what it is and uses.
 
-    PATH is a file or a directory; without one, the default policy is checked. Of the configuration
-    only `labels.lists` counts: its names are kinds of finding.
+    PATH is a file, a directory or a bundle (….tar.gz); without one, the default policy is checked.
+    Of the configuration only `labels.lists` counts: its names are kinds of finding.
     """
-    from situs.rego.embedded import inspect
+    from situs.rego.embedded import report as report_on
 
-    report = inspect(_or_default(paths), _lists(config))
+    report = report_on(_source(paths, key), _lists(config))
     if as_json:
         _print_json({"ok": not report.problems, **msgspec.to_builtins(report)})
     elif report.problems:
@@ -50,6 +69,8 @@ def check_command(
     else:
         click.echo(f"files     {', '.join(report.files)}")
         click.echo(f"digest    {report.digest}")
+        if report.revision:
+            click.echo(f"revision  {report.revision}")
         click.echo(f"rules     {', '.join(report.rules)}")
         click.echo(f"builtins  {', '.join(report.builtins) or 'none'}")
         click.echo(f"reads     {', '.join(report.reads) or 'nothing'}")
@@ -121,21 +142,25 @@ def _print_tests(tested: Tested, *, verbose: bool, coverage: bool) -> None:
 @policy.command("eval")
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=PATHS)
 @click.option("--input", "document", type=FILE, required=True, help="JSON; - reads from stdin.")
+@KEY
 @config_option
-def eval_command(paths: tuple[Path, ...], document: Path, config: Path | None) -> None:
+def eval_command(
+    paths: tuple[Path, ...], document: Path, key: Path | None, config: Path | None
+) -> None:
     """Print the verdict of a policy on an input document.
 
     Fields of the document that no policy sees, and missing ones, are told on stderr.
     """
     from situs.rego.document import document_warnings
-    from situs.rego.embedded import evaluate_once, inspect
+    from situs.rego.embedded import evaluate_once
+    from situs.rego.embedded import report as report_on
 
     with click.open_file(str(document), "rb") as file:
         said = file.read()
-    policies, lists = _or_default(paths), _lists(config)
-    for warning in document_warnings(said, inspect(policies, lists).reads, lists):
+    source, lists = _source(paths, key), _lists(config)
+    for warning in document_warnings(said, report_on(source, lists).reads, lists):
         click.echo(f"warning: {warning}", err=True)
-    _print_json(evaluate_once(policies, said, lists))
+    _print_json(evaluate_once(source, said, lists))
 
 
 @policy.command("schema")
@@ -167,9 +192,10 @@ def fmt_input_command(
     data: Path | None,
     wrap: bool,
 ) -> None:
-    """Print the input document of a request, for `opa eval -i` and `situs policy eval --input`.
+    """Print the input document of a request: what a policy is told.
 
-    Exactly one of --request, --decision and --example. It has facts about a request, no content.
+    Exactly one of --request, --decision and --example. It has facts about a request, no content,
+    and goes into `opa eval -i` and `situs policy eval --input`.
     """
     from situs.policy.input import input_document
 
@@ -204,6 +230,14 @@ def _facts(
         body = opened.read()
     ask = Ask(label=None if label is None else Label.parse(label))
     return facts_of_request(setting(), explained_at(body), body, ask)
+
+
+def _source(paths: tuple[Path, ...], key: Path | None) -> Source:
+    from situs.rego.bundle import read_source
+    from situs.rego.signed import public_key
+
+    verifies = None if key is None else public_key(key.read_text("ascii", "replace"), str(key))
+    return read_source(_or_default(paths), verifies)
 
 
 def _or_default(paths: tuple[Path, ...]) -> list[Path]:

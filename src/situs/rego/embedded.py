@@ -120,9 +120,9 @@ def report(source: Source, lists: Names = ()) -> Report:
     )
 
 
-def evaluate_once(paths: Sequence[Path], document: bytes, lists: Names = ()) -> Any:
+def evaluate_once(source: Source, document: bytes, lists: Names = ()) -> Any:
     """The verdict document on one input, for people. Raises PolicyError whatever goes wrong."""
-    policy = load(paths, lists)
+    policy = make_ready(check_source(source, lists))
     try:
         answer = policy.evaluate(document)
         read_verdict(answer)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.unit.rego.test_bundle import EC, by_ec, packed, pem
 
 from situs.cli.main import cli
 from situs.core.label import Label
@@ -163,14 +164,14 @@ def test_an_example_can_be_evaluated(label):
 
 
 def test_a_request_is_told_as_the_gateway_would_tell_it(tmp_path):
-    iban = "DE89 3704 0044 0532 0130 00"
-    body = {"model": "auto", "messages": [{"role": "user", "content": f"Pay to {iban}."}]}
+    text = "Write to jane.roe@example.org."
+    body = {"model": "auto", "messages": [{"role": "user", "content": text}]}
     (tmp_path / "r.json").write_text(json.dumps(body), encoding="utf-8")
     done = run("fmt-input", "--request", str(tmp_path / "r.json"), "--config", str(EXAMPLE))
     document = json.loads(done.output)
-    assert (document["label"], document["findings"]) == ("confidential", {"iban": 1})
+    assert (document["label"], document["findings"]) == ("confidential", {"email": 1})
     assert document["deployments"][0]["name"] == "cloud-large"
-    assert "3704" not in done.output
+    assert "jane" not in done.output
     asked = ("--request", str(tmp_path / "r.json"), "--label", "restricted", "--wrap")
     higher = json.loads(run("fmt-input", *asked, "--config", str(EXAMPLE)).output)
     assert higher["input"]["label"] == "restricted"
@@ -190,3 +191,18 @@ def test_a_decision_that_is_not_there_is_said(tmp_path):
     )
     assert isinstance(done.exception, OperatorError)
     assert "no decision req_x" in done.exception.message
+
+
+def test_a_bundle_is_checked_and_evaluated_with_the_key_of_its_signature(tmp_path):
+    (tmp_path / "b.tar.gz").write_bytes(packed(by_ec()))
+    (tmp_path / "k.pem").write_text(pem(EC), encoding="ascii")
+    signed = (str(tmp_path / "b.tar.gz"), "--key", str(tmp_path / "k.pem"))
+    done = run("check", *signed)
+    assert done.exit_code == 0, done.stderr
+    assert "revision  rev-7" in done.output
+    document = b'{"deployments": [{"name": "x", "locus": {"kind": "edge"}}]}'
+    answer = run("eval", *signed, "--input", "-", document=document)
+    assert json.loads(answer.stdout)["allow"] == ["x"]
+    unverified = run("check", str(tmp_path / "b.tar.gz"))
+    assert isinstance(unverified.exception, PolicyError)
+    assert "no key to verify it" in unverified.exception.message
