@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,8 @@ def test_a_shipped_policy(policies, policy, case):
 
 
 def engine(case: dict[str, Any], folder: Path) -> Policy:
+    if "policy" in case:
+        return load([shipped(case["policy"])])
     if "rego" in case:
         file = folder / "policy.rego"
         file.write_text(HEAD + case["rego"], encoding="utf-8")
@@ -94,15 +97,24 @@ def engine(case: dict[str, Any], folder: Path) -> Policy:
             raise FAILURES[case["raises"]]
         return case["answer"]
 
-    return Policy(evaluate, "digest", frozenset({"label"}))
+    return Policy(evaluate, "digest", frozenset(case.get("reads", ["label"])))
+
+
+def moment(said: Any) -> float:
+    """A date, or what is none."""
+    if isinstance(said, str):
+        return datetime.fromisoformat(said).replace(tzinfo=UTC).timestamp()
+    return float(said)
 
 
 @pytest.mark.parametrize(("policy", "case"), cases("fail_closed.yaml"))
 def test_what_is_no_verdict_denies(policy, case, tmp_path):
-    fleet = fleet_of(make.deployment("d"), digest="fleet")
-    snapshot = make.snapshot(fleet, engine(case, tmp_path))
+    place = make.locus(evidence_until=case.get("until"))
+    one = make.deployment("d", locus=place, price=case.get("price", (1.0, 2.0)))
+    snapshot = make.snapshot(fleet_of(one, digest="fleet"), engine(case, tmp_path))
     request = make.request(principal=Principal(key="d-7"))
-    decision = judge(request, make.analysis(), snapshot, 0.0)
+    analysis = make.analysis(data=tuple(case.get("data", ())))
+    decision = judge(request, analysis, snapshot, moment(case.get("now", 0.0)))
     assert decision.allowed == ()
     assert decision.obligations == ()
     assert decision.error == case.get("error")
