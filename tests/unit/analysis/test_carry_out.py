@@ -291,6 +291,12 @@ def test_a_model_may_write_a_pseudonym_in_another_way(kind, value, written):
     assert made.restore.back(f"<{answer}>") == f"<{written}>"
 
 
+def test_a_word_of_an_organisation_may_mean_something_else_where_it_stands_alone():
+    made = sent("United Widgets in the United States", organisation="United Widgets")
+    assert content(made).endswith(" in the United States")
+    assert made.restore.back(f"the {content(made).split()[0]} plan") == "the United plan"
+
+
 def test_what_only_looks_like_a_pseudonym_stays():
     made = sent(f"{CARD} for Ann Lee {EMAIL}", person="Ann Lee")
     stands = content(made)

@@ -257,7 +257,7 @@ def _variants(value: _Value, pair: Pair) -> Iterator[Pair]:
 
 
 def _words(pair: Pair, invent: Pseudonyms, owed: _Owed) -> Iterator[Pair]:
-    """The words of a name: they may stand alone elsewhere, or in the answer."""
+    """The words of a name: they may stand alone in the answer, those of a person's anywhere."""
     words = [one for kind, one in stretches(pair.there) if kind == "letters"]
     for one in words if len(words) > 1 else ():
         great = one[0] != one[0].lower() and len(one) > 2 and one not in _ORDINARY
@@ -266,7 +266,14 @@ def _words(pair: Pair, invent: Pseudonyms, owed: _Owed) -> Iterator[Pair]:
             yield replace(pair, there=one, bounded=True, inflects=inflects)
         elif great and invent.knows(one, owed.key):
             here = invent.word(one, owed.key)
-            yield replace(pair, there=one, here=here, bounded=True, inflects=_inflects(one, here))
+            yield replace(
+                pair,
+                there=one,
+                here=here,
+                bounded=True,
+                inflects=_inflects(one, here),
+                answers=owed.value.kind != "person",
+            )
 
 
 def _exchanged(request: Request, pairs: Sequence[Pair]) -> Sent | None:
@@ -291,8 +298,8 @@ def _swapped(
     document: dict[str, Any], pairs: Sequence[Pair], counts: Counter[str]
 ) -> dict[str, Any]:
     """Among numbers, and where JSON source would be none with it, a placeholder is zero."""
-    swaps = Swaps(replace(one, loose=False) for one in pairs)
-    zero = Swaps(replace(one, loose=False, here=_zeros(one)) for one in pairs)
+    there = [replace(one, loose=False) for one in pairs if not one.answers]
+    swaps, zero = Swaps(there), Swaps(replace(one, here=_zeros(one)) for one in there)
     ways = {Form.TEXT: (swaps,), Form.SOURCE: (swaps, zero), Form.NUMBERS: (zero,)}
 
     def change(text: str, form: Form) -> str:

@@ -33,6 +33,7 @@ class Pair(Struct, frozen=True):
 
     `bounded`: only where no letter or digit of the same word stands beside it; `inflects`: but
     letters may follow (*Johnsons*). `loose`: in any case. `why` is what it is counted as.
+    `answers`: only on the way back.
     """
 
     there: str
@@ -41,6 +42,7 @@ class Pair(Struct, frozen=True):
     loose: bool = False
     inflects: bool = False
     why: str = ""
+    answers: bool = False
 
     def __repr__(self) -> str:
         return "Pair(...)"
