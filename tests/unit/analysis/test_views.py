@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from situs.analysis import DEFAULT_FLOORS
-from situs.analysis.sensitivity import scan
+from situs.analysis.sensitivity import scan, views
 from situs.analysis.sensitivity.views import BREAK, WRAPPED, Folded, decode, runs
 
 CARD = "4111111111111111"
@@ -217,3 +217,10 @@ def test_what_is_put_together_lies_where_it_says(text):
             rest = iter(chain[start:end])
             assert (chain[start], chain[end - 1]) == (run[0], run[-1])
             assert all(char in rest for char in run)
+
+
+@given(st.text(alphabet="0159 -*|=%4Ae\n\\u00&#;\u2013\u200bＯО.~_", max_size=300))
+@settings(max_examples=300)
+def test_tricks_are_found_alike_wherever_windows_end(text):
+    whole = [match.span() for match in views.tricks(text, window=10_000)]
+    assert [match.span() for match in views.tricks(text, window=64)] == whole

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+import zlib
 from binascii import a2b_base64
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -17,9 +18,10 @@ from situs.analysis.sensitivity.detector import RUN
 
 _UNICODE = r"\\(?:u[0-9A-Fa-f]{4}|0000[2-7][0-9A-Fa-f]|x[0-9A-Fa-f]{2}|u\{0{0,4}[0-9A-Fa-f]{1,4}\})"
 _NAMED = "&(?:nbsp|ensp|emsp|thinsp|hairsp|zwn?j|shy|lrm|rlm|[nm]dash|hyphen|Tab|NewLine);"
+_CALLED = r"\\N\{[A-Z][A-Z \-]{2,60}\}"
 _ESCAPES = (
     rf"(?:%[0-9A-Fa-f]{{2}})+|(?:=[0-9A-F]{{2}}){{3,}}|{_UNICODE}|&#[xX]?[0-9A-Fa-f]{{1,8}};?|"
-    rf"{_NAMED}|&amp;(?=#|[a-zA-Z]{{2,8}};)"
+    rf"{_NAMED}|&amp;(?=#|[a-zA-Z]{{2,8}};)|(?:\\[0-3][0-7]{{2}}){{3,}}|{_CALLED}"
 )
 _INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
@@ -57,7 +59,7 @@ SPECIAL = (
     rf"[0-9]{_MARKS}{_BETWEEN}{{1,5}}{_MARKS}[0-9]|[0-9]{_RULE}[0-9]|"
     rf"[0-9]\.[0-9]{{11,18}}[eE]\+?1[2-5]|"
     rf"%[0-9A-Fa-f]{{2}}|(?:=[0-9A-F]{{2}}){{3}}|{_UNICODE}|&(?:amp;)*(?:#[xX]?[0-9A-Fa-f]|"
-    rf"{_NAMED[1:]})|"
+    rf"{_NAMED[1:]})|(?:\\[0-3][0-7]{{2}}){{3}}|\\N\{{[A-Z]|"
     f"[{_CONTROLS}{_FORMS}{_DECIMALS}]|[!-~ ][{_INVISIBLE}]|[0-9][{''.join(_LOOKALIKES)}]|"
     f"[0-9A-Za-z][{_JOINTS}][0-9]{{1,6}}[{_JOINTS}]|[0-9]{{5}}[{_JOINTS}][0-9A-Za-z]|"
     f"[0-9A-Za-z][{_JOINTS}][0-9]{{5}}|[A-Za-z][{_JOINTS}][A-Za-z]{{0,5}}[0-9]|"
@@ -68,7 +70,7 @@ SPECIAL = (
 counts only beside digits (and not in a span of years), an invisible character only after ASCII."""
 
 _RUN = r"[A-Za-z0-9+/_\-]"
-_NEXT = r"(?:(?:[+\-]|//)[ \t\"'])?[ \t>|\"'`#*]*"
+_NEXT = r"(?:(?:[+\-]|//)[ \t\"'])?[ \t>|\"'`#*]*(?:[0-9]{1,5}[:.)|][ \t]+)?"
 _WRAP = rf"[\"'`]?[ \t]*[+.&\\]?(?:(?:\r\n?|\n|(?:\\{{1,4}}r)?\\{{1,4}}n){_NEXT}){{1,3}}"
 """Between two lines of a run: the break, also as an escape, with indentation and marks of quotes.
 Fewer breaks than `BREAK` has."""
@@ -86,8 +88,14 @@ BREAK = "\n\n\n\n|\n\n\n\n"
 _LONGEST_MIXED = 16_384
 """In a longer run, text after bytes that are none is not looked for: it is an image or the like."""
 
+_ZLIB = (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
+_MOST_INFLATED = 1 << 16
+
 _CHAR = 3
 """So many bytes at the end may be a piece of a character."""
+
+_BEFORE_RUN = 8
+"""So many characters before a run belong to what the run begins."""
 
 _SHORTEST = 18
 _OVERLAP = 512
@@ -152,10 +160,33 @@ class Folded:
 def _pieces_of(text: str) -> Iterator[tuple[str, int, int]]:
     """What is read as it stands, and what stands for each trick, up to the last one."""
     done = 0
-    for match in _SPECIAL.finditer(text):
+    for match in tricks(text):
         yield text[done : match.start()], done, match.start()
         yield from _fold(match)
         done = match.end()
+
+
+def tricks(text: str, window: int = 1 << 14) -> Iterator[re.Match[str]]:
+    """What `_SPECIAL` finds, a window at a time: other threads can go on between two of them.
+
+    A match that comes near the end of a window may go on behind it, so it is looked for again.
+    """
+    at, size = 0, window
+    while at < len(text):
+        end = at + size
+        sure = end - size // 4 if end < len(text) else len(text) + 1
+        for match in _SPECIAL.finditer(text, at, end):
+            if match.end() >= sure:
+                size = 2 * size if match.start() == at else size
+                at = match.start()
+                break
+            yield match
+            at, size = match.end(), window
+        else:
+            # A run of one character may be the beginning of a match.
+            behind = at + len(text[at:sure].rstrip(text[min(sure, len(text)) - 1])) - _BEFORE_RUN
+            at, size = (behind, size) if behind > at else (at, 2 * size)
+            at = len(text) if sure > len(text) else at
 
 
 def _fold(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
@@ -171,6 +202,11 @@ def _fold(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
     elif found[0] == "%" and len(found) > 1:
         octets = bytes.fromhex(found.replace("%", ""))
         yield octets.decode("utf-8", "replace"), start, match.end()
+    elif found[:2] == "\\N":
+        yield _called(found), start, match.end()
+    elif found[0] == "\\" and found[1].isdigit() and found[1:5] != "0000":
+        codes = re.findall("[0-7]{3}", found)
+        yield "".join(chr(int(code, 8)) for code in codes), start, match.end()
     elif found[0] == "\\":
         yield chr(int(found.strip("\\ux{}"), 16)), start, match.end()
     elif found[0] == "=":
@@ -181,6 +217,14 @@ def _fold(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
     else:
         for place, char in enumerate(found, start):
             yield fold(char), place, place + 1
+
+
+def _called(found: str) -> str:
+    """`\\N{DIGIT FOUR}` as that character."""
+    try:
+        return unicodedata.lookup(found[3:-1])
+    except KeyError:
+        return found
 
 
 def _unscaled(number: str) -> str:
@@ -194,6 +238,8 @@ def _unscaled(number: str) -> str:
 
 def fold(char: str) -> str:
     """What one character stands for; nothing, if it is invisible."""
+    if "\U000e0030" <= char <= "\U000e0039":
+        return chr(ord(char) - 0xE0000)
     if not _KEPT.match(char):
         return ""
     if char in _DASHES:
@@ -254,13 +300,23 @@ def decode(run: str) -> str | None:
     run = run.replace("-", "+").replace("_", "/")
     short = len(run) <= _LONGEST_MIXED
     for skip in range(4):
-        octets = _base64(run if short else run[: skip + 20], skip)
+        octets = _inflated(_base64(run if short else run[: skip + 20], skip))
         if _is_text(octets[:15]):
             octets = octets if short else _base64(run, skip)
             found.append(octets.decode("utf-8", "replace"))
         elif short:
             found.extend(_pieces(octets))
     return BREAK.join(found) if found else None
+
+
+def _inflated(octets: bytes) -> bytes:
+    """What gzip or zlib packed, as far as it may be unpacked; other bytes as they are."""
+    if octets[:3] != b"\x1f\x8b\x08" and octets[:2] not in _ZLIB:
+        return octets
+    try:
+        return zlib.decompressobj(47).decompress(octets, _MOST_INFLATED)
+    except zlib.error:
+        return octets
 
 
 def _pieces(octets: bytes) -> list[str]:
