@@ -179,12 +179,14 @@ def _member_misfits(
             yield value.at, Misfit(what, 'write ["iban", "card"]')
         for literal in value.members if value.form in {"array", "set"} else ():
             yield from _not_a_word("a kind of finding", literal, known_kinds)
+            if literal.kind != "string":
+                yield literal.at, Misfit(f"{literal.text} is not a kind of finding", "use quotes")
     else:
         yield from _not_a("string", f'"{name}"', value, known, _FORM[rule])
         broken = list(_not_a_code(one))
         yield from broken
         if name in _WORDS and not broken:
-            what = "a kind of obligation" if name == "kind" else f"a {name}"
+            what = {"kind": "a kind of obligation", "action": "an action"}.get(name, f"a {name}")
             yield from _not_a_word(what, value.literal, _WORDS[name])
 
 
@@ -194,9 +196,6 @@ def _not_a_word(
     if literal is not None and literal.kind == "string" and literal.text[1:-1] not in words:
         close = nearest(literal.text[1:-1], words)
         do = f"the nearest word is {close}" if close else f"it is one of {', '.join(words)}"
-        yield literal.at, Misfit(f"{literal.text} is not {what}", do)
-    elif literal is not None and literal.kind != "string":
-        do = f"it is one of {', '.join(words)}"
         yield literal.at, Misfit(f"{literal.text} is not {what}", do)
 
 

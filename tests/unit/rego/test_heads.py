@@ -15,9 +15,9 @@ IF = ' if { input.task == "code"; input.route == "x"; some d in input.deployment
 DENY = 'write {"deployment": name, "code": "reason"}'
 
 
-def said(tmp_path, text: str) -> list[str]:
+def said(tmp_path, text: str, lists: tuple[str, ...] = ()) -> list[str]:
     (tmp_path / "p.rego").write_text(HEAD + GOOD + text + "\n", encoding="utf-8")
-    problems = inspect([tmp_path]).problems
+    problems = inspect([tmp_path], lists).problems
     return [str(one).replace(f"{tmp_path}/", "") for one in problems]
 
 
@@ -104,3 +104,104 @@ def test_an_element_that_the_body_names_is_looked_at_too(tmp_path):
 def test_a_head_that_may_be_a_verdict_is_accepted(tmp_path, head):
     text = '\nwhy(d) := {"deployment": d.name, "code": "c"}'
     assert said(tmp_path, head + IF + text) == []
+
+
+KINDS = (
+    "it is one of redact, pseudonymise, require_owned, no_retention, strip_attachments, no_log, "
+    "hold_for_approval, max_output_tokens, answer_scan"
+)
+
+
+@pytest.mark.parametrize(
+    ("head", "problem"),
+    [
+        (
+            'obligations contains {"kind": "redakt", "deployment": d.name}',
+            '5:31: "redakt" is not a kind of obligation; the nearest word is redact',
+        ),
+        (
+            'obligations contains {"kind": "xyzzy", "deployment": d.name}',
+            f'5:31: "xyzzy" is not a kind of obligation; {KINDS}',
+        ),
+        (
+            'obligations contains {"kind": "redact", "findings": ["iban", "creditcard"]}',
+            '5:62: "creditcard" is not a kind of finding; the nearest word is card',
+        ),
+        (
+            'obligations contains {"kind": "redact", "findings": {"project_nam"}}',
+            '5:54: "project_nam" is not a kind of finding; the nearest word is project_name',
+        ),
+        (
+            'obligations contains {"kind": "redact", "findings": "iban"}',
+            '5:53: "findings" is an array of kinds, not a string; write ["iban", "card"]',
+        ),
+        (
+            'obligations contains {"kind": "redact", "findings": [7]}',
+            "5:54: 7 is not a kind of finding; use quotes",
+        ),
+        (
+            'obligations contains {"kind": "max_output_tokens", "limit": "512"}',
+            '5:61: "limit" is a number, not a string; write a whole number, such as 512',
+        ),
+        (
+            'obligations contains {"kind": "max_output_tokens", "limit": -5}',
+            "5:61: -5 can not be a limit; write a whole number, such as 512",
+        ),
+        (
+            'obligations contains {"kind": "max_output_tokens", "limit": 2.5}',
+            "5:61: 2.5 can not be a limit; write a whole number, such as 512",
+        ),
+        (
+            'obligations contains {"kind": "max_output_tokens"}',
+            "5:22: max_output_tokens without a limit allows none; write",
+        ),
+        (
+            'obligations contains {"kind": "pseudonymise", "scope": "sesion"}',
+            '5:56: "sesion" is not a scope; the nearest word is session',
+        ),
+        (
+            'obligations contains {"kind": "answer_scan", "action": "block"}',
+            '5:56: "block" is not an action; it is one of stop, redact, note',
+        ),
+        (
+            'obligations contains {"kind": "answer_scan", "action": 1}',
+            '5:56: "action" is a string, not a number; write {"kind": "…", "deployment": name}',
+        ),
+        (
+            'declassify contains "Internal"',
+            '5:21: "Internal" is not a label; the nearest word is internal',
+        ),
+        ("declassify contains 1", "5:21: an element of declassify is a string, not a number; "),
+        (
+            "declassify contains d",
+            "5:21: an element of declassify is a string, not an object; write one of public, ",
+        ),
+    ],
+)
+def test_words_of_obligations_and_labels_are_looked_at(tmp_path, head, problem):
+    [found] = said(tmp_path, head + IF, ("project_name",))
+    assert found.startswith(f"p.rego:{problem}")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        'obligations contains {"kind": "redact", "findings": ["iban", "project_name"]}',
+        'obligations contains {"kind": "redact", "findings": [k | some k, _ in input.findings]}',
+        'obligations contains {"kind": "redact", "findings": kinds}',
+        'obligations contains {"kind": "max_output_tokens", "limit": 512, "deployment": "*"}',
+        'obligations contains {"kind": "max_output_tokens", "limit": input.prompt_tokens}',
+        'obligations contains {"kind": "pseudonymise", "scope": "session"}',
+        'obligations contains {"kind": "answer_scan", "action": "note"}',
+        'obligations contains {"kind": concat("_", ["no", "log"])}',
+        'declassify contains "internal"',
+        "declassify contains input.session_label",
+    ],
+)
+def test_obligations_that_may_be_owed_are_accepted(tmp_path, head):
+    assert said(tmp_path, head + IF + '\nkinds := ["iban"]', ("project_name",)) == []
+
+
+def test_declassify_must_be_a_set(tmp_path):
+    [found] = said(tmp_path, 'declassify := "internal" if input.tools')
+    assert "`declassify` must be a set; write `declassify contains" in found
