@@ -90,9 +90,7 @@ def check_command(
     type=click.FloatRange(0, 100),
     help="Fail if the tests reach fewer percent of its lines.",
 )
-@click.pass_context
 def test_command(
-    context: click.Context,
     paths: tuple[Path, ...],
     *,
     config: Path | None,
@@ -122,7 +120,7 @@ def test_command(
         if short:
             click.echo(f"{tested.percent:.1f} % of its lines are reached, less than {least:g} %")
     if failed or short:
-        context.exit(1)
+        click.get_current_context().exit(1)
 
 
 def _print_tests(tested: Tested, *, verbose: bool, coverage: bool) -> None:
@@ -188,9 +186,9 @@ def fmt_input_command(
     decision: str | None,
     example: str | None,
     label: str | None,
-    config: Path | None,
-    data: Path | None,
+    *,
     wrap: bool,
+    **where: Path | None,
 ) -> None:
     """Print the input document of a request: what a policy is told.
 
@@ -203,7 +201,7 @@ def fmt_input_command(
         raise click.UsageError("Give one of --request, --decision and --example.")
     if label is not None and file is None:
         raise click.UsageError("--label goes with --request.")
-    facts = _facts(file, decision, example, label, lambda: setting_from(config, data))
+    facts = _facts(file, decision, example, label, lambda: setting_from(**where))
     document = msgspec.json.decode(input_document(facts))
     _print_json({"input": document} if wrap else document)
 
