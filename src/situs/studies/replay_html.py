@@ -19,19 +19,21 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto
 h1 { font-size: 1.5rem; margin-bottom: 0 } h2 { font-size: 1.15rem; margin-top: 2.2rem }
 h3 { font-size: 1rem; margin: 1.2rem 0 .2rem }
 p.dim, td.dim { color: var(--dim) } .failed { color: var(--bad) } .passed { color: var(--good) }
-table { border-collapse: collapse; width: 100% }
+table { border-collapse: collapse; width: 100%; table-layout: fixed }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top }
 th { font-weight: 600; color: var(--dim) }
+th.n { width: 5.5rem }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-.bars { width: 40% } .bars i { display: block; height: .5rem; margin: .25rem 0; min-width: 1px }
+.bars { width: 35% } .bars i { display: block; height: .5rem; margin: .25rem 0; min-width: 1px }
 .before { background: var(--before) } .after { background: var(--after) }
 .doubts { background: var(--warn); padding: .6rem 1rem; border-radius: .4rem }
 code { font-size: .85em; overflow-wrap: anywhere } details { margin-top: .2rem }
-summary { cursor: pointer; color: var(--dim) }
+summary { cursor: pointer; color: var(--dim) } .such { width: 45% }
 """
 _ESTIMATED = """<p class="dim">As estimated for each decision then, over the requests that go
 somewhere before and after.</p>"""
+_COLUMNS = {"#": "n", "|": "bars", "*": "such"}
 
 
 def page(said: Report) -> str:
@@ -44,13 +46,14 @@ def page(said: Report) -> str:
         _list(said.remarks, "remarks", ""),
         "<h2>What changes</h2>",
         _table(("", "#requests", "#of all"), _changes(said)),
-        *_details(said),
         "<h2>Where requests go first</h2>",
         '<p class="dim">Upper bar: before. Lower bar: after.</p>',
         *(_places(axis, places, said.replayed) for axis, places in said.places.items()),
         "<h2>Expected cost and latency</h2>",
         _ESTIMATED,
         _table(("", "#before", "#after", "#change"), map(_cells, figures(said))),
+        "<h2>Which requests</h2>" if any(one.decisions for one in said.changes.values()) else "",
+        *_details(said),
         "<h2>Does the record come out as it was?</h2>",
         _table(("", ""), map(_cells, reproduced(said))),
     ]
@@ -80,7 +83,7 @@ def _ways(change: Change) -> str:
     rows = (
         (escape(one.what), f"{one.decisions:,}", _examples(one.examples)) for one in change.ways
     )
-    return _table(("", "#requests", "such as"), rows)
+    return _table(("", "#requests", "*such as"), rows)
 
 
 def _examples(ids: Sequence[str]) -> str:
@@ -121,11 +124,11 @@ def _list(lines: Sequence[str], name: str, head: str) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """`rows` are HTML already. Columns headed with # are numbers, with | bars."""
-    kinds = ["n" if one[:1] == "#" else "bars" if one == "|" else "" for one in head]
+    """`rows` are HTML already. The first character of a heading may say what its column holds."""
+    kinds = [_COLUMNS.get(one[:1], "") for one in head]
     marks = [f' class="{kind}"' if kind else "" for kind in kinds]
     heads = (
-        f"<th{mark}>{escape(one.lstrip('#|'))}</th>" for mark, one in zip(marks, head, strict=True)
+        f"<th{mark}>{escape(one.lstrip('#|*'))}</th>" for mark, one in zip(marks, head, strict=True)
     )
     body = (
         f"<tr>{''.join(f'<td{m}>{cell}</td>' for m, cell in zip(marks, row, strict=True))}</tr>"

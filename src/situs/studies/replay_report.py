@@ -32,7 +32,9 @@ KINDS = {
     "kept": "no longer may leave owned loci",
     "owed": "obligations newly owed",
     "released": "obligations no longer owed",
-    "moved": "go elsewhere first",
+    "moved": "go elsewhere first, or nowhere",
+    "moved_locus": "go to another locus first",
+    "moved_jurisdiction": "come under another law first",
 }
 """The ways in which a decision can change, the gravest first."""
 
@@ -212,6 +214,8 @@ def _remarks(found: Tally, terms: Terms) -> Iterator[str]:
         yield f"input.home_jurisdiction is what the configuration says now: {home}"
     if "data" in _reads(terms) and terms.data:
         yield "input.data is what the configuration says now of the data sets"
+    if found.unpriced:
+        yield f"costs leave out {found.unpriced} requests: a place of theirs has no price"
     if not found.checked["verdict"]:
         yield "no decision was made by a policy that is asked here: verdicts are not checked"
     if found.changed["ranking"]:

@@ -24,7 +24,7 @@ from situs.studies.replay_record import Lost, Past, Segment, decisions
 
 EXAMPLES = 10
 NOWHERE = "nowhere"
-_STEP = math.log(1.02)
+_STEP = math.log(1.002)
 _NO_LABELS = Labels({})
 _HIDING = frozenset({"redact", "pseudonymise"})
 _SHOWN = frozenset({"findings", "label_reasons"})
@@ -59,7 +59,7 @@ class Tally:
     """Owns the counts. `first` counts where requests go first, by side, fleet and deployment.
 
     `changed` counts decisions by kind of change, `groups` by kind and what exactly. `money` sums by
-    side and currency; times are counted in steps of two in a hundred, by side and figure.
+    side and currency; times are counted in steps of two in a thousand, by side and figure.
     """
 
     replayed: int = 0
@@ -277,12 +277,23 @@ class _Replay:
             note("allowed", at, [f"{past.said.analysis.label} -> {goes}"])
         if came != goes:
             note("moved", at, [f"{came or NOWHERE} -> {goes or NOWHERE}"])
+        if came is not None and goes is not None:
+            self._compare_first(past, came, goes)
         self._compare_reach(past, before, after)
-        kinds, kinds_now = _kinds(before), _kinds(after)
-        if kinds_now - kinds:
-            note("owed", at, sorted(kinds_now - kinds))
-        if kinds - kinds_now:
-            note("released", at, sorted(kinds - kinds_now))
+        owed, owed_now = _kinds(before), _kinds(after)
+        if owed_now - owed:
+            note("owed", at, sorted(owed_now - owed))
+        if owed - owed_now:
+            note("released", at, sorted(owed - owed_now))
+
+    def _compare_first(self, past: Past, came: str, goes: str) -> None:
+        fleet = self.found.fleets[past.fleet.digest]
+        here, there = fleet[came].locus, fleet[goes].locus
+        if here.name != there.name:
+            self.found.note("moved_locus", past.said.id, [f"{here.name} -> {there.name}"])
+        if here.jurisdiction != there.jurisdiction:
+            law = f"{here.jurisdiction} -> {there.jurisdiction}"
+            self.found.note("moved_jurisdiction", past.said.id, [law])
 
     def _compare_reach(self, past: Past, before: _Side, after: _Side) -> None:
         note, at, label = self.found.note, past.said.id, past.said.analysis.label

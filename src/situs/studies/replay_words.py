@@ -36,7 +36,6 @@ def figures(said: Report) -> Iterator[tuple[str, str, str, str]]:
             ("whole answer, 95th of 100", said.latency.e2e_p95_s),
         ):
             yield name, f"{pair.before:.2f} s", f"{pair.after:.2f} s", _change(pair)
-    yield "requests with a price", f"{said.priced:,}", f"{said.priced:,}", ""
 
 
 def reproduced(said: Report) -> Iterator[tuple[str, str]]:
