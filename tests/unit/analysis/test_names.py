@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from situs.analysis.sensitivity.names import REACH, _Tagger, tagger
+from situs.analysis.sensitivity.names import REACH, _Tagger, portions, tagger
 from situs.analysis.sensitivity.names_tokens import LANES, LIST_BITS, ROWS, Reader, Tokens, places
 from situs.learning.versions import open_version
 
@@ -164,3 +164,24 @@ def test_findings_of_many_texts_are_those_of_each(find):
 def test_one_endless_word_is_one_token(find, reader):
     assert len(reader.read(["a" * 1_000_000]).start) == 1
     assert len(find(["a" * 1_000_000])) <= 1
+
+
+@given(st.lists(st.text("ab \n", max_size=60), max_size=12), st.integers(300, 400))
+def test_portions_are_all_of_the_texts_in_order_and_bounded(texts, most):
+    texts = [text * 9 for text in texts]
+    rebuilt = [""] * len(texts)
+    for portion in portions(texts, most):
+        assert sum(len(piece) for _, _, piece in portion) <= most
+        for part, at, piece in portion:
+            assert at == len(rebuilt[part])
+            rebuilt[part] += piece
+    assert rebuilt == texts
+
+
+def test_names_in_a_long_text_are_found_in_all_of_it(find):
+    line = "Please ask Margaret Thompson about the delivery to the warehouse.\n"
+    text = line * 3000
+    found = [one for one in find([text, line]) if one.kind == "person"]
+    assert {text[one.start : one.end] for one in found if one.part == 0} == {"Margaret Thompson"}
+    assert len([one for one in found if one.part == 0]) == 3000
+    assert [one.part for one in found].count(1) == 1

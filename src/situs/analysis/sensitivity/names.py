@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from situs.analysis.sensitivity.merge import merged
@@ -26,6 +27,8 @@ _ADDRESSED = 0.9
 """The score of who is found by a title."""
 
 _BLOCK = 1024
+_MOST, _LOOK = 1 << 16, 256
+"""Characters that are read at once; so far before a cut a space is looked for."""
 
 Weights = NDArray[np.float32]
 
@@ -40,6 +43,35 @@ def tagger(
     A finding's score is the mean probability of its tokens to the `power` that makes it honest.
     """
     return _Tagger(arrays, settings).find
+
+
+def portions(texts: Sequence[str], most: int = _MOST) -> Iterator[list[tuple[int, int, str]]]:
+    """The texts, or pieces of long ones with their part and place, at most so long together.
+
+    A long text is cut at the end of a line, else of a word, where there is one.
+    """
+    portion: list[tuple[int, int, str]] = []
+    size = 0
+    for part, text in enumerate(texts):
+        at = 0
+        while at < len(text):
+            end = len(text)
+            if end - at > most - size:
+                if size and end - at <= most:
+                    yield portion
+                    portion, size = [], 0
+                    continue
+                end = at + most - size
+                cut = max(text.rfind("\n", at + 1, end), text.rfind(" ", end - _LOOK, end))
+                end = cut if cut > at else end
+            portion.append((part, at, text[at:end]))
+            size += end - at
+            at = end
+            if size >= most - _LOOK:
+                yield portion
+                portion, size = [], 0
+    if portion:
+        yield portion
 
 
 class _Tagger:
@@ -60,6 +92,16 @@ class _Tagger:
         self._limits = np.array([thresholds[kind] for kind in self._kinds], np.float32)
 
     def find(self, texts: Sequence[str]) -> list[Finding]:
+        """In portions: memory is bounded, and other threads go on between them."""
+        found: list[Finding] = []
+        for portion in portions(texts):
+            for one in self._find([piece for _, _, piece in portion]):
+                part, at, _ = portion[one.part]
+                moved = replace(one, part=part, start=one.start + at, end=one.end + at)
+                found.append(moved if at or part != one.part else one)
+        return found
+
+    def _find(self, texts: Sequence[str]) -> list[Finding]:
         tokens = self._reader.read(texts)
         if not len(tokens.part):
             return []
