@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.e2e.stage import command, fakes, fleet, write_config
+from tests.e2e.stage import command, fakes, fleet, running, write_config
 from tests.fakes.otlp_collector import fake_collector
 
+from situs.cli.admin import OverSocket, ask
 from situs.config.paths import data_dir
 from situs.studies.drill_run import can_have_namespace
 
@@ -19,6 +20,13 @@ from situs.studies.drill_run import can_have_namespace
 def stage(tmp_path):
     with fakes(tmp_path, "office", "us") as known:
         yield tmp_path, known
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("live")
+    with fakes(folder, "office", "us") as known, running(folder, fleet(known)) as gateway:
+        yield gateway
 
 
 def drilled(folder, config, *arguments):
@@ -56,14 +64,6 @@ def test_without_an_owned_model_that_can_take_it_the_blackout_fails_and_says_why
     assert "us-llm (unreachable)" in report["failed"][0]["message"]
 
 
-def test_one_operator_goes_dark(stage):
-    folder, known = stage
-    line = ("exit", "--provider", "US", "--sample", "2", "--least", "0")
-    _, report = drilled(folder, fleet(known), *line)
-    assert (report["drill"], report["dark"]) == ("exit from US", ["us"])
-    assert all(moved.endswith("-> office-llm") for moved in report["moved"])
-
-
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -79,6 +79,48 @@ def test_a_drill_of_nothing_is_refused(stage, arguments, told):
     done = subprocess.run(line, capture_output=True, text=True)
     assert done.returncode == 2
     assert told in done.stderr
+
+
+def test_a_live_drill_darkens_the_running_gateway_and_only_while_it_runs(stage):
+    folder, known = stage
+    config = fleet(known)
+    with running(folder, config) as gateway:
+        for _ in range(2):  # there are connections to be kept
+            assert gateway.chat(model="us-llm").headers["x-situs-deployment"] == "us-llm"
+        before = known["us"].traffic()[0]
+        code, report = drilled(folder, config, "blackout", "--live", "--sample", "6")
+        assert (code, report["continuity"], report["reached"]) == (0, 1.0, [])
+        assert report["moved"]["us-llm -> office-llm"] == 2
+        assert len(known["us"].requests()) == 2 + 2  # the normal run's
+        assert known["us"].traffic()[0] == before
+        comes_back(gateway)
+
+
+def darken(gateway, body):
+    path = str(gateway.data / "admin.sock")
+    return ask(OverSocket(Path(path)), path, "POST", "/situs/v1/dark", body)[0]
+
+
+def test_what_nobody_keeps_dark_comes_back_by_itself_as_after_a_drill_that_was_killed(live):
+    assert darken(live, b'{"loci": ["us"], "for_s": 2}') == 200
+    assert live.chat(model="us-llm").code == "all_deployments_failed"
+    comes_back(live)
+
+
+def comes_back(gateway):
+    """A moment later: what had failed is tried again."""
+    deadline = time.monotonic() + 60
+    while gateway.chat(model="us-llm").status != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b'{"loci": "us"}', b'{"loci": ["us"], "for_s": 61}', b'{"loci": ["moon"]}']
+)
+def test_what_is_no_darkness_is_refused(body, live):
+    assert darken(live, body) >= 400
+    assert live.chat(model="us-llm").status == 200
 
 
 def processes(word):

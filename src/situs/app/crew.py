@@ -17,6 +17,7 @@ from situs.app.door import DoorKeeper, doors
 from situs.app.link import (
     Alive,
     Asked,
+    Drop,
     Keys,
     Lease,
     Leased,
@@ -181,6 +182,11 @@ class Crew:
             self._runtimes = news
         for member in self.members:
             member.link.send(news)
+
+    def drop_connections(self) -> None:
+        """No worker keeps a connection for the next request; those that run go on."""
+        for member in self.members:
+            member.link.send(Drop())
 
     def in_flight(self, deployment: str) -> int:
         return self.board.count(deployment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import copytree
 from tempfile import TemporaryDirectory
+from threading import Event, Thread
 from typing import Any
 
 import msgspec
@@ -18,14 +20,20 @@ from situs.app.confine import why_not_sealed
 from situs.app.egress import COLLECTOR, check_blocked
 from situs.app.setting import Setting
 from situs.config.tree import Config
-from situs.errors import ConfigError
+from situs.errors import ConfigError, SitusError
 from situs.stores.decisions import find
 from situs.studies.drill import Drill, Held, Reached, Report, report
 from situs.studies.drill_run import Job, Said, can_have_namespace, run
 from situs.trust.api_keys import Grants, create_key
 
+Darken = Callable[[Collection[str], float], None]
+"""Makes a running gateway connect to nothing at these loci for so many seconds; raises SitusError.
+"""
 OnSaid = Callable[[str, Said], None]
 """Told of each request: the run (`normal` or `dark`), and how it went."""
+
+LEASE_S = 6.0
+"""A live gateway stays dark for so long when nobody says it again."""
 
 _SHARED = ("models", "artefacts")
 """What a gateway of the drill's own reads of the data directory; all else it makes itself."""
@@ -83,30 +91,82 @@ def drill(setting: Setting, name: str, dark: Collection[str], asked: Asked, told
 
     The collector of traces is dark in both: a drill is no traffic.
     """
-    config = setting.config
-    check_blocked(config, dark)
-    gone = tuple(sorted(n for n, entry in config.deployments.items() if entry.locus in dark))
-    namespace = _namespace(config, dark)
-    owned = (n for n, entry in config.deployments.items() if config.loci[entry.locus].owned)
-    tried = Drill(
-        name=name,
-        at=time.time(),
-        dark=tuple(sorted(dark)),
-        deployments_dark=gone,
-        owned=frozenset(owned) - set(gone),
-        held=Held(
-            kernel=why_not_sealed() or "held",
-            namespace="held" if namespace is None else namespace,
-        ),
-        least=asked.least,
-    )
+    check_blocked(setting.config, dark)
+    namespace = _namespace(setting.config, dark)
+    held = namespace or "held"
     with _gateway(setting, asked, ()) as (job, _):
         normal = list(_telling("normal", job, told))
     with _gateway(setting, asked, dark) as (job, data):
         job = msgspec.structs.replace(job, namespace=namespace is None)
         after = list(_telling("dark", job, told))
         reached = [one for said in after for one in _reached(data, said, dark)]
-    return report(tried, normal, after, reached)
+    return report(_tried(setting.config, name, dark, asked, held), normal, after, reached)
+
+
+class Live(Struct, frozen=True):
+    """A gateway that runs: where it listens, a key it takes, and how it is made dark."""
+
+    url: str
+    key: str
+    darken: Darken
+
+
+def live_drill(
+    setting: Setting, name: str, dark: Collection[str], asked: Asked, live: Live, told: OnSaid
+) -> Report:
+    """The same on the gateway that serves everybody. Requests that run when it goes dark go on.
+
+    It is dark only as long as this process says so, and `LEASE_S` after it was killed. Raises
+    OperatorError for what cannot go dark alone, and when it could not be kept dark.
+    """
+    check_blocked(setting.config, dark)
+    job = Job((), os.devnull, live.key, asked.requests, asked.duration_s, url=live.url)
+    normal = list(_telling("normal", job, told))
+    with _kept_dark(live.darken, dark):
+        after = list(_telling("dark", job, told))
+    reached = [one for said in after for one in _reached(setting.data, said, dark)]
+    held = "not used: the gateway is the live one"
+    return report(_tried(setting.config, name, dark, asked, held), normal, after, reached)
+
+
+@contextmanager
+def _kept_dark(darken: Darken, dark: Collection[str]) -> Iterator[None]:
+    darken(dark, LEASE_S)
+    over = Event()
+    problems: list[SitusError] = []
+
+    def keep() -> None:
+        while not over.wait(LEASE_S / 3):
+            try:
+                darken(dark, LEASE_S)
+            except SitusError as problem:
+                problems.append(problem)
+                return
+
+    keeper = Thread(target=keep, daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        keeper.join()
+        darken((), 0.0)
+    if problems:
+        raise problems[0]
+
+
+def _tried(config: Config, name: str, dark: Collection[str], asked: Asked, namespace: str) -> Drill:
+    gone = tuple(sorted(n for n, entry in config.deployments.items() if entry.locus in dark))
+    owned = (n for n, entry in config.deployments.items() if config.loci[entry.locus].owned)
+    return Drill(
+        name=name,
+        at=time.time(),
+        dark=tuple(sorted(dark)),
+        deployments_dark=gone,
+        owned=frozenset(owned) - set(gone),
+        held=Held(kernel=why_not_sealed() or "held", namespace=namespace),
+        least=asked.least,
+    )
 
 
 def _telling(run_: str, job: Job, told: OnSaid) -> Iterator[Said]:

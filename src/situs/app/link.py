@@ -67,6 +67,10 @@ class Stop(Struct, frozen=True, tag=True):
     now: bool = False
 
 
+class Drop(Struct, frozen=True, tag=True):
+    """Keep no connection to an upstream: what is permitted is another list. Requests go on."""
+
+
 class Told(Struct, frozen=True, tag=True):
     """The answer to Asked."""
 
@@ -89,7 +93,7 @@ class Leased(Struct, frozen=True, tag=True):
     grant: Grant
 
 
-ToWorker = Load | Switch | Runtimes | Stop | Told | Keys | Leased
+ToWorker = Load | Switch | Runtimes | Stop | Told | Keys | Leased | Drop
 
 
 class Loaded(Struct, frozen=True, tag=True):

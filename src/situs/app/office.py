@@ -12,10 +12,11 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 import msgspec
+from msgspec import Meta, Struct
 
 from situs.app.server import Server, quiet_server
 from situs.app.watching import Watching
@@ -35,14 +36,23 @@ _MOST_ROWS = 1000
 
 _encode = msgspec.json.Encoder().encode
 Reload = Callable[[], Awaitable[dict[str, Any]]]
+Darken = Callable[[frozenset[str], float], None]
+
+
+class Dark(Struct, frozen=True, forbid_unknown_fields=True):
+    """Loci to connect to nothing at for the next `for_s` seconds; none: it is over."""
+
+    loci: frozenset[str]
+    for_s: Annotated[float, Meta(ge=0, le=60)] = 0.0
 
 
 class Office:
     """The answers, by path; all but `reload` can be asked for at a worker's port too."""
 
-    def __init__(self, watching: Watching, reload: Reload) -> None:
+    def __init__(self, watching: Watching, reload: Reload, darken: Darken) -> None:
         self._watching = watching
         self._reload = reload
+        self._darken = darken
 
     async def answer(self, path: str, query: str) -> tuple[int, str, bytes]:
         """Status, content type, body; what goes wrong is an answer too."""
@@ -85,12 +95,22 @@ class Office:
     async def reload(self, call: Call) -> None:
         await send_bytes(call.send, 200, JSON, _encode(await self._reload()))
 
+    async def darken(self, call: Call) -> None:
+        """For a drill on the live gateway, which asks again and again; else it ends by itself."""
+        try:
+            dark = msgspec.json.decode(call.body, type=Dark)
+        except msgspec.MsgspecError:
+            raise InvalidRequest("Expected loci, and for_s of at most 60.") from None
+        self._darken(dark.loci, dark.for_s)
+        await send_bytes(call.send, 200, JSON, _encode(dark))
+
     def server(self) -> Server:
         """What serves the socket."""
         routes: dict[tuple[str, str], Handler] = {
             ("GET", "/metrics"): self,
             ("GET", "/situs/v1/"): self,
             ("POST", "/situs/v1/reload"): self.reload,
+            ("POST", "/situs/v1/dark"): self.darken,
         }
         app = App(routes, Guard(frozenset(), frozenset()), max_body=1_000_000)
         return quiet_server(app, drain_s=0.0)

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from situs import __version__
 from situs.app.crew import Callbacks, Crew
-from situs.app.egress import permits_of
+from situs.app.egress import check_blocked, permits_of
 from situs.app.link import Keys, Runtimes
 from situs.app.office import AdminSocket, Office
 from situs.app.plan import Plan, fleet_view, load_plan
@@ -69,6 +69,7 @@ class Parent:
         log = self.setting.config.telemetry.log
         told = Callbacks(self._answer, self._refused.update, self._lease, self._gone)
         self._blocked = blocked
+        self._dark: tuple[frozenset[str], float] = (frozenset(), 0.0)
         self._connector = Connector()
         self.crew = Crew(listeners, log, told, self._connector)
         self._bundle: str | None = None
@@ -89,7 +90,7 @@ class Parent:
             key = open_signing_key(data / "keys")
             watching = Watching(self.setting, key, self._status(plan), self._connector)
             self._watching = stack.enter_context(watching)
-            self._office = Office(watching, self.reload)
+            self._office = Office(watching, self.reload, self.darken)
             stack.push_async_callback(self._runtimes.stop)
             await self._runtimes.start(plan)
             self.crew.tell(Runtimes(self._runtimes.states()))
@@ -181,7 +182,21 @@ class Parent:
             await self.reload_or_tell()
 
     def _permits(self, setting: Setting) -> tuple[Permit, ...]:
-        return permits_of(setting, self._address, self._blocked)
+        return permits_of(setting, self._address, self._blocked | self._dark[0])
+
+    def darken(self, loci: frozenset[str], for_s: float) -> None:
+        """Connect to nothing at these loci for so long, and no longer, unless it is said again.
+
+        Raises ConfigError for loci that cannot go dark, and while a reload is under way.
+        """
+        if self._reloading.locked():
+            raise ConfigError("A reload is under way.", do="Try again when it is over.")
+        check_blocked(self.setting.config, loci)
+        former, self._dark = self._dark[0], (loci, time.monotonic() + for_s)
+        self._connector.permit(self._permits(self.setting))
+        if loci != former:
+            self.crew.drop_connections()
+            _log.warning("a drill keeps dark: %s", ", ".join(sorted(loci)) or "nothing any more")
 
     def _address(self, deployment: str) -> tuple[str, int] | None:
         state = self._runtimes.states().get(deployment)
@@ -228,6 +243,8 @@ class Parent:
     async def _beat(self, watching: Watching, admin: AdminSocket) -> None:
         await admin.keep()
         self.crew.beat()
+        if self._dark[0] and time.monotonic() >= self._dark[1] and not self._reloading.locked():
+            self.darken(frozenset(), 0.0)
         self._look_at_keys()
         if self._plan is not None:
             watching.tell(self._status(self._plan))

@@ -33,6 +33,7 @@ from situs.app.haste import Haste
 from situs.app.insight import Insight, insight_of, snapshot_of
 from situs.app.link import (
     Alive,
+    Drop,
     Keys,
     Leased,
     Link,
@@ -138,6 +139,8 @@ class Worker:
                 self._tell_health()
             case Stop():
                 self._stop(message)
+            case Drop():
+                self._origins.drop()
             case Told() | Leased():
                 self._desk.told(message)
             case Keys(table):

@@ -84,13 +84,17 @@ class Origins:
         for origin in self._origins.values():
             origin.pool.close()
 
+    def drop(self) -> None:
+        """No connection is kept from now on but new ones; exchanges that run go on."""
+        self.close()
+        self._origins.clear()
+
     def origin(self, base: str) -> Origin:
         """One of each; supervised servers change their port, so old ones are let go."""
         known = self._origins.get(base)
         if known is None:
             if len(self._origins) >= self.most:
-                self.close()
-                self._origins.clear()
+                self.drop()
             url = urlsplit(base)
             pool = Pool(*place_of(base), self._context(url.scheme), self._dial)
             known = self._origins[base] = Origin(url.netloc, url.path, pool)

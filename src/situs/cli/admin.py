@@ -58,15 +58,19 @@ class OverSocket(http.client.HTTPConnection):
 
 
 def ask(
-    connection: http.client.HTTPConnection, where: str, method: str, path: str
+    connection: http.client.HTTPConnection,
+    where: str,
+    method: str,
+    path: str,
+    body: bytes | None = None,
 ) -> tuple[int, bytes]:
-    """Status and body. Raises OperatorError when no gateway answers there."""
+    """Status and body; a POST without one sends `{}`. Raises OperatorError if nobody answers."""
     try:
         head = {"content-type": "application/json"} if method == "POST" else {}
         key = os.environ.get("SITUS_API_KEY")
         if key and not isinstance(connection, OverSocket):
             head["authorization"] = f"Bearer {key}"
-        connection.request(method, path, b"{}" if method == "POST" else None, head)
+        connection.request(method, path, body or (b"{}" if method == "POST" else None), head)
         answer = connection.getresponse()
         return answer.status, answer.read()
     except (OSError, http.client.HTTPException) as error:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from situs.cli.options import config_option, data_option, setting_from
 from situs.cli.tables import counted, print_json, show_tables, table_of
 
 if TYPE_CHECKING:
+    from situs.app.drill import Live
     from situs.app.setting import Setting
     from situs.studies.drill import Report
     from situs.studies.drill_run import Said
@@ -44,6 +47,11 @@ def _asking(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="PERCENT",
             help="The continuity that passes.",
         ),
+        click.option(
+            "--live",
+            is_flag=True,
+            help="On the running gateway, for everybody; $SITUS_API_KEY is sent, if there is one.",
+        ),
         config_option,
         data_option,
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
@@ -60,8 +68,8 @@ def drill() -> None:
 
     The same requests are asked twice, one at a time, at temperature 0: of a gateway with this
     configuration as it is, and of one that can connect to nothing at the loci that are dark. The
-    gateway that serves you is not touched. Requests of the normal run do go to your providers, as
-    policy allows. Exits with 1 where the drill fails.
+    gateway that serves you is not touched, but with --live. Requests of the normal run do go to
+    your providers, as policy allows. Exits with 1 where the drill fails.
     """
 
 
@@ -94,21 +102,26 @@ def _drill(setting: Setting, name: str, dark: tuple[str, ...], options: dict[str
     from rich.console import Console
     from rich.progress import Progress
 
-    from situs.app.drill import Asked, drill
+    from situs.app.drill import Asked, drill, live_drill
     from situs.studies.drill import requests_of
     from situs.studies.drill_html import page
 
     requests = requests_of(options["file"], options["sample"])
     asked = Asked(requests, options["duration"], options["least"] / 100)
     what = f"{counted(len(requests), 'request')}, dark: {', '.join(dark) or 'nothing'}"
-    click.echo(f"{name}: {what}; two gateways start, one after the other", err=True)
+    how = "on the running gateway" if options["live"] else "two gateways start, one after the other"
+    click.echo(f"{name}: {what}; {how}", err=True)
+    live = _live(setting) if options["live"] else None
     with Progress(console=Console(stderr=True), transient=True) as progress:
         tasks = {run: progress.add_task(run, total=len(requests)) for run in ("normal", "dark")}
 
         def told(run: str, _: Said) -> None:
             progress.advance(tasks[run])
 
-        report = drill(setting, name, dark, asked, told)
+        if live is None:
+            report = drill(setting, name, dark, asked, told)
+        else:
+            report = live_drill(setting, name, dark, asked, live, told)
     if options["html"] is not None:
         options["html"].write_text(page(report), "utf-8")
     if options["as_json"]:
@@ -116,6 +129,27 @@ def _drill(setting: Setting, name: str, dark: tuple[str, ...], options: dict[str
     else:
         _show(report)
     sys.exit(0 if report.passed else 1)
+
+
+def _live(setting: Setting) -> Live:
+    """The gateway that runs on the data directory. Raises OperatorError where there is none."""
+    from situs.app.drill import Live
+    from situs.cli.admin import SOCKET, OverSocket, ask, refused
+
+    path = setting.data / SOCKET
+
+    def asked(method: str, path_: str, body: bytes | None = None) -> bytes:
+        status, answer = ask(OverSocket(path), str(path), method, path_, body)
+        if status != 200:
+            raise refused(str(path), status, answer)
+        return answer
+
+    def darken(loci: Collection[str], for_s: float) -> None:
+        body = msgspec.json.encode({"loci": list(loci), "for_s": for_s})
+        asked("POST", "/situs/v1/dark", body)
+
+    status = msgspec.json.decode(asked("GET", "/situs/v1/status"))
+    return Live(status["url"], os.environ.get("SITUS_API_KEY", ""), darken)
 
 
 def _show(report: Report) -> None:

@@ -63,7 +63,7 @@ def up(data: Path | None, port: int | None, workers: int, home: str | None) -> N
     "blocked",
     multiple=True,
     metavar="LOCUS",
-    help="Connect to nothing at this locus, as a drill does; several times. `collector`: no traces.",
+    help="Connect to nothing at this locus, as a drill does; repeatable. `collector`: no traces.",
 )
 def serve(
     file: Path,
