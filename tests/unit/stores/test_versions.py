@@ -8,7 +8,11 @@ import pytest
 from tests.unit.stores.test_standalone import holds
 from tests.unit.stores.writing import codes, files, report, retired, serve, witnessing, writing
 
+from situs.stores.anchor_places import anchors_at
+from situs.stores.anchors import held
 from situs.stores.layout import receipts_dir, roots
+from situs.stores.verify import verify
+from situs.trust.keys import pinned_keys
 
 KEPT = sorted(p for p in (Path(__file__).parents[2] / "fixtures" / "receipts").iterdir())
 
@@ -51,6 +55,19 @@ def test_receipts_of_that_version_can_be_retired(data):
     after = report(data)
     assert after.problems == ()
     assert after.lines == before.lines
+
+
+def test_anchors_of_that_version_are_held_against_its_receipts(data):
+    anchors = data / "anchors.jsonl"
+    if not anchors.exists():
+        return
+    lines = held(anchors_at(str(anchors)))
+    assert len(lines) == len(report(data).chains)
+    keys = pinned_keys(data / "keys")
+    assert verify(receipts_dir(data), keys, lines).problems == ()
+    for folder in receipts_dir(data).iterdir():
+        shutil.rmtree(folder)
+        assert verify(receipts_dir(data), keys, lines).problems
 
 
 @pytest.mark.parametrize(
