@@ -99,7 +99,8 @@ def _replay(setting: Setting, old: Checked | None, new: Checked, options: dict[s
     from situs.studies.replay_report import FailOn, report
 
     terms = _terms(setting, old, new, options["since"])
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    quiet = not sys.stderr.isatty()
+    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as progress:
         task = progress.add_task("decisions", total=None)
 
         def told(done: int, total: int) -> None:
