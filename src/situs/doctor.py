@@ -29,10 +29,12 @@ from situs.core.heads import FindsNames
 from situs.errors import SitusError
 from situs.http.auth import key_required
 from situs.learning.versions import open_version, shipped_heads
+from situs.policy.judge import KNOWN_OBLIGATIONS
 from situs.runtimes.llama_cpp import check_loadable, locate
 from situs.runtimes.onnx import check_onnx
 from situs.stores.anchor_places import place
 from situs.stores.anchors import held, newest
+from situs.stores.approvals import count_waiting
 from situs.stores.layout import chains, receipts_dir
 from situs.stores.verify import verify
 from situs.trust.api_keys import Scope, load_keys
@@ -69,6 +71,7 @@ def examine(setting: Setting, url: str | None = None) -> list[Finding]:
         _models,
         _deployments,
         _labels,
+        _approvals,
         _heads,
         _routes,
         _receipts,
@@ -200,11 +203,17 @@ def _labels(setting: Setting) -> Iterator[Finding]:
     }
     condition = Condition.OFF if names is FindsNames.NEVER else Condition.ACTIVE
     yield Finding("names and addresses", condition, told[names])
-    yield Finding(
-        "obligations",
-        Condition.OFF,
-        "none can be carried out yet; a deployment for which policy asks one is excluded",
-    )
+    known = ", ".join(sorted(KNOWN_OBLIGATIONS))
+    yield Finding("obligations", Condition.ACTIVE, f"what policy may ask for: {known}")
+
+
+def _approvals(setting: Setting) -> Iterator[Finding]:
+    count = count_waiting(setting.data, time.time())
+    if count:
+        what = f"{count} waiting for a person's word: `situs approvals list`"
+        yield Finding("approvals", Condition.ACTIVE, what)
+    else:
+        yield Finding("approvals", Condition.ACTIVE, "nothing waits for a person's word")
 
 
 def _heads(setting: Setting) -> Iterator[Finding]:

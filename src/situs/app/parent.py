@@ -102,6 +102,7 @@ class Parent:
             again: list[tuple[float, Callable[[], Awaitable[None]]]] = [
                 (_BEAT_S, partial(self._beat, watching, admin)),
                 (_RETIRE_S, partial(asyncio.to_thread, watching.retire)),
+                (_BEAT_S, partial(asyncio.to_thread, watching.count_held)),
             ]
             anchor = self.setting.config.receipts.anchor
             if anchor is not None and not self._blocked:  # a drill's chains are nobody's record
@@ -276,6 +277,7 @@ class Parent:
             index_lag_s=0.0 if watching is None else watching.index_lag_s,
             anchor_age_s=None if watching is None else watching.anchor_age_s,
             spans_dropped=0 if watching is None else watching.spans_dropped,
+            held=0 if watching is None else watching.held,
             problems=() if watching is None else watching.problems(),
         )
 

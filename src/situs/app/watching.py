@@ -7,7 +7,7 @@ import logging
 import socket
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Self
@@ -20,7 +20,8 @@ from situs.config.build import anchoring_of, pace_of
 from situs.config.collector import collector_of
 from situs.core.record import Served
 from situs.dispatch.egress import Connector
-from situs.errors import AnchorError
+from situs.errors import AnchorError, StoreError
+from situs.stores.approvals import count_waiting, nobody_waits
 from situs.stores.database import INDEX_FILE
 from situs.stores.layout import receipts_dir
 from situs.stores.retention import NOT_READ, read_by_index, retire
@@ -84,11 +85,15 @@ class Watching:
         self._anchoring = anchoring_of(setting.config, setting.base, data, dial)
         self._anchored_at = status.started_at
         self._anchor_problem: str | None = None
+        self._held = 0
+        self._held_problem: str | None = None
         self._setting = setting
         self._signer = signer
         self.index: Path = data / INDEX_FILE
 
     def __enter__(self) -> Self:
+        with suppress(StoreError):  # what cannot be written is told by `count_held`
+            nobody_waits(self._setting.data, time.time())
         self._watch.start()
         self._stack.callback(self._watch.close)
         self._witness.start()
@@ -101,7 +106,10 @@ class Watching:
     def problems(self) -> tuple[str, ...]:
         """What is not kept up now."""
         index, witness = self._watch.problem(), self._witness.problem()
-        told = (("index", index), ("witness", witness), ("anchor", self._anchor_problem))
+        told = (
+            *(("index", index), ("witness", witness), ("anchor", self._anchor_problem)),
+            ("approvals", self._held_problem),
+        )
         return tuple(f"{name}: {problem}" for name, problem in told if problem is not None)
 
     @property
@@ -112,6 +120,11 @@ class Watching:
     def anchor_age_s(self) -> float | None:
         """Since all newest checkpoints were known to be anchored; None where none are to be."""
         return None if self._anchoring is None else time.time() - self._anchored_at
+
+    @property
+    def held(self) -> int:
+        """How many requests waited for a person when they were last counted."""
+        return self._held
 
     @property
     def spans_dropped(self) -> int:
@@ -145,6 +158,14 @@ class Watching:
         if self._anchor_problem is not None:
             _log.warning("checkpoints are anchored again")
         self._anchored_at, self._anchor_problem = now, None
+
+    def count_held(self) -> None:
+        """See how many requests wait for a person. Blocks; never raises."""
+        try:
+            self._held = count_waiting(self._setting.data, time.time())
+            self._held_problem = None
+        except StoreError as error:
+            self._held_problem = error.message
 
     def retire(self) -> None:
         """Remove the receipts that are older than configured, and read by the index."""

@@ -69,9 +69,9 @@ def _row(one: Held, now: float) -> tuple[str, ...]:
     found = ", ".join(f"{kind} {count}" for kind, count in facts["findings"].items())
     waits = one.state == "waiting"
     left = f"{max(0, one.until - now):.0f} s" if waits else _when(one.decided_at)
-    state = "expired" if waits and one.until < now else one.state
-    shown = (facts["tenant"], facts["label"], found or "-", facts["task"], facts["deployment"])
-    return (one.id, state, left, *shown)
+    places = ", ".join(facts["deployments"])
+    shown = (facts["tenant"], facts["label"], found or "-", facts["task"], places)
+    return (one.id, one.state, left, *shown)
 
 
 def _when(at: float | None) -> str:

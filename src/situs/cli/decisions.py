@@ -212,13 +212,14 @@ def _tables(entry: Entry) -> list[Table]:
     excluded = table_of("excluded", "by", "because")
     for e in (*policy["exclusions"], *decision["placement"]["exclusions"]):
         excluded.add_row(e["deployment"], e["rule"], e["code"])
-    attempts = table_of("attempt", "where", "end", "peer", "sent", "received", "seconds")
+    heads = ("attempt", "where", "end", "peer", "sent", "received", "seconds", "obligations")
+    attempts = table_of(*heads)
     for a in (entry.outcome or {}).get("attempts", []):
         peer = a["peer"]
         reached = "-" if peer is None else f"{peer['address']}:{peer['port']}"
         where = f"{a['locus']} ({a['jurisdiction']})"
         sizes = (str(a["bytes_out"]), str(a["bytes_in"]))
-        attempts.add_row(
-            a["deployment"], where, a["end"], reached, *sizes, f"{a['duration_s']:.3f}"
-        )
+        done = ", ".join(f"{kind}={count}" for kind, count in a.get("obligations", {}).items())
+        took = f"{a['duration_s']:.3f}"
+        attempts.add_row(a["deployment"], where, a["end"], reached, *sizes, took, done or "-")
     return [table for table in (facts, ranked, excluded, attempts) if table.rows]

@@ -74,16 +74,29 @@ def _routed(routed: dict[str, Any]) -> str:
 
 def _may(rows: list[dict[str, Any]]) -> Table:
     """Every deployment with what policy and each filter that refuses it said."""
-    table = _table("deployment", "locus", "policy", "filters")
+    table = _table("deployment", "locus", "policy", "owed", "filters")
     for row in rows:
         refused = [f"{name}: {said}" for name, said in row["filters"].items() if said != "ok"]
         table.add_row(
             escape(row["deployment"]),
             escape(f"{row['locus']} ({row['jurisdiction']})"),
             _coloured(row["policy"], row["policy"] == "allow"),
+            escape("; ".join(map(_owed, row.get("owed", ()))) or "-"),
             _coloured("; ".join(refused) or "all pass", not refused),
         )
     return table
+
+
+def _owed(one: dict[str, Any]) -> str:
+    """An obligation in a few words: `redact card, iban`, `answer_scan (stop)`."""
+    kinds, limit = ", ".join(one.get("findings", ())), one.get("limit", 0)
+    more = {
+        "answer_scan": f"({one.get('action', 'stop')})",
+        "pseudonymise": "(session)" if one.get("scope") == "session" else "",
+        "max_output_tokens": f"({limit})",
+        "hold_for_approval": f"({limit} s)" if limit else "",
+    }
+    return " ".join(word for word in (one["kind"], kinds, more.get(one["kind"], "")) if word)
 
 
 def _best(rows: list[dict[str, Any]]) -> Table:

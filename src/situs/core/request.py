@@ -21,6 +21,10 @@ class Modality(StrEnum):
     TOKENS = "tokens"
 
 
+READABLE = frozenset({Modality.TEXT, Modality.TOKENS})
+"""What is no attachment."""
+
+
 class Service(StrEnum):
     """What a model is asked for, whatever wire the request comes by."""
 

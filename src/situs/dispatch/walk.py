@@ -105,6 +105,13 @@ class Walk:
         return None if self._step is None else self._step.deployment
 
     @property
+    def applied(self) -> dict[str, int]:
+        """How often each obligation was carried out there so far, on what was sent and came."""
+        if self._step is None:
+            return {}
+        return _added(self._step.applied, {} if self._mend is None else self._mend.applied)
+
+    @property
     def status(self) -> int:
         return 0 if self._reply is None else self._reply.status
 
@@ -237,7 +244,7 @@ class Walk:
             ttft_s=None if first is None else first - self._started,
             duration_s=now - self._started,
             operator=deployment.locus.operator,
-            obligations=_added(step.applied, {} if self._mend is None else self._mend.applied),
+            obligations=self.applied,
         )
 
     def _ttft_ratio(self, step: Step) -> float | None:

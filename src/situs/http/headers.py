@@ -65,7 +65,7 @@ _RESPONSE_ONLY = frozenset(
     _PREFIX + name
     for name in (
         b"request-id", b"locus", b"jurisdiction", b"deployment", b"reason", b"policy", b"cost",
-        b"saved", b"attempts", b"overhead-ms", b"receipt",
+        b"saved", b"attempts", b"overhead-ms", b"receipt", b"obligations",
     )
 )  # fmt: skip
 
@@ -140,8 +140,16 @@ def facts(answer: Answer) -> dict[str, Any]:
         "attempts": attempts,
         "overhead-ms": f"{answer.overhead_s() * 1000:.2f}",
         "receipt": str(answer.receipt),
+        "obligations": obligations(answer),
     }
     return {name: value for name, value in known.items() if value is not None}
+
+
+def obligations(answer: Answer) -> str | None:
+    """How often each was carried out so far, there where the request is: `answer_scan=0, redact=2`.
+    None where none was."""
+    applied = answer.walk.applied
+    return ", ".join(f"{kind}={count}" for kind, count in applied.items()) or None
 
 
 def response_headers(answer: Answer) -> Headers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from situs.core.decision import Candidate, Decision, Exclusion
+from situs.core.decision import Candidate, Decision, Exclusion, Obligation
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.placement.estimates import Estimate, estimate
@@ -12,7 +12,10 @@ from situs.placement.filters import FILTERS, Context, Option, owed_by
 
 
 class DeploymentExplained(Struct, frozen=True):
-    """One deployment: policy's word, every filter's word (`ok` or a code), its rank from 1."""
+    """One deployment: policy's word, every filter's word (`ok` or a code), its rank from 1.
+
+    `owed` is what must be done if the request goes there.
+    """
 
     deployment: str
     locus: str
@@ -22,6 +25,7 @@ class DeploymentExplained(Struct, frozen=True):
     expected: Estimate
     rank: int | None
     candidate: Candidate | None
+    owed: tuple[Obligation, ...] = ()
 
 
 class Explained(Struct, frozen=True):
@@ -57,6 +61,7 @@ def explain(request: Request, decision: Decision, snapshot: Snapshot) -> Explain
                 expected=expected,
                 rank=rank,
                 candidate=candidate,
+                owed=owed.get(deployment.name, ()),
             )
         )
     own = snapshot.routes.answer(request, decision.analysis.routed) is not None

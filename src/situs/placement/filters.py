@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from situs.core.decision import Analysis, Obligation, PolicyDecision
 from situs.core.fleet import Deployment, DeploymentState, Health
-from situs.core.request import AUTO, Objective, Request, Service
+from situs.core.request import AUTO, READABLE, Objective, Request, Service
 from situs.core.route import RoutedBy
 from situs.core.snapshot import Snapshot
 from situs.placement.estimates import Estimate
@@ -117,7 +117,11 @@ def context_window(option: Option, context: Context) -> str | None:
 
 
 def modality(option: Option, context: Context) -> str | None:
-    missing = context.request.modalities - option.deployment.model.modalities
+    """What is taken out on the way there need not be read there."""
+    needed = context.request.modalities
+    if any(one.kind == "strip_attachments" for one in context.owed.get(option.deployment.name, ())):
+        needed = needed & READABLE
+    missing = needed - option.deployment.model.modalities
     return f"no_{min(missing)}" if missing else None
 
 

@@ -1,7 +1,8 @@
 """What waits for a person: a queue in the data directory, shared by workers and operators.
 
 It holds what a decision knows about a request, never content. Whoever waits asks every quarter of a
-second; whoever decides writes one row. Nothing here outlives its time by more than a day.
+second; whoever decides writes one row. Who stops asking, because its process died, waits no longer.
+Nothing here outlives its time by more than a day.
 """
 
 from __future__ import annotations
@@ -25,24 +26,33 @@ from situs.stores.database import told
 FILE = "approvals.db"
 MOST_WAITING = 1000
 _ASK_EVERY_S = 0.25
+_SEEN_EVERY_S = 2.0
+_GONE_AFTER_S = 10.0
 _KEEP_S = 86400.0
-_WAITING, _APPROVED, _DENIED = "waiting", "approved", "denied"
+_WAITING, _APPROVED, _DENIED, _EXPIRED = "waiting", "approved", "denied", "expired"
 _TABLE = """CREATE TABLE IF NOT EXISTS approvals (
-    id TEXT PRIMARY KEY, at REAL NOT NULL, until REAL NOT NULL, state TEXT NOT NULL,
-    decided_at REAL, decided_by TEXT, facts BLOB NOT NULL
+    id TEXT PRIMARY KEY, at REAL NOT NULL, until REAL NOT NULL, seen REAL NOT NULL,
+    state TEXT NOT NULL, decided_at REAL, decided_by TEXT, facts BLOB NOT NULL
 ) WITHOUT ROWID"""
 _GONE = "DELETE FROM approvals WHERE until < ?"
-_COUNT = "SELECT count(*) FROM approvals WHERE state = 'waiting' AND until >= ?"
-_ADD = "INSERT INTO approvals (id, at, until, state, facts) VALUES (?, ?, ?, 'waiting', ?)"
+_HERE = "state = 'waiting' AND until >= ? AND seen >= ?"
+_COUNT = f"SELECT count(*) FROM approvals WHERE {_HERE}"  # noqa: S608 - our own words
+_ADD = "INSERT INTO approvals (id, at, until, seen, state, facts) VALUES (?, ?, ?, ?, 'waiting', ?)"
+_SEEN = "UPDATE approvals SET seen = ? WHERE id = ?"
 _STATE = "SELECT state FROM approvals WHERE id = ?"
 _LEFT = "UPDATE approvals SET until = min(until, ?) WHERE id = ? AND state = 'waiting'"
-_LIST = "SELECT id, at, until, state, decided_at, decided_by, facts FROM approvals ORDER BY at"
-_DECIDE = """UPDATE approvals SET state = ?, decided_at = ?, decided_by = ?
-    WHERE id = ? AND state = 'waiting' AND until >= ?"""
+_ALL_LEFT = "UPDATE approvals SET until = min(until, ?) WHERE state = 'waiting'"
+_LIST = (
+    "SELECT id, at, until, seen, state, decided_at, decided_by, facts FROM approvals ORDER BY at"
+)
+_DECIDE = f"UPDATE approvals SET state = ?, decided_at = ?, decided_by = ? WHERE id = ? AND {_HERE}"  # noqa: S608
 
 
 class Held(Struct, frozen=True):
-    """One request that waits or waited, until `until` (wall time). `facts` has no content."""
+    """One request that waits or waited, until `until` (wall time). `facts` has no content.
+
+    `state` is `waiting`, `approved`, `denied`, or `expired`: nobody waits for it any more.
+    """
 
     id: str
     at: float
@@ -66,10 +76,14 @@ class ApprovalQueue:
 
         Raises CannotRecord when nobody can be asked, NoCapacity when too many wait already.
         """
-        until = self._clock() + timeout_s
+        seen = self._clock()
+        until = seen + timeout_s
         try:
             await self._do(self._add, request, decision, until)
-            while self._clock() < until:
+            while (now := self._clock()) < until:
+                if now - seen >= _SEEN_EVERY_S:
+                    seen = now
+                    await self._do(self._still_here, request.id)
                 state = await self._do(self._state, request.id)
                 if state != _WAITING:
                     return bool(state == _APPROVED)
@@ -92,11 +106,16 @@ class ApprovalQueue:
         now = self._clock()
         with told(self._path), closing(_open(self._path)) as db:
             db.execute(_GONE, (now - _KEEP_S,))
-            if db.execute(_COUNT, (now,)).fetchone()[0] >= MOST_WAITING:
+            if db.execute(_COUNT, (now, now - _GONE_AFTER_S)).fetchone()[0] >= MOST_WAITING:
                 full = NoCapacity("Too many requests wait for a person already.")
                 full.retry_after_s = 30
                 raise full
-            db.execute(_ADD, (request.id, now, until, json.encode(_facts(request, decision))))
+            facts = json.encode(_facts(request, decision))
+            db.execute(_ADD, (request.id, now, until, now, facts))
+
+    def _still_here(self, id_: str) -> None:
+        with told(self._path), closing(_open(self._path)) as db:
+            db.execute(_SEEN, (self._clock(), id_))
 
     def _state(self, id_: str) -> str:
         with told(self._path), closing(_open(self._path)) as db:
@@ -118,12 +137,31 @@ def waiting(data: Path, now: float, *, everything: bool = False) -> list[Held]:
     if not path.exists():
         return []
     with told(path), closing(_open(path)) as db:
-        rows = [_held(row) for row in db.execute(_LIST)]
-    return [one for one in rows if everything or (one.state == _WAITING and one.until >= now)]
+        rows = [_held(row, now) for row in db.execute(_LIST)]
+    return [one for one in rows if everything or one.state == _WAITING]
 
 
-def _held(row: tuple[Any, ...]) -> Held:
-    id_, at, until, state, decided_at, decided_by, facts = row
+def nobody_waits(data: Path, now: float) -> None:
+    """What waited at a gateway that is gone does so no longer. Raises StoreError."""
+    path = data / FILE
+    if path.exists():
+        with told(path), closing(_open(path)) as db:
+            db.execute(_ALL_LEFT, (now,))
+
+
+def count_waiting(data: Path, now: float) -> int:
+    """How many wait now. Raises StoreError."""
+    path = data / FILE
+    if not path.exists():
+        return 0
+    with told(path), closing(_open(path)) as db:
+        return int(db.execute(_COUNT, (now, now - _GONE_AFTER_S)).fetchone()[0])
+
+
+def _held(row: tuple[Any, ...], now: float) -> Held:
+    id_, at, until, seen, state, decided_at, decided_by, facts = row
+    if state == _WAITING and (until < now or seen < now - _GONE_AFTER_S):
+        state = _EXPIRED
     return Held(id_, at, until, state, decided_at, decided_by, json.decode(facts))
 
 
@@ -133,7 +171,7 @@ def decide(data: Path, id_: str, *, yes: bool, by: str, now: float) -> None:
     if path.exists():
         with told(path), closing(_open(path)) as db:
             state = _APPROVED if yes else _DENIED
-            if db.execute(_DECIDE, (state, now, by, id_, now)).rowcount:
+            if db.execute(_DECIDE, (state, now, by, id_, now, now - _GONE_AFTER_S)).rowcount:
                 return
     raise InvalidRequest(
         "Nothing with this id waits for approval.", do="See `situs approvals list`."
@@ -141,8 +179,11 @@ def decide(data: Path, id_: str, *, yes: bool, by: str, now: float) -> None:
 
 
 def _facts(request: Request, decision: Decision) -> dict[str, Any]:
-    """What a person is told: who asks, how sensitive it is and why, where it would go."""
-    analysis, first = decision.analysis, decision.placement.ranked[0]
+    """What a person is told: who asks, how sensitive it is and why, where it would go.
+
+    Those are all the places that a yes opens, the best first: it may fail over to the others.
+    """
+    analysis, ranked = decision.analysis, decision.placement.ranked
     counts: dict[str, int] = {}
     for one in analysis.findings:
         counts[one.kind] = counts.get(one.kind, 0) + 1
@@ -154,8 +195,8 @@ def _facts(request: Request, decision: Decision) -> dict[str, Any]:
         "findings": counts,
         "task": analysis.task,
         "prompt_tokens": analysis.prompt_tokens,
-        "deployment": first.deployment,
-        "cost": first.cost,
+        "deployments": [one.deployment for one in ranked],
+        "cost": ranked[0].cost,
         "policy": decision.policy.policy,
     }
 

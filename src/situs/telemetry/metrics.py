@@ -233,6 +233,7 @@ class Metrics(Collector):
             names.RECORDING_PROBLEM: {(): float(status.recording is not None)},
             names.INDEX_LAG: {(): status.index_lag_s},
             names.ANCHOR_AGE: {} if status.anchor_age_s is None else {(): status.anchor_age_s},
+            names.HELD: {(): status.held},
             names.STARTED: {(): status.started_at},
             names.BUILD_INFO: {(status.version,): 1.0},
         }

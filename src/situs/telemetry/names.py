@@ -146,6 +146,7 @@ ANCHOR_AGE = _gauge(
     "situs_receipts_anchor_age_seconds",
     "Since the newest checkpoints were last anchored; there is none where they are not to be.",
 )
+HELD = _gauge("situs_approvals_waiting", "Requests that wait for a person's word.")
 STARTED = _gauge("situs_start_time_seconds", "When it started, since the epoch.")
 BUILD_INFO = _gauge("situs_build_info", "Always 1: which version this is.", "version")
 
@@ -177,6 +178,7 @@ FAMILIES = (
     RECORDING_PROBLEM,
     INDEX_LAG,
     ANCHOR_AGE,
+    HELD,
     STARTED,
     BUILD_INFO,
 )

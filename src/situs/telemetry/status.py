@@ -18,7 +18,8 @@ class Status(Struct, frozen=True):
     before any decision (by error code) since the start, over all workers, those that have ended
     included. `recording` says why receipts cannot be written; None while they can. `index_lag_s`
     is how long ago the index last had every receipt, `anchor_age_s` how long ago the newest
-    checkpoints were anchored (None: they are not to be).
+    checkpoints were anchored (None: they are not to be), `held` how many requests wait for a
+    person.
     """
 
     version: str
@@ -37,4 +38,5 @@ class Status(Struct, frozen=True):
     index_lag_s: float = 0.0
     anchor_age_s: float | None = None
     spans_dropped: int = 0
+    held: int = 0
     problems: tuple[str, ...] = ()

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -8,7 +9,14 @@ from situs.analysis import DEFAULT_FLOORS
 from situs.core.snapshot import Labels
 from situs.decide import decide as decided
 from situs.errors import CannotRecord, InvalidRequest
-from situs.stores.approvals import FILE, ApprovalQueue, decide, waiting
+from situs.stores.approvals import (
+    FILE,
+    ApprovalQueue,
+    count_waiting,
+    decide,
+    nobody_waits,
+    waiting,
+)
 
 REQUEST = make.request("Mail it to canary@example.org, please.")
 
@@ -25,7 +33,7 @@ def asked(tmp_path, meanwhile, timeout_s=5.0):
     async def story():
         queue = ApprovalQueue(tmp_path)
         task = asyncio.create_task(queue.approved(REQUEST, decision(), timeout_s))
-        while not waiting(tmp_path, time.time()) and not task.done():
+        while not waiting(tmp_path, time.time()) and not task.done():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         if not task.done():
             meanwhile(task)
@@ -60,6 +68,49 @@ def test_a_caller_that_leaves_takes_its_place_in_the_queue_along(tmp_path):
     assert waiting(tmp_path, time.time()) == []
 
 
+def test_who_stopped_asking_no_longer_waits(tmp_path):
+    seen = []
+
+    def count(now):
+        seen.append((len(waiting(tmp_path, now)), count_waiting(tmp_path, now)))
+
+    def look(task):
+        now = time.time()
+        for later in (0, 5, 15):
+            count(now + later)
+        with pytest.raises(InvalidRequest):
+            decide(tmp_path, REQUEST.id, yes=True, by="ada", now=now + 15)
+        nobody_waits(tmp_path, now)
+        count(now + 1)
+        task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        asked(tmp_path, look, timeout_s=60.0)
+    assert seen == [(1, 1), (1, 1), (0, 0), (0, 0)]
+    assert [one.state for one in waiting(tmp_path, time.time(), everything=True)] == ["expired"]
+
+
+def test_whoever_waits_long_is_still_there(tmp_path):
+    """Its clock runs twenty times as fast."""
+    began = time.time()
+
+    def clock():
+        return began + 20 * (time.time() - began)
+
+    async def story():
+        queue = ApprovalQueue(tmp_path, clock)
+        task = asyncio.create_task(queue.approved(REQUEST, decision(), 10_000.0))
+        await asyncio.sleep(1.2)
+        there = count_waiting(tmp_path, clock() - 8)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        queue.close()
+        return there
+
+    assert asyncio.run(story()) == 1
+
+
 def test_a_person_is_told_facts_and_no_content(tmp_path):
     seen = []
 
@@ -70,7 +121,7 @@ def test_a_person_is_told_facts_and_no_content(tmp_path):
     asked(tmp_path, look)
     [one] = seen
     assert one.facts["findings"] == {"email": 1}
-    assert (one.facts["label"], one.facts["deployment"]) == ("internal", "cloud")
+    assert (one.facts["label"], one.facts["deployments"]) == ("internal", ["cloud"])
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"canary" not in kept
 

@@ -8,11 +8,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from situs.analysis.texts import texts_of
-from situs.core.request import Modality, Request, Service
+from situs.core.request import READABLE, Modality, Request, Service
 
 REMOVED = "[attachment removed]"
 _READABLE = frozenset({"text", "refusal"})
-_TEXTS = frozenset({Modality.TEXT, Modality.TOKENS})
 
 
 def without_attachments(request: Request) -> tuple[Request, int]:
@@ -22,13 +21,14 @@ def without_attachments(request: Request) -> tuple[Request, int]:
     word behind, so that the conversation keeps its shape.
     """
     removed = [0]
-    document = {name: _read(value, removed) for name, value in request.document.items()}
+    document = dict(request.document)
     messages = document.get("messages")
     if isinstance(messages, list):
         document["messages"] = [_message(one, removed) for one in messages]
+    document = {name: _read(value, removed) for name, value in document.items()}
     if not removed[0]:
         return request, 0
-    kept = request.modalities & _TEXTS
+    kept = request.modalities & READABLE
     return with_document(replace(request, modalities=kept | {Modality.TEXT}), document), removed[0]
 
 
