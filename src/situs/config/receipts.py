@@ -15,8 +15,8 @@ class Anchor(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     to: Annotated[
         Words,
         Meta(
-            description="A file that grows, git:REPOSITORY, or rfc3161:URL, a time-stamping "
-            "service; it is told digests only, but it is an egress too."
+            description="A file that grows, git:REPOSITORY (paths begin at this file), or "
+            "rfc3161:URL, a time-stamping service; it is told digests only, but it is an egress."
         ),
     ]
     every_min: Annotated[int, Meta(ge=1, le=1440, description="Minutes between two.")] = 10

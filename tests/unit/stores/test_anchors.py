@@ -3,13 +3,23 @@
 import json
 import shutil
 import subprocess
+import urllib.request
+from contextlib import suppress
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.fakes.tsa_server import available, tsa_server
 from tests.unit.stores.writing import QUICK, files, serve, several_segments, witnessing, writing
 
 from situs.errors import AnchorError
-from situs.stores.anchor_places import anchors_at, check_stamps, place
+from situs.stores.anchor_places import (
+    anchors_at,
+    certificates,
+    check_stamp,
+    check_stamps,
+    place,
+)
 from situs.stores.anchors import Anchoring, held
 from situs.stores.layout import chains, head, receipts_dir
 from situs.stores.proofs import prove
@@ -207,6 +217,41 @@ def test_a_refusal_is_said_to_be_one(data, tmp_path):
         conf.write_text(conf.read_text().replace("sha256, sha512", "sha512"))
         with pytest.raises(AnchorError, match="refused"):
             anchored(data, f"rfc3161:{authority.url}")
+
+
+@pytest.fixture(scope="module")
+def answer(tmp_path_factory):
+    """A real one, over `b"anchor"`; and who signed it."""
+    from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
+
+    asked = TimestampRequestBuilder().data(b"anchor").hash_algorithm(HashAlgorithm.SHA256).build()
+    folder = tmp_path_factory.mktemp("answer") / "tsa"
+    with tsa_server(folder) as authority:
+        call = urllib.request.Request(authority.url, asked.as_bytes())
+        return urllib.request.urlopen(call).read(), certificates(authority.ca)
+
+
+@stamping
+@settings(deadline=None, max_examples=300)
+@given(where=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255), cut=st.booleans())
+def test_an_answer_that_was_changed_is_refused_in_words(answer, where, flip, cut):
+    content, roots = bytearray(answer[0]), answer[1]
+    check_stamp(b"anchor", bytes(content), roots, None)
+    place_ = int(where * len(content))
+    content[place_] ^= flip
+    changed = bytes(content[:place_] if cut else content)
+    with suppress(AnchorError):  # some bytes are not signed: of certificates that are not needed
+        check_stamp(b"anchor", changed, roots, None)
+    with pytest.raises(AnchorError):
+        check_stamp(b"another", changed, roots, None)
+
+
+@stamping
+@settings(deadline=None)
+@given(st.binary(max_size=64))
+def test_garbage_is_no_answer(garbage):
+    with pytest.raises(AnchorError):
+        check_stamp(b"anchor", garbage, None, None)
 
 
 @stamping
