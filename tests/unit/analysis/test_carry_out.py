@@ -492,6 +492,12 @@ def test_where_nobody_can_read_nothing_can_be_hidden(modality, owed, refused):
     assert carry_out(request, [], owed, KEY).refused == refused
 
 
+def test_what_would_take_too_long_is_refused():
+    text = "a" * 300 + " " + "aaa b" * 200_000
+    findings = [Finding("own", 0, 0, size, 0.9, "any") for size in range(3, 300)]
+    assert carry_out(asked(text), findings, [CUT], KEY).refused == "too_much"
+
+
 def test_what_was_not_found_the_first_time_survives():
     request = asked(f"{EMAIL} {CARD}")
     findings = [one for one in found_in(request) if one.kind == "email"]

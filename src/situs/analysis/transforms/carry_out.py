@@ -23,7 +23,7 @@ from situs.analysis.texts import SOURCE_KEY, Form, Unchangeable, rewritten, text
 from situs.analysis.transforms.pseudonyms import SECRET, WORDED, Pseudonyms
 from situs.analysis.transforms.restore import Restoration
 from situs.analysis.transforms.shapes import stretches
-from situs.analysis.transforms.swap import Pair, Swapper, Swaps, escaped, joins, plain
+from situs.analysis.transforms.swap import TOO_MUCH, Pair, Swapper, Swaps, escaped, joins, plain
 from situs.core.decision import Obligation
 from situs.core.label import Finding
 from situs.core.request import Modality, Request
@@ -38,6 +38,7 @@ _STRIPPED = frozenset(Modality) - {Modality.TOKENS}
 
 _ATTEMPTS = 4
 _TELLING = 4
+_MOST_STEPS = 100_000_000
 _LONG = 6
 _ESCAPES: Final[tuple[Callable[[str], str], ...]] = (
     escaped,
@@ -170,6 +171,8 @@ def _carried(
             sent = _exchanged(request, pairs)
         except Unchangeable as problem:
             refused = problem.code
+            if refused == TOO_MUCH:
+                break
             continue
         if sent is not None:
             return replace(
@@ -300,13 +303,15 @@ def _swapped(
     """Among numbers, and where JSON source would be none with it, a placeholder is zero."""
     there = [replace(one, loose=False) for one in pairs if not one.answers]
     swaps, zero = Swaps(there), Swaps(replace(one, here=_zeros(one)) for one in there)
+    steps = [0]
     ways = {Form.TEXT: (swaps,), Form.SOURCE: (swaps, zero), Form.NUMBERS: (zero,)}
 
     def change(text: str, form: Form) -> str:
         source = form is Form.SOURCE
         for way in ways[form]:
-            one = Swapper(way, source=source)
+            one = Swapper(way, source=source, most=_MOST_STEPS - steps[0])
             made = one.feed(text) + one.close()
+            steps[0] += one.steps
             if made == text or not source or _is_json(made) or not _is_json(text):
                 counts.update(one.counts)
                 return made
