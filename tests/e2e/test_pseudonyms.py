@@ -135,6 +135,16 @@ def test_completions_give_the_originals_back_for_each_prompt(client, scene):
     assert texts == expected
 
 
+def test_persons_are_hidden_too_and_each_word_of_a_name_comes_back(client, scene):
+    text = "Please write to Margaret Thompson in the morning. Mrs Thompson likes tea."
+    answer = client.chat.completions.create(**asked(text))
+    assert answer.choices[0].message.content == f"us heard: {text}"
+    sent = scene[1].requests()[-1]["body"]
+    assert "Margaret" not in sent
+    assert "Thompson" not in sent
+    assert "likes tea" in sent
+
+
 def test_embeddings_are_of_what_was_sent(client):
     answer = client.embeddings.create(model="auto", input=[SAID, SAID])
     assert answer.data[0].embedding == answer.data[1].embedding
