@@ -12,9 +12,8 @@ from situs.core.fleet import LocusKind
 from situs.core.record import Decided
 from situs.core.snapshot import Labels, Snapshot
 from situs.decide import decide
-from situs.rego.bundle import Source
 from situs.rego.embedded import check_source, make_ready
-from situs.rego.modules import Module
+from situs.rego.modules import Module, Source
 from situs.studies.replay import replay
 from situs.studies.replay_report import report
 from situs.studies.replay_tally import Terms
@@ -70,8 +69,8 @@ def written(data, *records):
 
 
 def replayed(folder, new, *gates, sample=None, processes=None, **terms):
-    terms = Terms(new=new, **terms)
-    return report(*replay(folder, terms, sample, lambda done, whole: None, processes), gates)
+    asked = Terms(new=new, **terms)
+    return report(*replay(folder, asked, sample, lambda done, whole: None, processes), gates)
 
 
 def changed(found):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests import make
@@ -29,7 +29,7 @@ from tests.unit.studies.replaying import (
 from situs import __version__
 from situs.core.capability import CapabilityClass
 from situs.core.data import DataSet, Leaves
-from situs.core.fleet import DeploymentState, Health
+from situs.core.fleet import DeploymentState, Health, Price
 from situs.core.label import Finding, Label, LabelReason
 from situs.core.request import Ask, Modality, Objective, Principal, Wire
 from situs.core.route import Routed, RoutedBy
@@ -161,6 +161,24 @@ def test_the_record_gives_back_the_whole_input_and_the_decision(
     assert changed(found) == {}
 
 
+@SLOW
+@given(request=REQUESTS, analysis=ANALYSES, states=STATES)
+def test_another_policy_is_said_to_do_what_it_would_have_done(
+    tmp_path_factory, request, analysis, states
+):
+    fleet, here = make.view(*FLEET.deployments, states=states), {"home": "AU", "data": DATA}
+    then = decided(policy(AT_HOME), request, analysis, fleet=fleet, **here)
+    now = decided(LOOKS_AT_ALL, request, analysis, fleet=fleet, **here)
+    assume(request.ask.session is not None or request.session_label is Label.PUBLIC)
+    found = replayed(written(tmp_path_factory.mktemp("record"), then), LOOKS_AT_ALL, **here)
+    places = {one.name: (one.before, one.after) for one in found.places["deployment"]}
+    firsts = [next(iter(one.decision.placement.ranked), None) for one in (then, now)]
+    came, goes = ("nowhere" if one is None else one.deployment for one in firsts)
+    assert places == {name: (int(name == came), int(name == goes)) for name in {came, goes}}
+    denied = goes == "nowhere" != came
+    assert found.changes["denied"].decisions == denied
+
+
 def test_the_policy_that_ships_says_the_same_again(tmp_path):
     checked = load_checked((shipped(),))
     records = [
@@ -289,7 +307,7 @@ def test_cost_and_latency_are_those_that_were_estimated_then(tmp_path):
 
 
 def test_currencies_are_not_added_up(tmp_path):
-    yen = replace(RACK, price=replace(FAR.price, currency="JPY"))
+    yen = replace(RACK, price=Price("JPY", 1.0, 1.0))
     data = written(tmp_path, decided(policy(ANYWHERE), fleet=make.view(yen, FAR)))
     found = replayed(data, policy(OWNED))
     assert (found.cost["USD"].after, found.cost["JPY"].before) == (0, 0)
