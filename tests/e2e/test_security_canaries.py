@@ -31,6 +31,7 @@ from situs.core.record import End
 from situs.errors import OperatorError, SitusError
 from situs.rego.library import shipped
 from situs.trust.api_keys import Grants, Scope, create_key
+from situs.trust.canaries import new_canary
 
 STEM = "xolotl"  # words of letters only, so that no detector takes one for a secret
 CARD = "4111 1111 1111 1111"
@@ -87,6 +88,8 @@ import rego.v1
 obligations contains {"kind": "hold_for_approval", "limit": 1} if asks_of("held")
 
 obligations contains {"kind": "redact"} if asks_of("hidden")
+
+obligations contains {"kind": "answer_scan", "action": "stop"} if asks_of("looked_at")
 
 asks_of(name) if {
 	some one in input.data
@@ -153,10 +156,13 @@ def hostile() -> Iterator[str]:
 
 
 class Scene:
-    """A gateway, and all that it told callers about what went wrong."""
+    """A gateway, and all that it told callers about what went wrong. `token` was planted."""
 
-    def __init__(self, gateway: stage.Gateway, fake: Any, collector: Collector, keys: Any) -> None:
+    def __init__(
+        self, gateway: stage.Gateway, fake: Any, collector: Collector, keys: Any, token: str
+    ) -> None:
         self.gateway, self.fake, self.collector, self.keys = gateway, fake, collector, keys
+        self.token = token
         self.errors: list[bytes] = []
         self.heads: list[str] = []
         self.codes: set[str] = set()
@@ -213,7 +219,7 @@ def configured(fakes: Any, url: str, nobody: int, directory: Path, collector: Co
         policy={"paths": [str(shipped()), str(policy)]},
         data={
             name: {"label": "public", "jurisdiction": "DE", "leaves": "anywhere"}
-            for name in ("ledgers", "held", "hidden")
+            for name in ("ledgers", "held", "hidden", "looked_at")
         },
         server={"require_key": True, "max_body_mb": 2, "max_held_mb": 2, "drain_s": 0.05},
         defaults={"first_byte_timeout_s": 0.4, "answer_timeout_s": 1.2, "stall_timeout_s": 0.4},
@@ -256,6 +262,7 @@ def scene(tmp_path_factory):
             ("old", {"expires": 2.0}, 1.0),
         )
     }
+    token = new_canary(data, "planted")
     with contextlib.ExitStack() as stack:
         env = stack.enter_context(pytest.MonkeyPatch.context())
         env.setenv("XOLOTL_KEY", f"{STEM}upstreamkey")
@@ -266,7 +273,7 @@ def scene(tmp_path_factory):
         taken.bind(("127.0.0.1", 0))
         config = configured(fakes, url, taken.getsockname()[1], directory, collector)
         gateway = stack.enter_context(stage.running(directory, config, data=data))
-        scene = Scene(gateway, fakes["office"], collector, keys)
+        scene = Scene(gateway, fakes["office"], collector, keys, token)
         refuse(scene)
         fail(scene)
         end(scene)
@@ -344,6 +351,11 @@ def fail(scene: Scene) -> None:
     for stream in (False, True):
         card = [{"role": "user", "content": f"{STEM}card {CARD}"}]
         scene.ask(model="us-llm", messages=card, stream=stream)
+        stopped = scene.ask(messages=card, stream=stream, headers={"x_situs_data": "looked_at"})
+        assert CARD not in stopped.body.decode()
+        planted = [{"role": "user", "content": f"{STEM}text {scene.token}"}]
+        clean = {"x_situs_session": f"{STEM}clean"}
+        scene.ask(model="us-llm", messages=planted, stream=stream, headers=clean)
         scene.ask(max_tokens=10**6, stream=stream)
         order = [{"role": "user", "content": f"Where is order {STEM}order?"}]
         assert scene.ask(model="auto", messages=order, stream=stream).status == 200
