@@ -28,9 +28,11 @@ _KIND = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
 
 
 class _Wanted(Struct, frozen=True):
+    """Without a host: what was wanted under this number is wanted no more."""
+
     number: int
-    host: str
-    port: int
+    host: str = ""
+    port: int = 0
 
 
 class _Opened(Struct, frozen=True):
@@ -65,14 +67,27 @@ class Door:
 
     async def dial(self, host: str, port: int) -> socket.socket:
         """As `dispatch.egress.Connector.dial`."""
+        if not host:
+            raise EgressRefused("a connection to nowhere")
         number = next(self._numbers)
         waiter: asyncio.Future[socket.socket] = self._loop.create_future()
         self._waiting[number] = waiter
         try:
             await _send(self._side, _encode(_Wanted(number, host, port)))
             return await waiter
+        except asyncio.CancelledError:
+            self._unwant(number, waiter)
+            raise
         finally:
             del self._waiting[number]
+
+    def _unwant(self, number: int, waiter: asyncio.Future[socket.socket]) -> None:
+        """What came in the last moment is closed; what is still to come need not be opened."""
+        if not waiter.done() or waiter.cancelled():
+            with suppress(OSError):
+                socket.send_fds(self._side, [_encode(_Wanted(number))], [])
+        elif waiter.exception() is None:
+            waiter.result().close()
 
     def close(self) -> None:
         self._loop.remove_reader(self._side.fileno())
@@ -111,7 +126,7 @@ class DoorKeeper:
     def __init__(self, side: socket.socket, connector: Connector) -> None:
         self._side = side
         self._connector = connector
-        self._opening: set[asyncio.Task[None]] = set()
+        self._opening: dict[int, asyncio.Task[None]] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(side.fileno(), self._take)
 
@@ -119,7 +134,7 @@ class DoorKeeper:
         if self._side.fileno() < 0:
             return
         self._loop.remove_reader(self._side.fileno())
-        for task in self._opening:
+        for task in self._opening.values():
             task.cancel()
         self._side.close()
 
@@ -133,9 +148,12 @@ class DoorKeeper:
         if not data:
             self.close()
             return
-        task = self._loop.create_task(self._open(_wanted(data)))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
+        wanted = _wanted(data)
+        if wanted.host:
+            task = self._opening[wanted.number] = self._loop.create_task(self._open(wanted))
+            task.add_done_callback(lambda _: self._opening.pop(wanted.number, None))
+        elif wanted.number in self._opening:
+            self._opening[wanted.number].cancel()
 
     async def _open(self, wanted: _Wanted) -> None:
         raw: socket.socket | None = None

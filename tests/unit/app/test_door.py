@@ -15,9 +15,9 @@ def loop(request):
 
 
 @contextlib.contextmanager
-def open_door(connector):
+def open_door(connector, kind=Door):
     ours, theirs = doors()
-    keeper, door = DoorKeeper(ours, connector), Door(theirs)
+    keeper, door = DoorKeeper(ours, connector), kind(theirs)
     try:
         yield door
     finally:
@@ -97,6 +97,61 @@ def test_a_connection_that_nobody_waits_for_any_more_is_closed(loop):
                 with first:
                     first.settimeout(5)
                     assert first.recv(1) == b""
+
+    run(loop, test())
+
+
+def test_a_connection_that_came_in_the_last_moment_is_closed(loop):
+    tasks = []
+
+    class Late(Door):
+        def _take(self):
+            super()._take()
+            tasks[0].cancel()
+
+    async def test():
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            with open_door(listed(port), Late) as door:
+                tasks.append(asyncio.create_task(door.dial("127.0.0.1", port)))
+                with pytest.raises(asyncio.CancelledError):
+                    await tasks[0]
+                served, _ = listener.accept()
+                with served:
+                    served.settimeout(5)
+                    assert served.recv(1) == b""
+
+    run(loop, test())
+
+
+def test_nowhere_is_refused(loop):
+    async def test():
+        nowhere = Connector([Permit("x", lambda: ("", 80))])
+        with open_door(nowhere) as door, pytest.raises(EgressRefused):
+            await door.dial("", 80)
+
+    run(loop, test())
+
+
+def test_what_is_wanted_no_more_is_no_longer_tried(loop):
+    """Else what does not answer would keep the door busy for all others."""
+    began, ended = [], asyncio.Event()
+
+    class Silent(Connector):
+        async def dial(self, host, port):
+            began.append(port)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+    async def test():
+        with open_door(Silent()) as door:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await door.dial("127.0.0.1", 7)
+            await asyncio.wait_for(ended.wait(), 5)
+            assert began == [7]
 
     run(loop, test())
 
