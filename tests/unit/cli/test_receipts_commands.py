@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from tests.unit.stores.writing import files, serve, witnessing, writing
+from tests.unit.stores.writing import files, report, serve, until, witnessing, writing
 
 from situs.cli.main import cli
 from situs.errors import DataDirectoryInUse, OperatorError, SegmentError
@@ -135,7 +135,12 @@ def test_a_proof_is_printed_and_checked_with_the_public_key_alone(data, tmp_path
     assert "--key" in called.output
 
 
-def test_a_chain_that_grew_is_proved_from_a_copy_of_its_head(data, tmp_path):
+def test_a_chain_that_grew_is_proved_from_a_copy_of_its_head(tmp_path):
+    data = tmp_path / "data"
+    with writing(data) as writer:
+        serve(writer, 0)
+        until(lambda: report(data).chains[0].checkpoints > 0)
+        serve(writer, 1)
     old, proof = line_of(data, "checkpoint"), tmp_path / "proof.json"
     proof.write_text(situs("consistency", old, data=data))
     key = str(data / "keys" / "receipts.pub")
