@@ -28,6 +28,7 @@ from situs.rego.opa import RemotePolicy
 _log = logging.getLogger(__name__)
 _TIMEOUT_S: Final = 10.0
 _OK: Final = 200
+_DO: Final = "See that the server answers, and that policy.bundle is right."
 
 
 def remote_of(engine: Opa, token: str | None, origins: Origins) -> RemotePolicy:
@@ -84,11 +85,11 @@ async def _fetched(bundle: Bundle, base: Path, dial: Dial) -> bytes:
             status, raw = await fetch(pool, parts.netloc, parts.path or "/", token)
     except (BackendUnavailable, TimeoutError) as error:
         said = error.message if isinstance(error, BackendUnavailable) else "No answer in time."
-        raise PolicyError(f"{url}: the bundle cannot be fetched. {said}") from None
+        raise PolicyError(f"{url}: the bundle cannot be fetched. {said}", do=_DO) from None
     finally:
         pool.close()
     if status != _OK:
-        raise PolicyError(f"{url}: the bundle cannot be fetched: answered {status}.")
+        raise PolicyError(f"{url}: the bundle cannot be fetched: answered {status}.", do=_DO)
     return raw
 
 
