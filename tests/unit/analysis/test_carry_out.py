@@ -222,6 +222,22 @@ def test_what_is_redacted_is_named_by_its_kind_and_does_not_come_back():
     assert made.applied == {"redact": 5}
 
 
+def test_what_stands_within_a_word_once_is_replaced_within_words():
+    text = f"{CARD} x{CARD}y"
+    request = asked(text)
+    findings = [Finding("card", 0, 0, 19, 0.9, "any"), Finding("card", 0, 21, 40, 0.9, "any")]
+    made = carry_out(request, findings, [HIDE], KEY)
+    assert CARD not in content(made)
+    assert made.applied == {"pseudonymise": 2}
+    assert restored(made) == request.document
+
+
+def test_what_was_found_as_two_things_is_redacted_if_one_of_them_is():
+    findings = [Finding(kind, 0, 0, 9, 0.9, "any") for kind in ("phone", "card")]
+    owed = [HIDE, Obligation("redact", findings=("card",))]
+    assert content(carry_out(asked("123456789"), findings, owed, KEY)) == "[CARD]"
+
+
 def test_redacting_goes_before_pseudonymising():
     made = sent(f"{EMAIL} {CARD}", HIDE, Obligation("redact", findings=("card",)))
     assert content(made).endswith(" [CARD]")

@@ -9,10 +9,8 @@ from __future__ import annotations
 import hmac
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any, Final
-from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
@@ -20,40 +18,34 @@ from msgspec.structs import replace
 
 from situs.analysis.sensitivity.scan import UNREAD
 from situs.analysis.texts import SOURCE_KEY, Form, Unchangeable, rewritten, texts_of
-from situs.analysis.transforms.pseudonyms import SECRET, WORDED, Pseudonyms
+from situs.analysis.transforms.pairs import (
+    ATTEMPTS,
+    PSEUDONYMISE,
+    REDACT,
+    TELLING,
+    Value,
+    pairs_of,
+)
+from situs.analysis.transforms.pseudonyms import Pseudonyms
 from situs.analysis.transforms.restore import Restoration
-from situs.analysis.transforms.shapes import stretches
-from situs.analysis.transforms.swap import TOO_MUCH, Pair, Swapper, Swaps, escaped, joins, plain
+from situs.analysis.transforms.swap import TOO_MUCH, Pair, Swapper, Swaps, plain
 from situs.core.decision import Obligation
 from situs.core.label import Finding
 from situs.core.request import Modality, Request
 from situs.errors import InvalidRequest
 
-REDACT: Final = "redact"
-PSEUDONYMISE: Final = "pseudonymise"
 STRIP_ATTACHMENTS: Final = "strip_attachments"
 
 _STRIPPED = frozenset(Modality) - {Modality.TOKENS}
 """What is read of a request, or goes with its attachments."""
 
-_ATTEMPTS = 4
-_TELLING = 4
 _MOST_STEPS = 100_000_000
-_LONG = 6
-_ESCAPES: Final[tuple[Callable[[str], str], ...]] = (
-    escaped,
-    partial(escaped, ascii_only=True),
-    partial(quote, safe="", errors="replace"),
-)
-_GAPS = re.compile(r"[\s.\-_/()]+")
+
 KEY_HEADS = frozenset({"private_key_block", "putty_key", "openssh_key"})
 """Detectors that find how a key begins."""
 
 KEY_FOOT = re.compile(r"(?i)END[^\n]{0,60}KEY[^\n]{0,24}")
 """How it ends."""
-
-_ORDINARY = frozenset("Will May Can Has Was The Are But Not All New You And For".split())  # noqa: SIM905
-"""Words that begin a sentence more often than they are a name."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -77,15 +69,6 @@ class Sent(Struct, frozen=True):
         return f"Sent({self.request.id!r}, applied={self.applied!r}, refused={self.refused!r})"
 
 
-class _Value(Struct, frozen=True):
-    """What was found, and whether a word goes on beside it."""
-
-    text: str
-    kind: str
-    before: str = ""
-    behind: str = ""
-
-
 def carry_out(
     request: Request, findings: Sequence[Finding], obligations: Sequence[Obligation], key: bytes
 ) -> Sent:
@@ -106,8 +89,7 @@ def carry_out(
     if not mine:
         return Sent(request, kinds=kinds)
     try:
-        values = list(dict.fromkeys(_value(request, one) for one in mine))
-        return _carried(request, values, owed, key)
+        return _carried(request, _values(request, mine, owed, key), owed)
     except (Unchangeable, InvalidRequest, RecursionError) as problem:
         return Sent(request, refused=getattr(problem, "code", "unchangeable"), kinds=kinds)
 
@@ -124,8 +106,38 @@ def _kinds(owed: Sequence[Obligation]) -> frozenset[str] | None:
     return frozenset(kind for one in owed for kind in one.findings)
 
 
-def _value(request: Request, finding: Finding) -> _Value:
-    """Without the space around it. A key whose end was not read goes on to the end of the text."""
+def _values(
+    request: Request, findings: Sequence[Finding], owed: Sequence[Obligation], key: bytes
+) -> list[Value]:
+    """What was found, once each. Where the same was found as several things, one of them to be
+    redacted, it is that."""
+    redacted = [one for one in owed if one.kind == REDACT]
+    narrow = [one for one in owed if one.kind == PSEUDONYMISE and one.scope != "session"]
+    kinds: dict[str, str] = {}
+    sides: dict[str, set[tuple[str, str]]] = {}
+    for finding in findings:
+        text, before, behind = _found(request, finding)
+        sides.setdefault(text, set()).add((before, behind))
+        if text not in kinds or _about(finding.kind, redacted):
+            kinds[text] = finding.kind
+    return [
+        Value(
+            text,
+            kind,
+            frozenset(sides[text]),
+            f"[{kind.upper()}]" if _about(kind, redacted) else None,
+            _key(request, key, narrow=_about(kind, narrow)),
+        )
+        for text, kind in kinds.items()
+        if text
+    ]
+
+
+def _found(request: Request, finding: Finding) -> tuple[str, str, str]:
+    """What was found, without the space around it, and the characters before and behind it.
+
+    A key whose end was not read goes on to the end of the text.
+    """
     part = request.texts[finding.part]
     text, start, end = part.text, finding.start, finding.end
     if finding.detector in KEY_HEADS and not KEY_FOOT.search(text, start, end):
@@ -137,37 +149,18 @@ def _value(request: Request, finding: Finding) -> _Value:
         before, inside, behind = text[:start][-1:], text[start:end], text[end : end + 1]
     bare = inside.strip()
     if not bare:
-        return _Value(inside, finding.kind, before, behind)
+        return inside, before, behind
     head, tail = inside.partition(bare)[::2]
-    return _Value(bare, finding.kind, head[-1:] or before, tail[:1] or behind)
+    return bare, head[-1:] or before, tail[:1] or behind
 
 
-class _Owed(Struct, frozen=True):
-    """A value with what is to stand for it: a placeholder, or what is drawn from the key."""
-
-    value: _Value
-    placeholder: str | None
-    key: bytes
-
-
-def _carried(
-    request: Request, values: Sequence[_Value], owed: Sequence[Obligation], key: bytes
-) -> Sent:
+def _carried(request: Request, values: Sequence[Value], owed: Sequence[Obligation]) -> Sent:
     """Tries again with other pseudonyms where giving back would not give what was."""
-    redacted = [one for one in owed if one.kind == REDACT]
-    narrow = [one for one in owed if one.kind == PSEUDONYMISE and one.scope != "session"]
-    out = [
-        _Owed(one, f"[{one.kind.upper()}]", key)
-        if _about(one.kind, redacted)
-        else _Owed(one, None, _key(request, key, narrow=_about(one.kind, narrow)))
-        for one in values
-        if one.text
-    ]
     taken = _taken(request, [one.text for one in values])
     refused = "not_restorable"
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         try:
-            pairs = list(_pairs(out, Pseudonyms(taken), attempt))
+            pairs = list(pairs_of(values, Pseudonyms(taken), attempt))
             sent = _exchanged(request, pairs)
         except Unchangeable as problem:
             refused = problem.code
@@ -199,84 +192,13 @@ def _key(request: Request, key: bytes, *, narrow: bool) -> bytes:
 def _taken(request: Request, originals: Sequence[str]) -> Callable[[str], bool]:
     """Whether a text is in the request or in what is to be hidden, or that is in it."""
     whole = "\n".join((*(text.text for text in request.texts), *originals)).lower()
-    long = [one.lower() for one in originals if len(one) >= _TELLING]
+    long = [one.lower() for one in originals if len(one) >= TELLING]
 
     def taken(made: str) -> bool:
         low = made.lower()
         return low in whole or any(one in low for one in long)
 
     return taken
-
-
-def _pairs(out: Sequence[_Owed], invent: Pseudonyms, attempt: int) -> Iterator[Pair]:
-    """What stands for what, the values themselves first: of several the first holds."""
-    found: list[tuple[_Owed, Pair]] = []
-    for one in out:
-        if attempt:
-            one = replace(one, key=hmac.digest(one.key, str(attempt).encode(), "sha256"))
-        value = one.value
-        why = PSEUDONYMISE if one.placeholder is None else REDACT
-        here = one.placeholder or invent.of(value.kind, value.text, one.key)
-        joined = any(
-            joins(value.before, text[:1]) or joins(text[-1:], value.behind)
-            for text in (value.text, here)
-        )
-        bounded = attempt < _ATTEMPTS // 2 and not joined
-        pair = Pair(
-            there=value.text,
-            here=here,
-            bounded=bounded,
-            loose=value.kind not in SECRET,
-            inflects=value.kind in WORDED and _inflects(value.text, here),
-            why=why,
-        )
-        found.append((one, pair))
-        yield pair
-    for one, pair in found:
-        yield from _variants(one.value, pair)
-    for one, pair in found:
-        if one.value.kind == "person" or (one.value.kind in WORDED and not one.placeholder):
-            yield from _words(pair, invent, one)
-
-
-def _inflects(text: str, here: str) -> bool:
-    """Whether both are long enough to be themselves with an ending, too."""
-    return len(text) > _TELLING and len(here) > _LONG
-
-
-def _variants(value: _Value, pair: Pair) -> Iterator[Pair]:
-    """The same value in another case, without gaps, or escaped as in JSON or in a URL."""
-    text, here, redacts = pair.there, pair.here, pair.why == REDACT
-    if pair.loose and len(text) >= _LONG:
-        cases = [str.upper] if value.kind in WORDED and " " not in text else [str.upper, str.lower]
-        for case in cases:
-            yield replace(pair, there=case(text), here=here if redacts else case(here))
-    close = _GAPS.sub("", text)
-    if sum(map(str.isdecimal, close)) >= _LONG:
-        yield replace(pair, there=close, here=here if redacts else _GAPS.sub("", here))
-    for escape in _ESCAPES:
-        if escape(text) != text:
-            yield replace(pair, there=escape(text), here=here if redacts else escape(here))
-
-
-def _words(pair: Pair, invent: Pseudonyms, owed: _Owed) -> Iterator[Pair]:
-    """The words of a name: they may stand alone in the answer, those of a person's anywhere."""
-    words = [one for kind, one in stretches(pair.there) if kind == "letters"]
-    for one in words if len(words) > 1 else ():
-        great = one[0] != one[0].lower() and len(one) > 2 and one not in _ORDINARY
-        if great and owed.placeholder:
-            inflects = _inflects(one, owed.placeholder)
-            yield replace(pair, there=one, bounded=True, inflects=inflects)
-        elif great and invent.knows(one, owed.key):
-            here = invent.word(one, owed.key)
-            yield replace(
-                pair,
-                there=one,
-                here=here,
-                bounded=True,
-                inflects=_inflects(one, here),
-                answers=owed.value.kind != "person",
-            )
 
 
 def _exchanged(request: Request, pairs: Sequence[Pair]) -> Sent | None:
