@@ -9,17 +9,18 @@ from situs.studies.replay_report import FARTHER, KINDS, Change, Place, Report
 from situs.studies.replay_words import figures, reproduced, title
 
 _STYLE = """
-:root { --ink: #1a1a1a; --paper: #fff; --line: #ddd; --dim: #666; --bad: #a11; --good: #0a6b2d;
+:root { --ink: #1a1a1a; --paper: #fff; --line: #ddd; --dim: #666; --bad: #a11;
   --before: #9aa4ae; --after: #2a6db0; --warn: #fff4d6 }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --paper: #16181a; --line: #3a3d40;
-  --dim: #9a9a9a; --bad: #ff8a8a; --good: #6fce8f; --before: #5d666e; --after: #6aa8e6;
+  --dim: #9a9a9a; --bad: #ff8a8a; --before: #5d666e; --after: #6aa8e6;
   --warn: #3a3116 } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem;
   color: var(--ink); background: var(--paper) }
 h1 { font-size: 1.5rem; margin-bottom: 0 } h2 { font-size: 1.15rem; margin-top: 2.2rem }
 h3 { font-size: 1rem; margin: 1.2rem 0 .2rem }
-p.dim, td.dim { color: var(--dim) } .failed { color: var(--bad) } .passed { color: var(--good) }
-table { border-collapse: collapse; width: 100%; table-layout: fixed }
+p.dim { color: var(--dim) } a { color: var(--after) } .failed { color: var(--bad) }
+table { border-collapse: collapse; width: 100%; table-layout: fixed;
+  margin-bottom: 1rem }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top }
 th { font-weight: 600; color: var(--dim) }
