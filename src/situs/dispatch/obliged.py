@@ -83,6 +83,8 @@ def carried_out(
         return Sending(request, refused="answer_not_readable")
     bare = sent.restore is not None or any(one.action != "note" for one in scans)
     mend = mend_for(request, filters, bare=bare)
+    if scans and mend is not None:
+        applied[ANSWER_SCAN] = 0  # it was looked at, even if it turns out to be empty
     return Sending(request, {**applied, **sent.applied}, mend)
 
 
