@@ -146,7 +146,7 @@ class Parent:
             before, setting = self._plan, self._read()
             if before is None:
                 raise ConfigError("There is nothing to reload yet.")
-            self._bundle = await self._newest_bundle(setting)
+            bundle = await self._newest_bundle(setting)
             plan = await asyncio.to_thread(load_plan, setting, before.generation + 1, before.slots)
             policies = before.policy.digest, plan.policy.digest
             changes = diff(self.setting.config, setting.config, policies)
@@ -170,7 +170,7 @@ class Parent:
             self._runtimes_changed()
             if self._watching is not None:
                 self._watching.sign_with(key)
-            self.setting, self._plan = setting, plan
+            self.setting, self._plan, self._bundle = setting, plan, bundle
         return {"generation": plan.generation, "policy": plan.policy.digest, "changes": changes}
 
     async def _newest_bundle(self, setting: Setting) -> str | None:
