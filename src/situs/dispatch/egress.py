@@ -199,7 +199,7 @@ async def _resolve(host: str, port: int) -> Any:
 
 
 async def _connected(family: int, address: Any) -> socket.socket:
-    raw = socket.socket(family, socket.SOCK_STREAM)
+    raw = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         raw.setblocking(False)
         await asyncio.get_running_loop().sock_connect(raw, address)
