@@ -73,6 +73,7 @@ class Parent:
         self._connector = Connector()
         self.crew = Crew(listeners, log, told, self._connector)
         self._bundle: str | None = None
+        self._looked_at = time.monotonic()
         self._reloading = asyncio.Lock()
         self._watching: Watching | None = None
         self._office: Office | None = None
@@ -101,15 +102,13 @@ class Parent:
             stack.push_async_callback(admin.close)
             again: list[tuple[float, Callable[[], Awaitable[None]]]] = [
                 (_BEAT_S, partial(self._beat, watching, admin)),
+                (_BEAT_S, self._look_at_bundle),
                 (_RETIRE_S, partial(asyncio.to_thread, watching.retire)),
                 (_BEAT_S, partial(asyncio.to_thread, watching.count_held)),
             ]
             anchor = self.setting.config.receipts.anchor
             if anchor is not None and not self._blocked:  # a drill's chains are nobody's record
                 again.append((60.0 * anchor.every_min, partial(asyncio.to_thread, watching.anchor)))
-            bundle = self.setting.config.policy.bundle
-            if bundle is not None:
-                again.append((bundle.poll_s, self._look_at_bundle))
             for every_s, step in again:
                 stack.callback(asyncio.create_task(_again(every_s, step)).cancel)
             self._stack = stack.pop_all()
@@ -177,7 +176,11 @@ class Parent:
         return await newest_bundle(setting, Connector(self._permits(setting)).dial)
 
     async def _look_at_bundle(self) -> None:
-        """A policy that is another one holds from now on."""
+        """A policy that is another one holds from now on. It is looked for every `poll_s`."""
+        bundle, now = self.setting.config.policy.bundle, time.monotonic()
+        if bundle is None or now - self._looked_at < bundle.poll_s:
+            return
+        self._looked_at = now
         newest = await self._newest_bundle(self.setting)
         if newest is not None and newest != self._bundle and self._plan is not None:
             await self.reload_or_tell()
