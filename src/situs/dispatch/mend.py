@@ -8,6 +8,7 @@ that order: what finds things in an answer stands before what brings the origina
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
@@ -30,7 +31,7 @@ _NO_TEXT = frozenset({"logprobs", "prompt_logprobs"})
 _KEPT = ("id", "object", "created", "model")
 _DONE = b"[DONE]"
 
-_encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -251,8 +252,28 @@ def _dicts(value: Any) -> Iterator[dict[str, Any]]:
 def _parsed(data: bytes) -> dict[str, Any]:
     try:
         return _decode(data)
+    except msgspec.ValidationError:
+        raise _garbage("The answer is no JSON object.") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise _garbage("The answer holds what is no JSON.") from None
+        return _parsed_loosely(data)
+
+
+def _parsed_loosely(data: bytes) -> dict[str, Any]:
+    """Also with half a pair of surrogates, where a server cut a character in two."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise _garbage("The answer holds what is no JSON.")
+    return found
+
+
+def _encode(document: dict[str, Any]) -> bytes:
+    try:
+        return _encoder.encode(document)
+    except UnicodeEncodeError:
+        return json.dumps(document, allow_nan=False).encode("ascii")
 
 
 def _garbage(message: str) -> StreamBroken:

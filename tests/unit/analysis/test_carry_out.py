@@ -508,6 +508,14 @@ def test_where_nobody_can_read_nothing_can_be_hidden(modality, owed, refused):
     assert carry_out(request, [], owed, KEY).refused == refused
 
 
+def test_half_a_character_is_refused():
+    call = {"type": "function", "function": {"name": "f", "arguments": '{"a": "x\\ud83d"}'}}
+    request = asked({"messages": [{"role": "assistant", "tool_calls": [call]}]})
+    part = next(i for i, one in enumerate(request.texts) if one.path.endswith("arguments"))
+    made = carry_out(request, [Finding("own", part, 7, 14, 0.9, "any")], [HIDE], KEY)
+    assert made.refused == "unchangeable"
+
+
 def test_what_would_take_too_long_is_refused():
     text = "a" * 300 + " " + "aaa b" * 200_000
     findings = [Finding("own", 0, 0, size, 0.9, "any") for size in range(3, 300)]

@@ -315,6 +315,14 @@ def test_a_filter_can_stop_an_answer():
     assert caught.value.reason == "stopped"
 
 
+def test_half_a_character_passes():
+    data = event(delta(content="\ud83d Tova,")) + event(delta(content="\ude00"))
+    (made,) = Mended([restoring]).feed(Chunk(data))
+    first, second = (json.loads(one[6:]) for one in made.data.split(b"\n\n")[:2])
+    assert first["choices"][0]["delta"]["content"] == '\ud83d An"n\n,'
+    assert second["choices"][0]["delta"]["content"] == "\ude00"
+
+
 @pytest.mark.parametrize("data", [b'{"a"', b"data: {oops\n\n", b"data: [1]\n\n"])
 def test_what_is_no_answer_breaks_the_stream(data):
     with pytest.raises(StreamBroken) as caught:

@@ -90,7 +90,7 @@ def carry_out(
         return Sent(request, kinds=kinds)
     try:
         return _carried(request, _values(request, mine, owed, key), owed)
-    except (Unchangeable, InvalidRequest, RecursionError) as problem:
+    except (Unchangeable, InvalidRequest, RecursionError, ValueError) as problem:
         return Sent(request, refused=getattr(problem, "code", "unchangeable"), kinds=kinds)
 
 
