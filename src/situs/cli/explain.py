@@ -37,6 +37,13 @@ from situs.core.request import AUTO, Objective
 @click.option("--data-set", multiple=True, help="A data set it draws on, as x-situs-data would.")
 @click.option("--url", help="Ask a running gateway, which knows health and load.")
 @config_option
+@click.option(
+    "--policy",
+    "policies",
+    type=click.Path(path_type=Path, exists=True),
+    multiple=True,
+    help="Judge by this file or folder in place of the configured policy.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def explain(
     text: str | None,
@@ -48,12 +55,15 @@ def explain(
     data_set: tuple[str, ...],
     url: str | None,
     config: Path | None,
+    policies: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Say where TEXT would be sent, and why. Nothing is sent, nothing is recorded."""
     body = _body(text, file, model)
     if session is not None and url is None:
         raise click.UsageError("What a session has touched a gateway knows: give --url, too.")
+    if policies and url is not None:
+        raise click.UsageError("A gateway judges by its own policy: leave --policy or --url out.")
     given = {
         "x-situs-label": label,
         "x-situs-objective": objective,
@@ -61,7 +71,7 @@ def explain(
         "x-situs-data": ",".join(data_set) or None,
     }
     headers = {name: value for name, value in given.items() if value is not None}
-    answer = _ask(url, body, headers) if url else _decide(body, headers, config)
+    answer = _ask(url, body, headers) if url else _decide(body, headers, config, policies)
     if as_json:
         click.echo(json.dumps(answer, indent=2))
     else:
@@ -92,14 +102,18 @@ def explained_at(body: bytes) -> str:
     return "/situs/v1/explain" + ("" if "messages" in fields else kind)
 
 
-def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
+def _decide(
+    body: bytes, headers: dict[str, str], config: Path | None, policies: tuple[Path, ...]
+) -> Any:
     """The same function the gateway calls, on the configured fleet, with nothing known of it."""
     import time
 
     import msgspec
+    from msgspec.structs import replace
 
     from situs.app.insight import insight_of, snapshot_of
     from situs.app.plan import load_plan
+    from situs.config.policy import Policy
     from situs.core.request import Principal
     from situs.decide import decide
     from situs.errors import UnknownModel
@@ -109,7 +123,11 @@ def _decide(body: bytes, headers: dict[str, str], config: Path | None) -> Any:
     from situs.placement.explain import explain as spread_out
     from situs.placement.filters import known_name
 
-    plan = load_plan(setting_from(config, None), 0, {}, secrets=False)
+    setting = setting_from(config, None)
+    if policies:
+        judged_by = Policy(paths=tuple(str(path.absolute()) for path in policies))
+        setting = replace(setting, config=replace(setting.config, policy=judged_by))
+    plan = load_plan(setting, 0, {}, secrets=False)
     snapshot = snapshot_of(plan, insight_of(plan))
     ask = ask_of({name.encode(): value.encode() for name, value in headers.items()})
     request = form_of(explained_at(body)).parse(body, new_id(), ask, Principal(), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +35,7 @@ from situs.rego.library import shipped
 from situs.rego.opa import RemotePolicy, awaited
 
 CASES = yaml.safe_load(Path(__file__).with_name("fail_closed_stages.yaml").read_text("utf-8"))
+ROOT = Path(__file__).resolve().parents[3]
 NOW = datetime(2026, 11, 22, tzinfo=UTC).timestamp()
 CARD = "4111 1111 1111 1111"
 
@@ -229,3 +231,13 @@ def test_every_case_has_a_name_of_its_own():
     verdicts = yaml.safe_load(Path(__file__).with_name("fail_closed.yaml").read_text("utf-8"))
     names = [case["name"] for stage in (*CASES.values(), verdicts["cases"]) for case in stage]
     assert len(names) == len(set(names))
+
+
+def test_the_page_names_cases_that_there_are():
+    verdicts = yaml.safe_load(Path(__file__).with_name("fail_closed.yaml").read_text("utf-8"))
+    names = {case["name"] for stage in (*CASES.values(), verdicts["cases"]) for case in stage}
+    page = (ROOT / "docs/reference/fail-closed.md").read_text("utf-8")
+    last = [row.split("|")[-2] for row in page.splitlines() if row.startswith("| ")]
+    told = {one for column in last for one in re.findall(r"`(\w+)`", column)}
+    assert len(told) > 40
+    assert told <= names
