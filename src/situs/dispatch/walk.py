@@ -26,13 +26,14 @@ STOPPING = "the gateway is stopping"
 
 
 def end_of(cause: BaseException) -> End:
-    """Who ended it: a model here that refuses the input, policy, the gateway (by stopping, or by an
-    error of its own), or the caller, by leaving: that cancels the task, and is no Exception.
+    """What ended it: a model here that refuses the input, an answer that may not go on, the gateway
+    (by stopping, or by an error of its own), or the caller, by leaving: that cancels the task, and
+    is no Exception.
     """
     if isinstance(cause, InvalidRequest):
         return End.REFUSED
-    if isinstance(cause, AnswerStopped):
-        return End.WITHHELD
+    if isinstance(cause, StreamBroken):
+        return End(cause.reason)
     own = isinstance(cause, Exception) or STOPPING in cause.args
     return End.STOPPED if own else End.CLIENT_GONE
 
@@ -118,8 +119,8 @@ class Walk:
     async def begin(self) -> Chunk:
         """The first chunk of the first deployment that answers.
 
-        Raises NodesExhausted when none did, NoCapacity when none was free; an attempt that the
-        caller cancels ends there.
+        Raises NodesExhausted when none did, NoCapacity when none was free, AnswerStopped when
+        policy stops what one says; an attempt that the caller cancels ends there.
         """
         retry_after_s: int | None = None
         for step in self.steps:
@@ -128,9 +129,11 @@ class Walk:
             self._start(step)
             try:
                 return await self._first_chunk(step)
-            except BackendUnavailable as error:
+            except (BackendUnavailable, StreamBroken) as error:
                 retry_after_s = error.retry_after_s or retry_after_s
                 await self._end(End(error.reason))
+                if isinstance(error, AnswerStopped):
+                    raise
             except BaseException as error:
                 await self._end(end_of(error))
                 raise

@@ -6,13 +6,15 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
+from msgspec.structs import replace
 from tests import make
 
 from situs.core.decision import Candidate
 from situs.core.ports import Chunk
 from situs.core.record import End, Usage
-from situs.dispatch.walk import Step, Walk
+from situs.dispatch.walk import Step, Walk, end_of
 from situs.errors import (
+    AnswerStopped,
     BackendUnavailable,
     InvalidRequest,
     NoCapacity,
@@ -157,6 +159,59 @@ def test_what_breaks_after_its_first_chunk_ends_and_nobody_else_is_tried(reason)
         assert reply.closed
 
     asyncio.run(conversation())
+
+
+class Stopping:
+    """A mend that ends the answer at its n-th chunk."""
+
+    def __init__(self, error, at):
+        self.error, self.left, self.applied = error, at, {}
+
+    def feed(self, chunk):
+        self.left -= 1
+        if self.left < 0:
+            self.applied = {"answer_scan": 1}
+            raise self.error
+        return [chunk]
+
+    def close(self):
+        return []
+
+
+def mended(backends, error, at):
+    walk = walk_over(backends)
+    walk.steps = [
+        replace(s, applied={"redact": 2}, mend=lambda: Stopping(error, at)) for s in walk.steps
+    ]
+    return walk
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_what_policy_stops_is_tried_nowhere_else(at):
+    async def conversation():
+        backends = ScriptedBackends(a=ScriptedReply([HELLO, LAST]), b=ScriptedReply([HELLO]))
+        walk = mended(backends, AnswerStopped("no"), at)
+        with pytest.raises(AnswerStopped) as stopped:
+            await drain(walk)
+        await walk.close(end_of(stopped.value))
+        assert ends(walk) == [("a", "withheld")]
+        assert walk.attempts[0].obligations == {"answer_scan": 1, "redact": 2}
+        assert backends.opened == ["a"]
+
+    asyncio.run(conversation())
+
+
+def test_an_answer_that_cannot_be_read_fails_over_before_its_first_chunk_and_not_after():
+    async def conversation(at):
+        backends = ScriptedBackends(a=ScriptedReply([HELLO, LAST]), b=ScriptedReply([HELLO, LAST]))
+        walk = mended(backends, StreamBroken("?", reason=End.GARBAGE), at)
+        with pytest.raises(NodesExhausted if at == 0 else StreamBroken) as failed:
+            await drain(walk)
+        await walk.close(end_of(failed.value))
+        return ends(walk)
+
+    assert asyncio.run(conversation(0)) == [("a", "garbage"), ("b", "garbage")]
+    assert asyncio.run(conversation(1)) == [("a", "garbage")]
 
 
 def test_when_all_fail_the_error_names_each():
