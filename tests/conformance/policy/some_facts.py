@@ -48,6 +48,18 @@ def some_facts(policy: Policy, count: int, seed: int = 7) -> Iterator[Facts]:
         yield Facts(request, _analysis(random, named), snapshot, 1_767_225_600.0 + number * 86_399)
 
 
+def facts_of_row(row: dict[str, Any], policy: Policy) -> Facts:
+    """The request of a row of a table, on a fleet of one deployment, `d`."""
+    stated = {"jurisdiction": "DE", "key_custody": "customer", "retention": "30d"}
+    said = {**stated, "training_use": "none", **row.get("facts", {})}
+    said["key_custody"] = KeyCustody(said["key_custody"])
+    said["training_use"] = Training(said["training_use"])
+    one = make.deployment("d", locus=make.locus("l", LocusKind(row["kind"]), **said))
+    fleet = FleetView((one,), (DeploymentState(),), row["name"])
+    snapshot = make.snapshot(fleet, policy, home=row.get("home", "DE"))
+    return Facts(make.request(), make.analysis(label=Label.parse(row["label"])), snapshot, 0.0)
+
+
 _CRITICALITY = ("advisory", "operational")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.conformance.policy.engines import NAMES, Engine, engines, here, what
-from tests.conformance.policy.some_facts import some_facts
+from tests.conformance.policy.some_facts import facts_of_row, some_facts
 from tests.fakes.opa import MISSING, is_here
 
 from situs.policy import judge
@@ -53,6 +53,23 @@ def test_all_engines_say_the_same(name, tmp_path):
     with engines(source, tmp_path) as found:
         assert tuple(found) == here()
         assert differing(found, source, 25) == []
+
+
+@pytest.mark.parametrize("table", ["default_table.yaml", "confidential_on_prem.yaml"])
+def test_every_row_of_a_table_holds_for_every_engine(table, tmp_path):
+    document = yaml.safe_load((HERE / table).read_text(encoding="utf-8"))
+    source = source_of(document["policy"])
+    policy = make_ready(check_source(source))
+    wrong: list[tuple[str, str]] = []
+    with engines(source, tmp_path) as found:
+        for row in document["cases"]:
+            facts = facts_of_row(row, policy)
+            for name, engine in found.items():
+                decision = engine(facts)
+                codes = [one.code for one in decision.exclusions]
+                if ("allowed" if decision.allowed else codes) != row["expect"]:
+                    wrong.append((name, row["name"]))
+    assert wrong == []
 
 
 @pytest.mark.parametrize("name", SHIPPED)
