@@ -13,23 +13,10 @@ import msgspec
 from msgspec import Struct
 
 from situs.core.label import Label
-from situs.policy.judge import Code, Denial, Owed
+from situs.policy.judge import KNOWN_OBLIGATIONS, Code, Denial, Owed
 from situs.rego.compare import Literal, literals
 from situs.rego.tree import Names, Place, path_of, place_of, root_or_none, variable
 from situs.rego.words import KINDS, Misfit, field, nearest
-
-OBLIGATIONS: Final = (
-    "redact",
-    "pseudonymise",
-    "require_owned",
-    "no_retention",
-    "strip_attachments",
-    "no_log",
-    "hold_for_approval",
-    "max_output_tokens",
-    "answer_scan",
-)
-"""The kinds that mean something. One that this version cannot do excludes."""
 
 _ELEMENTS: Final[dict[str, type[Struct]]] = {"deny": Denial, "obligations": Owed}
 _FORM: Final = {
@@ -39,7 +26,7 @@ _FORM: Final = {
     "declassify": "write one of " + ", ".join(Label),
 }
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
-    "kind": OBLIGATIONS,
+    "kind": tuple(sorted(KNOWN_OBLIGATIONS)),
     "scope": ("request", "session"),
     "action": ("stop", "redact", "note"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from situs.policy.judge import KNOWN_OBLIGATIONS
 from situs.rego.embedded import inspect
 
 HEAD = "package situs\nimport rego.v1\n"
@@ -106,10 +107,7 @@ def test_a_head_that_may_be_a_verdict_is_accepted(tmp_path, head):
     assert said(tmp_path, head + IF + text) == []
 
 
-KINDS = (
-    "it is one of redact, pseudonymise, require_owned, no_retention, strip_attachments, no_log, "
-    "hold_for_approval, max_output_tokens, answer_scan"
-)
+KINDS = f"it is one of {', '.join(sorted(KNOWN_OBLIGATIONS))}"
 
 
 @pytest.mark.parametrize(
