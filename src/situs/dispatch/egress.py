@@ -52,15 +52,6 @@ class Permit(Struct, frozen=True):
     networks: tuple[str, ...] = ()
 
 
-class Listed(Struct, frozen=True):
-    """A permit as it is now: `addresses` are those pinned so far."""
-
-    name: str
-    host: str
-    port: int
-    addresses: tuple[str, ...]
-
-
 def may_mean(host: str, address: str, *, owned: bool, networks: Iterable[str] = ()) -> bool:
     """Whether a configured host may be reached at this address (IPv6 without its zone)."""
     found = _plain(ip_address(address.partition("%")[0]))
@@ -108,28 +99,6 @@ class Connector:
     def refresh(self) -> None:
         """Resolve every name anew when it is needed next."""
         self._pins.clear()
-
-    def listed(self) -> list[Listed]:
-        """What is permitted now."""
-        found = []
-        for permit in self._permits:
-            where = permit.address()
-            if where is not None:
-                _, pinned = self._pins.get(where, (0.0, []))
-                addresses = tuple(str(address[0]) for _, address in pinned)
-                found.append(Listed(permit.name, *where, addresses))
-        return found
-
-    def allows(self, address: str, port: int) -> bool:
-        """Whether a listed host has this very address, so far as is known."""
-        return any(
-            port == one.port and (address == one.host or address in one.addresses)
-            for one in self.listed()
-        )
-
-    def knows(self, host: str) -> bool:
-        """Whether a listed place has this host."""
-        return any(host == one.host for one in self.listed())
 
     async def dial(self, host: str, port: int) -> socket.socket:
         """A connected socket that does not block.
