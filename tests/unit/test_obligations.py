@@ -17,9 +17,10 @@ from situs.analysis import DEFAULT_FLOORS
 from situs.analysis.texts import texts_of
 from situs.core.fleet import LocusKind
 from situs.core.ports import Chunk
+from situs.core.record import End
 from situs.core.request import Modality
 from situs.core.snapshot import Labels, Policy
-from situs.errors import NoDeploymentFits, NotApproved, ObligationUnmet
+from situs.errors import AnswerStopped, NoDeploymentFits, NotApproved, ObligationUnmet
 
 CARD = "4111 1111 1111 1111"
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
@@ -154,6 +155,50 @@ def test_a_provider_is_told_to_keep_nothing_where_it_can_be_told():
 def test_a_place_that_cannot_do_what_is_asked_is_out(kind):
     served = Served(asked("Hi."), {"kind": kind}, deployments=[cloud(locus={"retention": "30d"})])
     assert isinstance(served.answer.error, NoDeploymentFits)
+    assert served.sent == {}
+
+
+def test_attachments_that_do_not_go_there_need_not_be_read_there():
+    request = asked([{"type": "text", "text": "What is it?"}, IMAGE])
+    request = replace(request, modalities=frozenset({Modality.TEXT, Modality.IMAGE}))
+    plain = make.deployment("plain", locus=make.locus("plain", LocusKind.PUBLIC_CLOUD))
+    served = Served(request, {"kind": "strip_attachments"}, deployments=[plain])
+    assert list(served.sent) == ["plain"]
+    [attempt] = served.outcome.attempts
+    assert attempt.obligations == {"strip_attachments": 1}
+    refused = Served(request, {"kind": "no_log"}, deployments=[plain])
+    assert isinstance(refused.answer.error, NoDeploymentFits)
+
+
+# What comes back
+
+
+def test_what_a_model_says_is_looked_at():
+    served = Served(asked(f"Charge {CARD}."), {"kind": "answer_scan", "action": "redact"})
+    assert CARD in json.dumps(served.sent["cloud"].document)
+    assert served.said == "You said: Charge [CARD]."
+    [attempt] = served.outcome.attempts
+    assert attempt.obligations == {"answer_scan": 1}
+
+
+def test_what_policy_stops_is_told_as_such_and_nobody_else_is_asked():
+    other = cloud("other", price=(9.0, 9.0))
+    served = Served(asked(f"Charge {CARD}."), {"kind": "answer_scan"}, deployments=[cloud(), other])
+    assert isinstance(served.answer.error, AnswerStopped)
+    assert (served.outcome.status, served.outcome.code) == (403, "answer_stopped")
+    assert [attempt.end for attempt in served.outcome.attempts] == [End.WITHHELD]
+
+
+def test_pseudonyms_are_nothing_that_an_answer_may_not_hold():
+    served = Served(asked(f"Charge {CARD}."), {"kind": "answer_scan"}, {"kind": "pseudonymise"})
+    assert served.said == f"You said: Charge {CARD}."
+    [attempt] = served.outcome.attempts
+    assert attempt.obligations == {"answer_scan": 0, "pseudonymise": 1, "restored": 1}
+
+
+def test_where_nobody_can_look_for_what_is_asked_nothing_leaves():
+    served = Served(asked("Hi."), {"kind": "answer_scan", "findings": ["person"]})
+    assert isinstance(served.answer.error, ObligationUnmet)
     assert served.sent == {}
 
 

@@ -1,8 +1,8 @@
 """Looks at an answer on its way to the caller: what is found stops it, is taken out, or is counted.
 
 What is given out has been looked at together with what stands before and behind it, so what was cut
-into pieces is found. Held back are the last `HELD` characters, what is found until it is whole, and
-an unbroken run such as a token, up to `LONGEST` characters.
+into pieces is found. Held back are twice `HELD` characters at most, besides what is found until it
+is whole, and an unbroken run such as a token, up to `LONGEST` characters.
 """
 
 from __future__ import annotations
@@ -26,11 +26,10 @@ from situs.core.snapshot import Labels
 from situs.errors import AnswerStopped
 
 ANSWER_SCAN: Final = "answer_scan"
-HELD: Final = 192
+HELD: Final = 128
 LONGEST: Final = 2048
 
-_STEP = 64
-_STEP_OF_NAMES = 128
+_STEP = 128
 _LARGEST_STEP = 2048
 _BEFORE = 320
 _FOOT = 128
@@ -107,7 +106,6 @@ class AnswerScan:
     def __init__(self, sought: Sought, *, json: bool = False) -> None:
         self._sought = sought
         self._json = json
-        self._step = _STEP if sought.names is None else _STEP_OF_NAMES
         self._waiting = ""
         self._open = ""
         self._text = ""
@@ -126,7 +124,7 @@ class AnswerScan:
         """Raises AnswerStopped where something is found that is to stop it."""
         self._waiting += text
         out = []
-        while len(self._waiting) >= max(self._step, len(self._text) // 8):
+        while len(self._waiting) >= max(_STEP, len(self._text) // 8):
             self._take(self._waiting[:_LARGEST_STEP])
             self._waiting = self._waiting[_LARGEST_STEP:]
             out.append(self._advance(over=False))

@@ -77,21 +77,23 @@ def carried_out(
     for kind in ("require_owned", NO_LOG, HOLD):
         if kind in by_kind:
             applied[kind] = 1
-    scans = by_kind.get(ANSWER_SCAN, [])
-    filters = _filters(request, sent, scans, snapshot)
-    if filters is None:
+    answer = _answer(request, sent, by_kind.get(ANSWER_SCAN, []), snapshot)
+    if answer is None:
         return Sending(request, refused="answer_not_readable")
-    bare = sent.restore is not None or any(one.action != "note" for one in scans)
-    mend = mend_for(request, filters, bare=bare)
-    if scans and mend is not None:
-        applied[ANSWER_SCAN] = 0  # it was looked at, even if it turns out to be empty
-    return Sending(request, {**applied, **sent.applied}, mend)
+    return Sending(request, {**applied, **answer.applied, **sent.applied}, answer.mend)
 
 
-def _filters(
+class _Answer(Struct, frozen=True):
+    """What an answer passes through, and what has been done on it so far."""
+
+    mend: Callable[[], Mend] | None
+    applied: dict[str, int] = {}
+
+
+def _answer(
     request: Request, sent: Sent, scans: Sequence[Obligation], snapshot: Snapshot
-) -> list[MakeFilter] | None:
-    """What the answer's texts pass through, in order; None where what is owed cannot be done."""
+) -> _Answer | None:
+    """None where it cannot be looked for what is asked."""
     filters: list[MakeFilter] = []
     if scans:
         tenant, own = request.principal.tenant, sorted(sent.placed)
@@ -102,7 +104,10 @@ def _filters(
     if sent.restore is not None:
         restore = sent.restore
         filters.append(lambda field: Restorer(restore, json=field.json))
-    return filters
+    bare = sent.restore is not None or any(one.action != "note" for one in scans)
+    mend = mend_for(request, filters, bare=bare)
+    looked_at = bool(scans) and mend is not None
+    return _Answer(mend, {ANSWER_SCAN: 0} if looked_at else {})
 
 
 def obliged_steps(
