@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.e2e import stage
 from tests.fakes.otlp_collector import fake_collector
+
+from situs.trust.api_keys import Grants, Scope, create_key
 
 CARD = "4111 1111 1111 1111"
 SAID = f"Charge {CARD} now."
@@ -406,6 +409,91 @@ def test_what_is_no_word_is_refused(scene, body):
     gateway, _ = scene
     answer = gateway.call("POST", "/situs/v1/approvals/req_1", body)
     assert (answer.status, answer.code) == (400, "invalid_request")
+
+
+def test_only_who_administers_may_say_and_any_worker_hears_it(tmp_path, beside):
+    data = tmp_path / "data"
+    keys = {
+        name: create_key(data, Grants(name=name, scopes=(scope,)), time.time())
+        for name, scope in (("app", Scope.INFERENCE), ("ops", Scope.ADMIN))
+    }
+    as_ = {name: {"authorization": f"Bearer {secret}"} for name, (_, secret) in keys.items()}
+    with stage.fakes(tmp_path, "office", "us") as fakes:
+        config = configured(tmp_path, fakes, server={"require_key": True})
+        file = str(stage.write_config(tmp_path, config))
+        serve = ["serve", "--config", file, "--workers", "2"]
+        with stage.started(serve, data, tmp_path / "situs.log") as gateway:
+            asked = {**as_["app"], "x-situs-data": "hold_for_approval"}
+            waiting = [beside.submit(gateway.chat, model="us-llm", headers=asked) for _ in range(3)]
+            until(lambda: len(waits(gateway, as_["ops"])) == 3)
+            for one in waits(gateway, as_["ops"]):
+                path = f"/situs/v1/approvals/{one['id']}"
+                for key in (as_["app"], {}):
+                    refused = gateway.call("POST", path, b'{"approve": true}', **key)
+                    assert refused.status in (401, 403)
+                said = gateway.call("POST", path, b'{"approve": true}', **as_["ops"])
+                assert said.status == 200
+            assert {one.result().status for one in waiting} == {200}
+        told = json.loads(cli(gateway, "list", "--all", "--json")[1])
+        assert {one["decided_by"] for one in told} == {keys["ops"][0].id}
+
+
+def waits(gateway, key):
+    return gateway.call("GET", "/situs/v1/approvals", **key).json["approvals"]
+
+
+def until(what, wait_s=15.0):
+    deadline = time.monotonic() + wait_s
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+# What is told about it
+
+
+def test_explain_says_what_is_owed_where(scene):
+    gateway, _ = scene
+    names = "redact,scan_stop,max_output_tokens,hold_for_approval"
+    explain = ("explain", SAID, "--url", gateway.url)
+    sets = [word for name in names.split(",") for word in ("--data-set", name)]
+    done = run(*explain, *sets)
+    for owed in ("redact card", "answer_scan card (stop)", "max_output_tokens (3)"):
+        assert owed in " ".join(done.replace("\n", " ").split()), done
+    told = json.loads(run(*explain, *sets, "--json"))
+    for row in told["deployments"]:
+        assert {one["kind"] for one in row["owed"]} == {
+            *("redact", "answer_scan", "max_output_tokens", "hold_for_approval")
+        }
+    assert json.loads(run(*explain, "--json"))["deployments"][0]["owed"] == []
+
+
+def test_decisions_show_what_was_done_how_often(scene):
+    gateway, _ = scene
+    answer = ask(gateway, (CHAT, False), "redact")
+    request_id = answer.headers["x-situs-request-id"]
+    gateway.outcome(request_id)
+    assert "redact=1" in run("decisions", "show", request_id, "--data", str(gateway.data))
+
+
+def run(*arguments):
+    wide = {**os.environ, "COLUMNS": "400"}
+    done = subprocess.run(
+        stage.command(*arguments), capture_output=True, text=True, timeout=60, check=True, env=wide
+    )
+    return done.stdout
+
+
+def test_the_doctor_says_how_many_wait(scene, beside):
+    gateway, _ = scene
+    config = str(gateway.data.parent / "situs.yaml")
+    doctor = ("doctor", "--config", config, "--data", str(gateway.data), "--json")
+    waiting = beside.submit(ask, gateway, (CHAT, False), "hold_for_approval")
+    held(gateway)
+    found = {one["feature"]: one["because"] for one in json.loads(run(*doctor))}
+    assert found["approvals"].startswith("1 waiting")
+    word(gateway, True)
+    assert waiting.result().status == 200
 
 
 def test_a_gateway_that_starts_again_has_nobody_waiting(tmp_path, beside):
