@@ -151,7 +151,7 @@ class Chain:
     """Owns the chain's directory and the link from each line to the next.
 
     Calls that append must be serialised by the owner. It is made under a name that readers skip,
-    until `publish`. `signed` counts the lines up to the newest durable checkpoint.
+    until `publish`. `signed` counts the lines that durable checkpoints cover, and these.
     """
 
     def __init__(self, receipts_dir: Path, chain_id: str) -> None:

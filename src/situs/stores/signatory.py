@@ -121,7 +121,7 @@ class Signatory:
         Raises OSError; the next call makes up for it.
         """
         with self.lock:
-            taken = chain.take()
+            taken, covered = chain.take(), chain.seq
         for segment, digests in taken:
             for begin in range(0, len(digests), _HASHES_AT_ONCE):
                 segment.tree.extend(digests[begin : begin + _HASHES_AT_ONCE])
@@ -130,11 +130,11 @@ class Signatory:
             body = encode(self._signed_root(chain.id, segment))
             with self.lock:
                 chain.add("checkpoint", body)
-                line, signed = chain.last, chain.seq
+                line = chain.last
         for segment, _ in taken:
             segment.sync()
         chain.write_head(line)
-        chain.signed = signed
+        chain.signed = covered + len(taken)  # less than all, if lines came in between
         for segment, _ in taken:
             chain.forget(segment)
 

@@ -25,7 +25,9 @@ from tests.unit.stores.writing import (
 from situs.core.request import Ask
 from situs.errors import CannotRecord
 from situs.stores.layout import receipts_dir
+from situs.stores.segments import SegmentWriter
 from situs.stores.signatory import Pace
+from situs.trust.keys import open_signing_key
 
 
 def lines(data):
@@ -62,6 +64,31 @@ def test_signatures_follow_without_being_asked(tmp_path):
         serve(writer, 1)
         until(lambda: of_type(tmp_path, "checkpoint"))
         until(lambda: report(tmp_path).chains[0].unsigned == 0)
+
+
+class Interrupted:
+    """A key of which each signature takes so long that something happens meanwhile, once."""
+
+    def __init__(self, key, happens):
+        self.id, self.public_raw, self.rotations = key.id, key.public_raw, key.rotations
+        self._key, self._happens = key, happens
+
+    def sign(self, message):
+        if self._happens:
+            self._happens.pop()()
+        return self._key.sign(message)
+
+
+def test_a_line_that_comes_while_a_root_is_signed_is_signed_next(tmp_path):
+    happens = []
+    key = Interrupted(open_signing_key(tmp_path / "keys"), happens)
+    writer = SegmentWriter(receipts_dir(tmp_path), key, time.time, QUICK)
+    writer.start()
+    happens.append(lambda: writer.ended(outcome(1)))
+    decide(writer, 1)
+    until(lambda: report(tmp_path).outcomes == 1)
+    until(lambda: report(tmp_path).chains[0].unsigned == 0)
+    writer.close()
 
 
 def test_an_idle_writer_writes_nothing(tmp_path):
