@@ -27,7 +27,7 @@ deny contains {"deployment": d.name, "code": "elsewhere"} if {
 """
 
 
-def bundle(revision: str, kind: str, key=KEY) -> bytes:
+def bundle(revision: str, kind: str, key: ec.EllipticCurvePrivateKey = KEY) -> bytes:
     files = {
         "p.rego": REGO.encode(),
         "data.json": json.dumps({"where": [kind]}).encode(),
@@ -76,7 +76,8 @@ def fakes(tmp_path_factory):
 
 
 def chose(gateway: stage.Gateway) -> str | None:
-    return gateway.chat().headers.get("x-situs-deployment")
+    deployment: str | None = gateway.chat().headers.get("x-situs-deployment")
+    return deployment
 
 
 def until(gateway: stage.Gateway, wanted: str) -> None:
