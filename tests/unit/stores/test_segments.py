@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import time
+from collections.abc import Callable
 from hashlib import sha256
 
 import pytest
@@ -80,7 +81,7 @@ class Interrupted:
 
 
 def test_a_line_that_comes_while_a_root_is_signed_is_signed_next(tmp_path):
-    happens = []
+    happens: list[Callable[[], None]] = []
     key = Interrupted(open_signing_key(tmp_path / "keys"), happens)
     writer = SegmentWriter(receipts_dir(tmp_path), key, time.time, QUICK)
     writer.start()
