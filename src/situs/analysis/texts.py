@@ -28,7 +28,7 @@ KEYS_OF_THE_WIRE = frozenset(
     top_logprobs top_p type url user
     """.split()  # noqa: SIM905 - a hundred quotes would hide the words
 )
-_LONG_NUMBER = 10**9
+_LONG_NUMBER = 10**6
 _VAST = 1e22
 _TELLING = re.compile(
     "(?i)pass|pwd|secret|token|key|pin|cv[vc]|auth|credential|ssn|social|tax|birth|dob|account"
@@ -36,6 +36,7 @@ _TELLING = re.compile(
     "|identity|personal|resident|(?<![a-z])(?:pan|cpf|cnpj|tfn|abn|ird|nino?|bsn|dni|nif|sin|vat)"
     "(?![a-z])"
 )
+_DIGITS = re.compile(r"[0-9 .\-]{2,}")
 _SHORT = 256
 _DEEPEST = 128
 """Levels of nesting; what comes after the parser walks a document too, and must not run out."""
@@ -45,7 +46,7 @@ def texts_of(document: dict[str, Any]) -> tuple[Text, ...]:
     """Every string that would leave: values, unusual keys, and numbers.
 
     Left out are the words that the wire itself uses (roles, types, known keys) and numbers of up to
-    nine digits under its own keys at the top. The numbers of one list, or of one object, are one
+    six digits under its own keys at the top. The numbers of one list, or of one object, are one
     text, so that a card cannot leave digit by digit; its path is the list's or the object's. The
     keys are one text too; a key such as `password` stands there with its value, for which it is the
     context. Raises InvalidRequest for a document nested too deeply.
@@ -156,6 +157,7 @@ class _Found(Struct):
 def _object(value: dict[str, Any], path: str, found: _Found, depth: int) -> None:
     """`depth` is how many levels there may still be. What a parser gave has the exact types."""
     numbers: list[str] = []
+    last: float = 0
     top = depth == _DEEPEST
     for key, inner in value.items():
         kind = type(inner)
@@ -165,8 +167,11 @@ def _object(value: dict[str, Any], path: str, found: _Found, depth: int) -> None
         if kind is int or kind is float:
             if not (top and usual) or abs(inner) >= _LONG_NUMBER:
                 numbers.append(_digits(inner))
+                last = inner
         else:
             _inside(inner, key if top else f"{path}.{key}", found, depth)
+    if len(numbers) == 1 and -1 < last < 1:
+        numbers.append(repr(last).partition(".")[2])
     if numbers:
         found.texts.append(Text("(numbers)" if top else path, ", ".join(numbers)))
 
@@ -210,8 +215,12 @@ def _digits(number: float) -> str:
 
 def _with_value(key: str, value: Any) -> str:
     """The key, with a short value behind it where the key says what the value is."""
-    if isinstance(value, (str, int)) and _TELLING.search(key):
-        text = str(value)
-        if len(text) <= _SHORT:
+    if not isinstance(value, (str, int)):
+        return key
+    text = str(value)
+    if len(text) <= _SHORT:
+        if _TELLING.search(key):
             return f"{key}: {text}"
+        if _DIGITS.fullmatch(key) and _DIGITS.fullmatch(text):
+            return f"{key} {text}"
     return key

@@ -52,9 +52,20 @@ def test_an_encoded_card_in_pieces_is_found():
 
 
 def test_the_order_says_who_is_a_neighbour():
-    texts = ("4111 1111", "between them", "1111 1111")
+    texts = ("4111 1111", "7 between them", "1111 1111")
     assert found(*texts) == ([], {})
     assert found(*texts, order=[0, 2, 1])[1] == {"card": 1}
+
+
+def test_groups_of_a_card_that_are_all_digits_there_are_one():
+    groups = ("4111 and", "then 1111", "and 1111 1111")
+    assert found(*groups)[1] == {"card": 1}
+    assert found(*groups, "and 12 more") == ([], {})
+    assert found("4111 and", "then 1111", "and 1111.1111") == ([], {})
+    assert found("order 4111", "of 2019 1111 and 1113") == ([], {})
+
+
+def test_a_part_that_has_no_neighbours_is_not_put_together():
     assert found("4111 1111", "1111 1111", order=[1]) == ([], {})
 
 

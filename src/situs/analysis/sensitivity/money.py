@@ -114,6 +114,19 @@ def _beside(before: str, behind: str) -> Iterator[str]:
         yield number.group()
 
 
+def is_scattered_card(digits: str, sizes: list[int]) -> bool:
+    """Whether these groups are a card as it is printed, or halves of one, as it is issued."""
+    printed = tuple(sizes) in _GROUPINGS.get(len(sizes), ())
+    halves = all(size in (4, 8, 12) for size in sizes)
+    return (printed or halves) and is_issued(digits) and is_card(digits)
+
+
+def is_issued(digits: str) -> bool:
+    """Whether cards of that length begin so, as narrow as they are issued."""
+    issued = _NARROW.get(len(digits))
+    return issued is not None and issued.match(digits) is not None
+
+
 def card_spans(run: str) -> Iterator[tuple[int, int]]:
     """Where a card may stand in a run of digits and gaps.
 
@@ -129,13 +142,23 @@ def card_spans(run: str) -> Iterator[tuple[int, int]]:
     if len(groups) > 1 and 13 <= sum(sizes) <= 19:
         yield groups[0][0], groups[-1][1]
     for first, size in enumerate(sizes):
-        if 13 <= size <= 19:
+        if size >= 13:
             if not _is_fraction(run, groups, first):
-                yield groups[first]
+                yield from _unbroken(run, *groups[first])
         elif size == 4:
             for count in (5, 4, 3):
                 if tuple(sizes[first : first + count]) in _GROUPINGS[count]:
                     yield groups[first][0], groups[first + count - 1][1]
+
+
+def _unbroken(run: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The whole group, or what a longer one begins with, if nothing but zeros follow."""
+    if end - start <= 19:
+        yield start, end
+        return
+    for size in (16, 15, 14, 13, 19):
+        if not run[start + size : end].strip("0"):
+            yield start, start + size
 
 
 def _is_fraction(run: str, groups: list[tuple[int, int]], place: int) -> bool:
@@ -262,6 +285,7 @@ DETECTORS = (
         "card_apart",
         "card",
         rf"(?:^|[^0-9])([0-9](?:{_APART}[0-9]){{12,40}}|[0-9]{{4}}(?:{_APART}[0-9]{{4}}){{3,9}}|"
+        rf"[0-9]{{8}}(?:{_APART}[0-9]{{8}}){{1,9}}|"
         rf"[0-9]{{4}}{_APART}[0-9]{{6}}{_APART}[0-9]{{5}})(?:$|[^0-9])",
         0.5,
         check=is_card,

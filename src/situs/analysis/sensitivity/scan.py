@@ -7,18 +7,27 @@ and offsets are turned back into characters on hits alone.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice, takewhile
-from typing import Any
 
 from msgspec import Struct
 
 from situs.analysis.sensitivity import phones, views
 from situs.analysis.sensitivity.detector import AROUND, CONFIRMED, Check, Detector, Doubt
-from situs.analysis.sensitivity.seams import Seams, ends
-from situs.analysis.sensitivity.table import DETECTORS, SPECIAL, Table, compiled, standard
+from situs.analysis.sensitivity.disguises import COUNTS, DISGUISES, Disguise
+from situs.analysis.sensitivity.near import Chars, Near, matches
+from situs.analysis.sensitivity.seams import Seams, ends, scattered
+from situs.analysis.sensitivity.table import (
+    DETECTORS,
+    DISGUISED,
+    ENCODED,
+    SCATTERED,
+    SPECIAL,
+    Table,
+    compiled,
+    standard,
+)
 from situs.core.label import Finding, Label
 
 MAX_FINDINGS = 1000
@@ -35,7 +44,9 @@ are not near each other."""
 _SHORTEST = 6
 _REMEMBERED = 4096
 _UNSURE = 0.5
-_DEPTH = 2
+_DEPTH = 4
+_SCATTERED = Detector("card_scattered", "card", "", _UNSURE)
+_SECRET = frozenset({"credential", "private_key"})
 
 
 class Scan(Struct, frozen=True):
@@ -48,7 +59,7 @@ class Scan(Struct, frozen=True):
 
 class _Hit(Struct, frozen=True):
     """`begin` is where the whole match begins, of which `start:end` is the entity; `more` marks
-    the further pieces of one that was cut."""
+    the further pieces of one that was cut, `hidden` a stretch that stands for something."""
 
     begin: int
     start: int
@@ -56,6 +67,7 @@ class _Hit(Struct, frozen=True):
     detector: Detector
     checked: bool
     more: bool = False
+    hidden: bool = False
 
 
 class _Work:
@@ -110,6 +122,10 @@ def scan(
     cut = _cut(texts, order, floors, work, bool(matched)) if len(order) > 1 else {}
     if not (matched or cut):
         return Scan((), {})
+    if SCATTERED in matched:
+        for more, (part, start, end) in enumerate(scattered(texts, order)):
+            hit = _Hit(start, start, end, _SCATTERED, True, more > 0)
+            cut.setdefault(part, []).append(hit)
     findings: list[Finding] = []
     counts: Counter[str] = Counter()
     known = matched if len(texts) == 1 else None
@@ -201,8 +217,12 @@ def _hits(text: str, depth: int, work: _Work, matched: list[int] | None = None) 
             hits.extend(_find(index, text, data, work, depth == _DEPTH))
         elif depth and index == SPECIAL:
             hits.extend(_folded(text, depth, work))
-        elif depth:
+        elif index == SCATTERED:
+            continue  # of all texts together
+        elif index == ENCODED:
             hits.extend(_decoded(text, data, depth, work))
+        elif depth:
+            hits.extend(_undisguised(DISGUISES[DISGUISED - index], text, data, depth, work))
     return hits
 
 
@@ -225,19 +245,49 @@ def _folded(text: str, depth: int, work: _Work) -> Iterator[_Hit]:
 
 
 def _decoded(text: str, data: bytes, depth: int, work: _Work) -> Iterator[_Hit]:
-    """What base64 runs hold; a finding covers the whole run, with all its lines."""
-    to_chars = _Chars(text, data)
-    for start, end in _matches(compiled(views.WRAPPED), data):
+    """What base64 runs hold; a finding covers the whole run, with all its lines.
+
+    What is still encoded when all that may be was undone is unread.
+    """
+    to_chars = Chars(text, data)
+    for start, end in matches(compiled(views.WRAPPED), data):
         first = to_chars(start)
         for begin, stop, run in views.runs(data[start:end].decode("ascii")):
             if not work.take(_RUN + len(run) // 32):
                 yield _rest(first + begin, text)
                 return
             decoded = views.decode(run)
+            if decoded is not None and not depth:
+                yield _rest(first + begin, text)
+                return
             if decoded is not None:
                 seen = {h.detector: h.checked for h in _hits(decoded, depth - 1, work)}
                 for detector, checked in seen.items():
                     yield _Hit(first + begin, first + begin, first + stop, detector, checked)
+
+
+def _undisguised(
+    disguise: Disguise, text: str, data: bytes, depth: int, work: _Work
+) -> Iterator[_Hit]:
+    """What stretches that one disguise may stand for say; a finding covers its stretch."""
+    if work.left < 0:
+        return  # something is unread already
+    to_chars = Chars(text, data)
+    for start, end in matches(compiled(disguise.pattern), data):
+        if end - start < _SHORTEST:
+            continue
+        if not work.take(_RUN + (end - start) // 8):
+            yield _rest(to_chars(start), text)
+            return
+        run = data[start:end].decode("utf-8", "replace")
+        for said in disguise.read(run):
+            matched = work.table.matching(said.encode("utf-8", "replace"))
+            plain = [index for index in matched if index > DISGUISED]
+            for hit in _hits(said, depth - 1, work, plain):
+                row = hit.detector
+                if row.kind in COUNTS and (hit.checked or row.kind in _SECRET):
+                    first, last = to_chars(start), to_chars(end)
+                    yield _Hit(first, first, last, row, hit.checked, hidden=True)
 
 
 def _find(index: int, text: str, data: bytes, work: _Work, plain: bool) -> Iterator[_Hit]:
@@ -247,13 +297,13 @@ def _find(index: int, text: str, data: bytes, work: _Work, plain: bool) -> Itera
     """
     row = work.table.rows[index]
     near = None
-    to_chars = _Chars(text, data)
+    to_chars = Chars(text, data)
     pattern, place = compiled(row.pattern), 0
     group = min(1, pattern.groups)
     while (match := pattern.search(data, place)) is not None:
         if row.context and near is None:
-            words = _matches(compiled(row.context), data)
-            near = _Near(takewhile(lambda _: work.take(_APART), words), row.reach)
+            words = matches(compiled(row.context), data)
+            near = Near(takewhile(lambda _: work.take(_APART), words), row.reach)
         start, end = match.span(group)
         place = max(end, place + 1)
         close = near is None or near.covers(start, end)
@@ -318,57 +368,21 @@ def _judged(check: Check, text: str) -> bool | None:
         return None
 
 
-def _matches(pattern: Any, data: bytes) -> Iterator[tuple[int, int]]:
-    place = 0
-    while (match := pattern.search(data, place)) is not None:
-        yield match.span()
-        place = max(match.end(), place + 1)
-
-
-class _Near:
-    """Answers whether a context word stands near a span: `reach` bytes before, or half as many
-    after (at least 30)."""
-
-    def __init__(self, words: Iterable[tuple[int, int]], reach: int) -> None:
-        found = list(words)
-        self._starts = [start for start, _ in found]
-        self._ends = [end for _, end in found]
-        self._reach = reach
-
-    def covers(self, start: int, end: int) -> bool:
-        before = bisect_right(self._ends, start) - 1
-        if before >= 0 and start - self._ends[before] <= self._reach:
-            return True
-        after = bisect_left(self._starts, end)
-        return after < len(self._starts) and self._starts[after] - end <= max(30, self._reach // 2)
-
-
-class _Chars:
-    """Turns byte offsets, asked for in ascending order, into character offsets."""
-
-    def __init__(self, text: str, data: bytes) -> None:
-        self._data = data
-        self._same = len(text) == len(data)
-        self._byte = self._char = 0
-
-    def __call__(self, offset: int) -> int:
-        if self._same:
-            return offset
-        if offset < self._byte:
-            self._byte = self._char = 0
-        self._char += len(self._data[self._byte : offset].decode("utf-8"))
-        self._byte = offset
-        return self._char
-
-
 def _resolve(hits: list[_Hit], floors: dict[str, Label]) -> list[_Hit]:
     """Drops what a better hit overlaps; the rest in order of place."""
     if len(hits) < 2:
         return hits
 
-    def rank(hit: _Hit) -> tuple[int, bool, int, int, str]:
+    def rank(hit: _Hit) -> tuple[int, bool, bool, int, int, str]:
         floor = floors.get(hit.detector.kind, Label.RESTRICTED)
-        return (-floor.rank, not hit.checked, hit.start - hit.end, hit.start, hit.detector.name)
+        return (
+            -floor.rank,
+            not hit.checked,
+            hit.hidden,
+            hit.start - hit.end,
+            hit.start,
+            hit.detector.name,
+        )
 
     kept: list[_Hit] = []
     taken = bytearray(max(hit.end for hit in hits))

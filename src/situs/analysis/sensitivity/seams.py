@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
+from situs.analysis.sensitivity.money import is_scattered_card
 from situs.analysis.sensitivity.views import BREAK
 
 WINDOW = 64
 """Characters at either end of a text that are looked at; a text of twice as many is taken whole."""
 
 _WHOLE = 2 * WINDOW
+_DIGITS = re.compile(r"(?:(?<=[0-9])\.)?[0-9]+")
+_LONGEST_CARD = 19
+_MOST = 1 << 16
+"""Characters; in more text than that, nothing is put together that does not touch."""
 
 
 def ends(texts: Sequence[str], order: Iterable[int]) -> list[str]:
@@ -51,3 +57,31 @@ class Seams:
                 found.append((part, begin, stop))
             index += 1
         return found
+
+
+def scattered(texts: Sequence[str], order: Sequence[int]) -> list[tuple[int, int, int]]:
+    """The groups of a card (part, start, end), if all digits of a request are these alone.
+
+    Whatever stands between them; in this order of the parts, or as they come.
+    """
+    if sum(map(len, texts)) > _MOST:
+        return []
+    for parts in (dict.fromkeys(order), sorted(set(order))):
+        digits, groups = _groups(texts, parts)
+        sizes = [end - start for _, start, end in groups]
+        if len(groups) > 1 and is_scattered_card(digits, sizes):
+            return groups
+    return []
+
+
+def _groups(texts: Sequence[str], parts: Iterable[int]) -> tuple[str, list[tuple[int, int, int]]]:
+    """All digits, and where they stand; none if they are too many, or a decimal fraction's."""
+    digits = ""
+    groups: list[tuple[int, int, int]] = []
+    for part in parts:
+        for match in _DIGITS.finditer(texts[part]):
+            digits += match.group()
+            if len(digits) > _LONGEST_CARD or match.group()[0] == ".":
+                return "", []
+            groups.append((part, *match.span()))
+    return digits, groups

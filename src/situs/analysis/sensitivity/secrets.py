@@ -148,7 +148,9 @@ _TOKENS = (
     _token("gitlab_token", r"\bgl(?:pat|ptt|dt|rt|cbt|ft|soat|agent|imt|oas)-[A-Za-z0-9_\-]{20,}"),
     _token("slack_webhook", r"hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9+/]{30,}"),
     _token(
-        "stripe_key", r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{10,}|\bwhsec_[A-Za-z0-9+/=]{24,}", 2.5
+        "stripe_key",
+        r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{10,}|\bwhsec_[A-Za-z0-9+/]{24,}={0,2}",
+        2.5,
     ),
     _token("google_key", r"\bAIza[0-9A-Za-z_\-]{35}|\bGOCSPX-[0-9A-Za-z_\-]{28}", 3.0),
     _token("google_token", r"\bya29\.[0-9A-Za-z_\-]{20,}", 3.0),
@@ -183,7 +185,7 @@ _LOOSE_TOKENS = (
 )
 """Tokens that may have dots in them, or be shorter."""
 
-_NAMES = (
+NAMES = (
     r"pass(?:word|wd|phrase|wort|code)|pwd|secret|api[_\-. ]?key|apikey|"
     r"(?:db|sql|user|root|admin|smtp|mail|ftp|redis|mongo|postgres|pg|ldap|ssh|login)_?pass\b|"
     r"access[_\-]?key|(?:auth|access|refresh|bearer|session)[_\-]?token|token|client[_\-]?secret|"
@@ -218,6 +220,15 @@ DETECTORS = (
     Detector("putty_key", "private_key", r"(?i)PuTTY-User-Key-File-[0-9]:", 0.95),
     Detector(
         "openssh_key", "private_key", r"\bb3BlbnNzaC1rZXktdj[A-Za-z0-9+/=\s]*", 0.95, rough=RUN
+    ),
+    Detector(
+        "bare_key",
+        "private_key",
+        r"\b(?:MII[A-Za-z0-9+/]{2,3}(?:g|w|Q|A)?IBAAKC|MII[A-Za-z0-9+/]{2}[A-Za-z0-9+/]?IBADAN|"
+        r"MIIBV[A-Za-z0-9+/]IBADAN|MHcCAQEE|MHQCAQEE|MI(?:GH|GI|HuAg|G2)[A-Za-z0-9+/]{0,4}AgEAMB|"
+        r"MC4CAQAwBQYDK2V|MFMCAQEwBQYDK2V)[A-Za-z0-9+/]{12}[A-Za-z0-9+/=\s\\]*",
+        0.9,
+        rough=RUN,
     ),
     Detector("age_key", "private_key", r"\bAGE-SECRET-KEY-1[0-9A-Z]{58}", 0.95, rough=RUN),
     *_TOKENS,
@@ -280,21 +291,21 @@ DETECTORS = (
     Detector(
         "assigned_secret",
         "credential",
-        rf"(?i)(?:{_NAMES})[a-z0-9_]{{0,20}}[\"'\\`]{{0,3}}{_BLANK}{{0,3}}(?::=|=>|[:=])"
+        rf"(?i)(?:{NAMES})[a-z0-9_]{{0,20}}[\"'\\`]{{0,3}}{_BLANK}{{0,3}}(?::=|=>|[:=])"
         rf"{_BLANK}{{0,3}}[\"'\\`]{{0,3}}([^\s\"'`<>,;\\]{{6,256}})",
         0.75,
         check=is_assigned_secret,
         doubt=is_token_of_code,
-        gate=rf"(?i)(?:{_NAMES})[a-z0-9_]*[\"'\\`]*{_BLANK}*(?::=|=>|[:=])",
+        gate=rf"(?i)(?:{NAMES})[a-z0-9_]*[\"'\\`]*{_BLANK}*(?::=|=>|[:=])",
     ),
     Detector(
         "tabled_secret",
         "credential",
-        rf"(?i)(?:{_NAMES})[a-z0-9_]{{0,20}}[ \t*`]{{0,20}}\|[ \t*`]{{0,20}}([^\s|`*]{{8,128}})"
+        rf"(?i)(?:{NAMES})[a-z0-9_]{{0,20}}[ \t*`]{{0,20}}\|[ \t*`]{{0,20}}([^\s|`*]{{8,128}})"
         r"[ \t*`]{0,80}(?:\||\n|$)",
         0.6,
         check=is_said_secret,
-        gate=rf"(?i)(?:{_NAMES})[a-z0-9_]*[ \t*`]*\|",
+        gate=rf"(?i)(?:{NAMES})[a-z0-9_]*[ \t*`]*\|",
     ),
     Detector(
         "said_secret",

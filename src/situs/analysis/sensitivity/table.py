@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -22,6 +22,7 @@ from situs.analysis.sensitivity import (
     wallets,
 )
 from situs.analysis.sensitivity.detector import NUMBER, RUN, Detector
+from situs.analysis.sensitivity.disguises import DISGUISES, GROUP, WIDE
 
 DETECTORS: tuple[Detector, ...] = (
     *contact.DETECTORS,
@@ -39,6 +40,12 @@ SPECIAL, ENCODED = -1, -2
 """Among the rows that match: the text has something to fold, or to decode."""
 
 _NUMBER = -3
+_WIDE = -5
+SCATTERED = -4
+"""There is a group of four digits: those of a card may be all over the request."""
+
+DISGUISED = -10
+"""The first disguise; those after it are lower."""
 
 _MEMORY = 16 << 20
 _PATTERNS = 2048
@@ -74,9 +81,7 @@ class Table(Struct, frozen=True):
         for gate in self.gates:
             if gate.behind is None or gate.behind in found:
                 found.extend(gate.matching(data))
-        if _NUMBER in found:
-            found.remove(_NUMBER)
-        return found
+        return [index for index in found if index not in (_NUMBER, _WIDE)]
 
 
 @cache
@@ -86,7 +91,7 @@ def standard() -> Table:
     What is looked for at once costs the product of its patterns' states where it is read for the
     first time, so sets are small and alike: words, shapes, and what is rare behind what is rough.
     """
-    rough = {RUN: ENCODED, NUMBER: _NUMBER}
+    rough = {RUN: ENCODED, NUMBER: _NUMBER, WIDE: _WIDE, GROUP: SCATTERED}
     apart: dict[tuple[bool, int | None], list[int]] = {}
     for place, row in enumerate(DETECTORS):
         behind = None if row.rough is None else rough[row.rough]
@@ -96,7 +101,18 @@ def standard() -> Table:
         Gate(_set([_gate(DETECTORS[place]) for place in places]), tuple(places), behind)
         for (_, behind), places in apart.items()
     )
-    return Table(DETECTORS, (first, *gates))
+    return Table(DETECTORS, (first, *gates, *_hidden(rough)))
+
+
+def _hidden(rough: dict[str, int]) -> Iterator[Gate]:
+    """Disguises have sets of their own, apart by what must be there before they are asked."""
+    apart: dict[str | None, list[int]] = {}
+    for place, one in enumerate(DISGUISES):
+        apart.setdefault(one.rough, []).append(place)
+    for behind, places in apart.items():
+        gates = [DISGUISES[place].gate for place in places]
+        rows = tuple(DISGUISED - place for place in places)
+        yield Gate(_set(gates), rows, None if behind is None else rough.get(behind))
 
 
 def extended(rows: Sequence[Detector]) -> Table:

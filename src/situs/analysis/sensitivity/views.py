@@ -5,7 +5,9 @@ A reading keeps a map back, so that every span points into the text as it came.
 
 from __future__ import annotations
 
+import bz2
 import html
+import lzma
 import re
 import unicodedata
 import zlib
@@ -90,6 +92,7 @@ _LONGEST_MIXED = 16_384
 
 _ZLIB = (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
 _MOST_INFLATED = 1 << 16
+_MOST_MEMORY = 32 << 20
 
 _CHAR = 3
 """So many bytes at the end may be a piece of a character."""
@@ -310,13 +313,17 @@ def decode(run: str) -> str | None:
 
 
 def _inflated(octets: bytes) -> bytes:
-    """What gzip or zlib packed, as far as it may be unpacked; other bytes as they are."""
-    if octets[:3] != b"\x1f\x8b\x08" and octets[:2] not in _ZLIB:
-        return octets
+    """What gzip, zlib, bzip2 or xz packed, as far as it may be; other bytes as they are."""
     try:
-        return zlib.decompressobj(47).decompress(octets, _MOST_INFLATED)
-    except zlib.error:
+        if octets[:3] == b"\x1f\x8b\x08" or octets[:2] in _ZLIB:
+            return zlib.decompressobj(47).decompress(octets, _MOST_INFLATED)
+        if octets[:3] == b"BZh":
+            return bz2.BZ2Decompressor().decompress(octets, _MOST_INFLATED)
+        if octets[:6] == b"\xfd7zXZ\x00":
+            return lzma.LZMADecompressor(memlimit=_MOST_MEMORY).decompress(octets, _MOST_INFLATED)
+    except (zlib.error, OSError, lzma.LZMAError, EOFError):
         return octets
+    return octets
 
 
 def _pieces(octets: bytes) -> list[str]:
