@@ -88,7 +88,7 @@ class ApprovalQueue:
                 if state != _WAITING:
                     return bool(state == _APPROVED)
                 await asyncio.sleep(_ASK_EVERY_S)
-            return False
+            return bool(await self._do(self._state, request.id) == _APPROVED)
         finally:
             with suppress(RuntimeError):  # it is closed
                 self._thread.submit(self._leave, request.id)

@@ -62,6 +62,24 @@ def test_no_word_in_time_is_a_no_and_comes_too_late_afterwards(tmp_path):
         decide(tmp_path, REQUEST.id, yes=True, by="ada", now=time.time())
 
 
+def test_a_word_in_the_last_moment_counts(tmp_path):
+    clock = [1000.0]
+
+    async def story():
+        queue = ApprovalQueue(tmp_path, lambda: clock[0])
+        task = asyncio.create_task(queue.approved(REQUEST, decision(), 5.0))
+        while not waiting(tmp_path, clock[0]):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        decide(tmp_path, REQUEST.id, yes=True, by="ada", now=1004.9)
+        clock[0] = 1005.0
+        try:
+            return await task
+        finally:
+            queue.close()
+
+    assert asyncio.run(story()) is True
+
+
 def test_a_caller_that_leaves_takes_its_place_in_the_queue_along(tmp_path):
     with pytest.raises(asyncio.CancelledError):
         asked(tmp_path, lambda task: task.cancel())
