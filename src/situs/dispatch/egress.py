@@ -11,7 +11,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
@@ -91,14 +91,15 @@ class Connector:
         self._clock = clock
         self._resolve = resolve or _resolve
         self._pins: dict[tuple[str, int], tuple[float, list[Any]]] = {}
+        self._stale: set[tuple[str, int]] = set()
 
     def permit(self, permits: Iterable[Permit]) -> None:
         """From now on these and no others; connections that are open stay."""
         self._permits = tuple(permits)
 
     def refresh(self) -> None:
-        """Resolve every name anew when it is needed next."""
-        self._pins.clear()
+        """Resolve every name anew when it is needed next; where DNS is down, what held goes on."""
+        self._stale.update(self._pins)
 
     async def dial(self, host: str, port: int) -> socket.socket:
         """A connected socket that does not block.
@@ -106,22 +107,41 @@ class Connector:
         Raises EgressRefused for what is not listed or means an address that it may not, and other
         OSErrors for what cannot be reached.
         """
-        permits = self._permits_of(host, port)
         known = self._pins.get((host, port))
-        pinned = known[1] if known is not None else await self._pin(permits, host, port)
         try:
-            return await self._first_of(pinned)
+            return await self._first_of(host, port)
+        except EgressRefused:
+            raise
         except OSError:
             if known is None or self._clock() - known[0] < AGAIN_S:
                 raise
-        return await self._first_of(await self._pin(permits, host, port))
+        self._stale.add((host, port))
+        return await self._first_of(host, port)
 
     async def addresses(self, host: str, port: int) -> tuple[str, ...]:
-        """What a listed host is pinned to; raises as `dial` does."""
-        permits = self._permits_of(host, port)
-        known = self._pins.get((host, port))
-        pinned = known[1] if known is not None else await self._pin(permits, host, port)
-        return tuple(str(address[0]) for _, address in pinned)
+        """What a listed host may be reached at, in this order; raises as `dial` does."""
+        return tuple(str(address[0]) for _, address in await self._pinned(host, port))
+
+    async def _pinned(self, host: str, port: int) -> list[Any]:
+        permits, place = self._permits_of(host, port), (host, port)
+        if place not in self._pins or place in self._stale:
+            try:
+                self._pins[place] = self._clock(), await self._resolved(permits, host, port)
+                self._stale.discard(place)
+            except OSError:
+                if place not in self._pins:
+                    raise
+        meant = [one for one in self._pins[place][1] if _meant(permits, host, one[1][0])]
+        if not meant:
+            raise EgressRefused(f"{host} means no address that it may mean")
+        return meant
+
+    async def _resolved(self, permits: Sequence[Permit], host: str, port: int) -> list[Any]:
+        found = [(family, address) for family, *_, address in await self._resolve(host, port)]
+        if not all(_meant(permits, host, address[0]) for _, address in found):
+            name = permits[0].name
+            _log.warning("%s: an address that its host may not mean is left out", name)
+        return list(dict.fromkeys(found))[:_MOST]
 
     def _permits_of(self, host: str, port: int) -> list[Permit]:
         permits = [permit for permit in self._permits if permit.address() == (host, port)]
@@ -129,37 +149,26 @@ class Connector:
             raise EgressRefused(f"{host}:{port} is not on the list of permitted connections")
         return permits
 
-    async def _pin(self, permits: list[Permit], host: str, port: int) -> list[Any]:
-        """Raises EgressRefused if the name has only addresses that it may not mean."""
-        found = [(family, address) for family, *_, address in await self._resolve(host, port)]
-        meant = [
-            one
-            for one in found
-            if all(may_mean(host, one[1][0], owned=p.owned, networks=p.networks) for p in permits)
-        ]
-        if len(meant) < len(found):
-            name = permits[0].name
-            _log.warning("%s: an address that its host may not mean is left out", name)
-        if not meant:
-            raise EgressRefused(f"{host} means no address that it may mean")
-        pinned = list(dict.fromkeys(meant))[:_MOST]
-        self._pins[host, port] = self._clock(), pinned
-        return pinned
-
-    async def _first_of(self, pinned: list[Any]) -> socket.socket:
+    async def _first_of(self, host: str, port: int) -> socket.socket:
         """Connected to the first that answers; whoever does not, is tried last the next time."""
         problem: OSError | None = None
-        for family, address in tuple(pinned):
+        for one in await self._pinned(host, port):
             try:
-                return await _connected(family, address)
+                return await _connected(*one)
             except BaseException as error:
-                if (family, address) in pinned:
-                    pinned.remove((family, address))
-                    pinned.append((family, address))
+                _, pinned = self._pins[host, port]
+                if one in pinned:
+                    pinned.remove(one)
+                    pinned.append(one)
                 if not isinstance(error, OSError):
                     raise
                 problem = error
         raise problem or OSError("no address")
+
+
+def _meant(permits: Iterable[Permit], host: str, address: str) -> bool:
+    """Whether it is one that the host may mean for each of them."""
+    return all(may_mean(host, address, owned=p.owned, networks=p.networks) for p in permits)
 
 
 async def _resolve(host: str, port: int) -> Any:

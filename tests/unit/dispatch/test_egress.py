@@ -70,9 +70,12 @@ class Names:
     def __init__(self, *addresses):
         self.addresses = addresses
         self.asked = 0
+        self.problem = None
 
     async def __call__(self, host, port):
         self.asked += 1
+        if self.problem is not None:
+            raise self.problem
         return [
             (
                 socket.AF_INET6 if ":" in one else socket.AF_INET,
@@ -168,6 +171,27 @@ def test_a_refresh_resolves_anew_under_the_same_rule():
         connector.refresh()
         with pytest.raises(EgressRefused):
             dial(connector, "localhost", port)
+
+
+def test_a_refresh_while_dns_is_down_leaves_what_held():
+    names = Names("127.0.0.1")
+    with listening() as port:
+        connector = Connector([permit("localhost", port)], resolve=names)
+        dial(connector, "localhost", port)
+        names.problem = socket.gaierror(-3, "Temporary failure in name resolution")
+        connector.refresh()
+        assert dial(connector, "localhost", port) == ("127.0.0.1", port)
+        names.problem, names.addresses = None, ("127.0.0.9", "127.0.0.1")
+        assert pinned(connector, "localhost", port) == ("127.0.0.9", "127.0.0.1")
+
+
+def test_other_rules_hold_for_what_is_pinned_already():
+    names = Names("10.0.0.1")
+    connector = Connector([permit("x.example.com", 443, owned=True)], resolve=names)
+    assert pinned(connector, "x.example.com", 443) == ("10.0.0.1",)
+    connector.permit([permit("x.example.com", 443)])
+    with pytest.raises(EgressRefused):
+        pinned(connector, "x.example.com", 443)
 
 
 def test_a_name_that_comes_to_mean_this_machine_is_refused_without_a_connection():
