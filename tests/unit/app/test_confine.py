@@ -211,6 +211,7 @@ with socket.create_server(("127.0.0.1", 0)) as listener:
 
 def test_a_server_that_is_sealed_still_answers():
     with subprocess.Popen([sys.executable, "-c", SERVING], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
         said = process.stdout.readline().decode().strip()
         if not said.isdecimal():
             pytest.skip(said)

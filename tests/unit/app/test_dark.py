@@ -1,3 +1,5 @@
+from typing import Any
+
 import msgspec
 import pytest
 from tests.e2e.stage import fleet, merge
@@ -18,7 +20,7 @@ class Fake:
 
 
 def config(**changes):
-    fakes = {name: Fake(port) for name, port in PORTS.items()}
+    fakes: dict[str, Any] = {name: Fake(port) for name, port in PORTS.items()}
     return parse(msgspec.json.encode(fleet(fakes, **changes)).decode())
 
 
@@ -86,7 +88,7 @@ def test_a_policy_server_may_only_be_near_where_others_are_dark(tmp_path, host, 
     found = [p for p in permits_of(setting, lambda _: None, ("us",)) if p.name == POLICY]
     assert bool(found) == stays
     for permit in found:
-        known = {"owned": permit.owned, "networks": permit.networks}
+        known: dict[str, Any] = {"owned": permit.owned, "networks": permit.networks}
         assert may_mean("opa.example.com", "10.0.0.1", **known)
         assert not may_mean("opa.example.com", "93.184.216.34", **known)
 

@@ -102,7 +102,7 @@ def test_a_connection_that_nobody_waits_for_any_more_is_closed(loop):
 
 
 def test_a_connection_that_came_in_the_last_moment_is_closed(loop):
-    tasks = []
+    tasks: list[asyncio.Task[socket.socket]] = []
 
     class Late(Door):
         def _take(self):

@@ -1,5 +1,7 @@
 """The networks that an endpoint's name may mean."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from tests.e2e.stage import fleet
@@ -14,7 +16,8 @@ class Fake:
 
 
 def problems(url, networks):
-    config = fleet({"us": Fake(url)})
+    fakes: dict[str, Any] = {"us": Fake(url)}
+    config = fleet(fakes)
     config["deployments"]["us-llm"]["endpoint"]["networks"] = networks
     return examine(msgspec.json.encode(config).decode(), Report("x")).problems
 

@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import socket
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -50,7 +51,7 @@ def test_localhost_means_loopback_and_nothing_else():
 
 
 def test_named_networks_take_the_place_of_the_rule_for_private_addresses():
-    asked = {"owned": False, "networks": ["10.1.0.0/16", "fd00:1::/64"]}
+    asked: dict[str, Any] = {"owned": False, "networks": ["10.1.0.0/16", "fd00:1::/64"]}
     assert may_mean("llm.example.com", "10.1.2.3", **asked)
     assert may_mean("llm.example.com", "fd00:1::9", **asked)
     assert not may_mean("llm.example.com", "10.2.0.1", **asked)
