@@ -219,7 +219,7 @@ def conclude(
     owed: set[Obligation] = set()
     for one in verdict.obligations:
         for name in names if one.deployment == "*" else [one.deployment]:
-            if name in allow and one.kind not in known:
+            if name in allow and not (one.kind in known and _makes_sense(one)):
                 codes[name].add(f"obligation_unsupported:{one.kind}")
             elif name in allow:
                 findings = tuple(sorted(set(one.findings)))
@@ -236,6 +236,11 @@ def conclude(
         policy=digest,
         declassify=max(verdict.declassify, default=None),
     )
+
+
+def _makes_sense(one: Owed) -> bool:
+    """A limit of no tokens is none: there are servers that take it for no limit."""
+    return one.kind != "max_output_tokens" or one.limit > 0
 
 
 def denied(snapshot: Snapshot, code: str, digest: str | None = None) -> PolicyDecision:

@@ -20,6 +20,7 @@ from situs.core.label import Label
 from situs.core.record import Served
 from situs.core.request import Wire
 from situs.errors import PlacementDenied, SitusError
+from situs.policy.judge import KNOWN_OBLIGATIONS
 from situs.telemetry import names
 from situs.telemetry.names import Family
 from situs.telemetry.status import Status
@@ -36,6 +37,7 @@ _WIRES = frozenset(Wire)
 _LABELS = frozenset(Label)
 _CLASSES = frozenset({"2xx", "3xx", "4xx", "5xx"})
 _PARTS = frozenset({"task", "route", "names"})
+_OBLIGATIONS = KNOWN_OBLIGATIONS | {"restored"}
 _TIERS = frozenset({"rule", "fast", "deep", "shed", "skipped"})
 
 Labels = tuple[str, ...]
@@ -137,6 +139,8 @@ class Metrics(Collector):
             tried = self._one("deployment", attempt.deployment)
             self._add(names.ATTEMPTS, (tried, attempt.end.value))
             self._add(names.BYTES_OUT, (self._one("locus", attempt.locus),), attempt.bytes_out)
+            for kind, times in attempt.obligations.items():
+                self._add(names.OBLIGATIONS, (_of(kind, _OBLIGATIONS), tried), times)
         self._count_tokens(served, place)
 
     def _count_tokens(self, served: Served, place: str) -> None:

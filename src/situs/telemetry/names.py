@@ -83,6 +83,12 @@ CUT = _counter(
     "situs_attempts_cut_total",
     "Attempts in flight at a worker that died: decided, and without an outcome.",
 )
+OBLIGATIONS = _counter(
+    "situs_obligations_total",
+    "How often what policy asks for was done: texts hidden, findings in answers, requests held.",
+    "kind",
+    "deployment",
+)
 SPANS_DROPPED = _counter("situs_spans_dropped_total", "Spans that could not be exported.")
 TENANT_REQUESTS = _counter("situs_tenant_requests_total", "Requests of a tenant.", "tenant")
 TENANT_TOKENS = _counter("situs_tenant_tokens_total", "Tokens of a tenant.", "tenant", "kind")
@@ -164,6 +170,7 @@ FAMILIES = (
     REFUSED,
     RESTARTS,
     CUT,
+    OBLIGATIONS,
     SPANS_DROPPED,
     TTFT,
     TPOT,

@@ -111,6 +111,14 @@ def test_a_supported_obligation_is_kept_with_its_deployment():
     assert decision.exclusions == (Exclusion("c", "policy", "not_allowed"),)
 
 
+def test_a_limit_of_no_tokens_excludes_because_some_servers_take_it_for_none():
+    owed = [Owed("max_output_tokens", "a"), Owed("max_output_tokens", "b", limit=1)]
+    decision = conclude(Verdict(["a", "b"], [], owed), ["a", "b"], "digest")
+    code = "obligation_unsupported:max_output_tokens"
+    assert decision.exclusions == (Exclusion("a", "policy", code),)
+    assert decision.allowed == ("b",)
+
+
 def test_an_unsupported_obligation_excludes_only_where_it_is_owed():
     decision = conclude(Verdict(["a", "b"], [], [Owed("launder", "b")]), ["a", "b"], "digest")
     assert decision.allowed == ("a",)

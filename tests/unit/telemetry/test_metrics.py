@@ -48,6 +48,17 @@ def test_a_request_is_counted_by_where_it_went_and_how_it_ended():
     assert value(metrics, "situs_requests_total", deployment="office-llm") == 3
 
 
+def test_what_was_done_for_a_policy_is_counted_where_it_was():
+    metrics = Metrics(status())
+    done = attempt(RENTED, obligations={"redact": 2, "answer_scan": 0, "made_up": 1})
+    metrics.observe([served(attempts=(attempt(OWNED), done)), served(attempts=(done,))])
+    there = {"deployment": "us-llm"}
+    assert value(metrics, "situs_obligations_total", kind="redact", **there) == 4
+    assert value(metrics, "situs_obligations_total", kind="answer_scan", **there) == 0
+    assert value(metrics, "situs_obligations_total", kind="other", **there) == 2
+    assert value(metrics, "situs_obligations_total", deployment="office-llm") == 0
+
+
 def test_every_attempt_counts_with_its_end_and_its_bytes():
     metrics = Metrics(status())
     tries = (attempt(OWNED, end=End.STALLED, bytes_out=7), attempt(RENTED, bytes_out=5))
