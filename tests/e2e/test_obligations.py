@@ -449,6 +449,20 @@ def until(what, wait_s=15.0):
         time.sleep(0.05)
 
 
+def test_a_gateway_that_stops_tells_who_waits(tmp_path, beside):
+    with stage.fakes(tmp_path, "office", "us") as fakes:
+        config = configured(tmp_path, fakes, server={"drain_s": 0.1})
+        with stage.running(tmp_path, config) as gateway:
+            waiting = beside.submit(ask, gateway, (CHAT, True), "hold_for_approval")
+            [one] = held(gateway)
+            assert gateway.stop() == 0
+            answer = waiting.result()
+            assert (answer.status, answer.code) == (503, "draining")
+            assert gateway.outcome(one["id"])["attempts"] == []
+            assert fakes["us"].traffic() == (0, 0)
+            assert cli(gateway, "list") == (0, "Nothing waits for approval.\n")
+
+
 # What is told about it
 
 
