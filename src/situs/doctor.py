@@ -29,6 +29,7 @@ from situs.core.heads import FindsNames
 from situs.errors import SitusError
 from situs.http.auth import key_required
 from situs.learning.versions import open_version, shipped_heads
+from situs.policy.evidence import end_of
 from situs.policy.judge import KNOWN_OBLIGATIONS
 from situs.runtimes.llama_cpp import check_loadable, locate
 from situs.runtimes.onnx import check_onnx
@@ -71,6 +72,7 @@ def examine(setting: Setting, url: str | None = None) -> list[Finding]:
         _models,
         _deployments,
         _labels,
+        _evidence,
         _approvals,
         _heads,
         _routes,
@@ -205,6 +207,28 @@ def _labels(setting: Setting) -> Iterator[Finding]:
     yield Finding("names and addresses", condition, told[names])
     known = ", ".join(sorted(KNOWN_OBLIGATIONS))
     yield Finding("obligations", Condition.ACTIVE, f"what policy may ask for: {known}")
+
+
+def _evidence(setting: Setting) -> Iterator[Finding]:
+    """Until when what is said of loci counts."""
+    now = time.time()
+    until = {
+        name: locus.evidence_until
+        for name, locus in setting.config.loci.items()
+        if locus.evidence_until is not None
+    }
+    for name, day in until.items():
+        if not now < end_of(day):
+            because = f"what is said of {name} counted until {day}; nothing is sent there"
+            do = f"Ask its operator again, and set loci.{name}.evidence_until anew."
+            yield Finding("evidence", Condition.PROBLEM, because, do)
+    current = {day: name for name, day in until.items() if now < end_of(day)}
+    if current:
+        first = min(current)
+        because = f"the first to expire is that of {current[first]}, after {first}"
+        yield Finding("evidence", Condition.ACTIVE, because)
+    elif not until:
+        yield Finding("evidence", Condition.OFF, "no locus has a last day (evidence_until)")
 
 
 def _approvals(setting: Setting) -> Iterator[Finding]:

@@ -59,6 +59,25 @@ def test_routes_traces_and_the_access_log_are_said_to_be_on_or_off(tmp_path):
         assert {found[feature].condition for feature in features} == {condition}
 
 
+def test_evidence_that_has_expired_is_a_problem(tmp_path):
+    plain = default_config()
+    [locus] = plain.loci.values()
+
+    def found(**until):
+        loci = {
+            one: msgspec.structs.replace(locus, evidence_until=day) for one, day in until.items()
+        }
+        config = msgspec.structs.replace(plain, loci={**plain.loci, **loci})
+        told = examine(Setting(config, tmp_path, tmp_path))
+        return [(one.condition, one.because) for one in told if one.feature == "evidence"]
+
+    assert [condition for condition, _ in found()] == [Condition.OFF]
+    over, first = found(old="2026-01-31", later="2099-12-31", sooner="2098-12-31")
+    assert over[0] is Condition.PROBLEM
+    assert "of old counted until 2026-01-31" in over[1]
+    assert first == (Condition.ACTIVE, "the first to expire is that of sooner, after 2098-12-31")
+
+
 def test_each_head_is_said_to_answer_or_why_it_cannot(tmp_path):
     digest = trained(tmp_path).digest
 

@@ -43,7 +43,7 @@ def _ends(fleet: FleetView, memory: Memory | None) -> Ends:
     if known is None:
         known = tuple(
             sorted(
-                (_end(one.locus.evidence_until), one.name)
+                (end_of(one.locus.evidence_until), one.name)
                 for one in fleet.deployments
                 if one.locus.evidence_until is not None
             )
@@ -53,8 +53,8 @@ def _ends(fleet: FleetView, memory: Memory | None) -> Ends:
     return known
 
 
-def _end(until: str) -> float:
-    """The first moment after a day; what is no day has never been."""
+def end_of(until: str) -> float:
+    """The first moment after a day, in seconds since the epoch; what is no day has never been."""
     try:
         after = date.fromisoformat(until) + timedelta(days=1)
     except (ValueError, OverflowError):
