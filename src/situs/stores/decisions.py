@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from situs.core.record import NO_LOG, UNLOGGED
 from situs.errors import StoreError
 from situs.stores.database import INDEX_FILE, reading, told
 from situs.stores.follow import Follower, Join
@@ -274,9 +275,16 @@ def _lets_through(filters: Filters, entry: Entry) -> bool:
         alike
         and filters.deployment in (None, last)
         and filters.label in (None, entry.decision["analysis"]["label"])
-        and filters.tenant in (None, entry.decision["request"]["tenant"])
+        and filters.tenant in (None, _tenant(entry.decision))
         and (filters.since is None or entry.decision["at"] >= filters.since)
     )
+
+
+def _tenant(decision: dict[str, Any]) -> str:
+    """As the index has it."""
+    owed = (decision.get("policy") or {}).get("obligations") or ()
+    hidden = any(one.get("kind") == NO_LOG for one in owed)
+    return UNLOGGED if hidden else str(decision["request"]["tenant"])
 
 
 def _newest_first(data_dir: Path) -> list[Path]:

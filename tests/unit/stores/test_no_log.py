@@ -16,6 +16,7 @@ from situs.core.record import Usage
 from situs.core.request import Principal
 from situs.core.route import Routed, RoutedBy
 from situs.stores.database import INDEX_FILE
+from situs.stores.decisions import Filters, tail
 from situs.stores.facts import begun
 from situs.stores.ledger import lengths, usage
 from situs.stores.lines import decision_body
@@ -91,3 +92,16 @@ def test_there_is_no_line_about_it_in_the_access_log(caplog):
 def test_there_is_no_span_of_it_even_if_the_caller_samples():
     assert spans_of(replace(quiet(), trace=TRACE)) == []
     assert spans_of(replace(served(), trace=TRACE)) != []
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_it_is_found_under_no_tenant_with_the_index_or_without(tmp_path, indexed):
+    with writing(tmp_path) as writer:
+        for number, owed in ((0, ()), (1, (QUIET,))):
+            asyncio.run(writer.decided(asked(number, *owed)))
+            writer.ended(outcome(number))
+    if indexed:
+        rebuild(tmp_path)
+    for tenant, number in (("secret-tenant", 0), ("(no_log)", 1)):
+        [entry] = tail(tmp_path, 10, Filters(tenant=tenant))
+        assert entry.id == decided(number, b"x").request.id
