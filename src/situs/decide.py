@@ -17,16 +17,19 @@ from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.placement import place
 from situs.policy import judge
+from situs.policy.input import Facts
 
 
 class Work(Struct, frozen=True):
     """A part of a decision that may take long: where and when it is done is the caller's choice.
 
-    What is `deep` may also be left undone: None instead of its result.
+    What is `deep` may also be left undone: None instead of its result. With `asks`, the verdict on
+    it is given elsewhere (`snapshot.policy.ask`); `run` denies.
     """
 
     run: Callable[[], Any]
     deep: bool = False
+    asks: Facts | None = None
 
 
 def decide(
@@ -76,6 +79,12 @@ def deciding(
     if found.unsure and heads.encode is not None:
         vectors = yield Work(partial(heads.encode, found.unsure), deep=True)
         found = deepen(request, found, vectors, snapshot.routes, heads, snapshot.labels)
+    if verdict is None and snapshot.policy.ask is not None:
+        if heads.names is not None and heads.finds_names is not FindsNames.NEVER:
+            found = yield Work(partial(find_names, request, found, snapshot.labels, heads))
+        asks = Facts(request, found.analysis, snapshot, now)
+        verdict = yield Work(partial(judge, request, found.analysis, snapshot, now), asks=asks)
+        return _placed(request, snapshot, now, found.analysis, verdict)
     given, verdict = verdict, verdict or judge(request, found.analysis, snapshot, now)
     if heads.names is not None and heads.finds_names is not FindsNames.NEVER:
         if given is None and _names_matter(request, found.analysis, verdict, snapshot, now):

@@ -108,7 +108,10 @@ class Gateway:
             work = next(deciding_)
             while True:
                 began = self.clock()
-                if work.deep:
+                result: Any
+                if work.asks is not None and snapshot.policy.ask is not None:
+                    result = await snapshot.policy.ask(work.asks)
+                elif work.deep:
                     result = await self.deep(work.run)
                 elif request.size > LONG:
                     result = await self.aside(work.run)

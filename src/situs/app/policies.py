@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from situs.app.setting import Setting
 from situs.backends.http1 import Dial, Pool
 from situs.backends.opa import OpaData, fetch
 from situs.backends.openai_compatible import Origins, place_of
 from situs.config.build import own_kinds
-from situs.config.policy import Bundle, Opa
+from situs.config.policy import Bundle, Embedded, Opa
 from situs.config.policy_source import bundle_file, bundle_key, server_name
 from situs.config.secrets import resolve
+from situs.core.snapshot import Snapshot
 from situs.errors import BackendUnavailable, PolicyError, SitusError
 from situs.rego.bundle import read_bundle
 from situs.rego.embedded import check_source
@@ -36,6 +39,16 @@ def remote_of(engine: Opa, token: str | None, origins: Origins) -> RemotePolicy:
     origin = origins.origin(engine.url.rstrip("/"))
     ask = OpaData(origin.pool, origin.host, f"{origin.path}/v1/data/{engine.path}", token)
     return RemotePolicy(ask, server_name(engine), engine.deadline_ms / 1000)
+
+
+def asking(
+    snapshot: Snapshot, engine: Embedded | Opa, token: str | None, origins: Origins
+) -> Snapshot:
+    """The snapshot, whose policy asks the server where there is one."""
+    if not isinstance(engine, Opa):
+        return snapshot
+    remote = remote_of(engine, token, origins)
+    return replace(snapshot, policy=replace(snapshot.policy, ask=remote.verdict))
 
 
 def policy_token(setting: Setting) -> str | None:

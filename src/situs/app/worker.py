@@ -50,6 +50,7 @@ from situs.app.link import (
     ToWorker,
 )
 from situs.app.plan import Plan
+from situs.app.policies import asking
 from situs.app.server import Server, quiet_server
 from situs.app.wiring import Desk, application, backends_of
 from situs.backends.onnx_embeddings import Encoders
@@ -156,7 +157,8 @@ class Worker:
         """Why it cannot be used, if so."""
         try:
             self._insight = await self._away(partial(insight_of, plan, self._insight))
-            snapshot = snapshot_of(plan, self._insight)
+            engine, token = plan.config.policy.engine, plan.policy_token
+            snapshot = asking(snapshot_of(plan, self._insight), engine, token, self._origins)
             backends = backends_of(plan, self._origins, self._encoders, self._runtime)
             if self._receipts is None:
                 self._begin(plan)

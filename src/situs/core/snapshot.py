@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from situs.core.data import DataSet
+from situs.core.decision import PolicyDecision
 from situs.core.fleet import FleetView
 from situs.core.heads import NO_HEADS, Heads, Seen
 from situs.core.label import Label
@@ -31,7 +32,8 @@ class Policy(Struct, frozen=True):
 
     `memory` keeps verdicts; without one every request is evaluated. `facts` are the paths below a
     deployment that can change what is said of it (the empty path: all): deployments that are alike
-    in these are judged as one.
+    in these are judged as one. `ask` waits for a verdict that is given elsewhere (on what
+    `policy.input.Facts` says); then `evaluate` denies whoever does not wait.
     """
 
     evaluate: Evaluate
@@ -39,6 +41,7 @@ class Policy(Struct, frozen=True):
     reads: frozenset[str]
     memory: Memory | None = None
     facts: frozenset[tuple[str, ...]] = frozenset({()})
+    ask: Callable[[Any], Awaitable[PolicyDecision]] | None = None
 
 
 class Labels(Struct, frozen=True):
