@@ -52,7 +52,7 @@ sbom: $(VENV)/.dev ## write dist/sbom.cdx.json: packages, weights, digests, lice
 
 lock: $(VENV)/.dev ## resolve the dependencies again
 	$(BIN)/uv pip compile pyproject.toml --extra local --extra build --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -q -o requirements/run.txt
-	$(BIN)/uv pip compile pyproject.toml --extra local --extra build --extra otel --extra dev --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -c requirements/run.txt -q -o requirements/dev.txt
+	$(BIN)/uv pip compile pyproject.toml --extra local --extra build --extra otel --extra rfc3161 --extra dev --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -c requirements/run.txt -q -o requirements/dev.txt
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
