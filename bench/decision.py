@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from bench.analysis import prose
 from situs.analysis import DEFAULT_FLOORS, analyse, look, warm
+from situs.analysis.texts import texts_of
 from situs.app.heads import load_heads
 from situs.config.analysis import Analysis as Settings
 from situs.core.capability import CapabilityClass
@@ -40,7 +41,6 @@ from situs.core.heads import FindsNames
 from situs.core.request import Request, Wire
 from situs.core.snapshot import NO_ROUTES, Labels, Snapshot
 from situs.decide import decide
-from situs.analysis.texts import texts_of
 from situs.placement import place
 from situs.policy import judge
 from situs.rego.embedded import load

@@ -132,10 +132,14 @@ async def pyreqwest_flow() -> None:
         await flow("pyreqwest", post, lambda: opened[-1].__aexit__(None, None, None))
 
 
+async def dial(host: str, port: int) -> socket.socket:
+    return await asyncio.to_thread(socket.create_connection, (host, port))
+
+
 async def own_flow(folder: Path) -> None:
     server, client, digest, _ = certificate(folder)
     async with FakeOpenAI(tls=server) as fake:
-        pool = Pool("127.0.0.1", fake.port, client)
+        pool = Pool("127.0.0.1", fake.port, client, dial)
         connection = await pool.take(5)
         await connection.send(head(fake.port), BODY, 5)
         got = await own_body(connection)
@@ -146,14 +150,14 @@ async def own_flow(folder: Path) -> None:
         pool.give(connection)
         say("own: the next exchange uses the connection again", (await pool.take(5)).reused)
         try:
-            await Pool("localhost", fake.port, client).take(5)
+            await Pool("localhost", fake.port, client, dial).take(5)
         except BackendUnavailable as broken:
             say("own: another name in the certificate", broken.reason)
     await own_ends()
 
     async def post(url: str) -> Any:
         port = int(url.split(":")[2].split("/", maxsplit=1)[0])
-        connection = await Pool("127.0.0.1", port, None).take(5)
+        connection = await Pool("127.0.0.1", port, None, dial).take(5)
         await connection.send(head(port), BODY, 5)
         return connection
 
@@ -175,7 +179,7 @@ async def own_ends() -> None:
     for mode in modes:
         async with FakeOpenAI() as fake:
             fake.set(mode=mode)
-            connection = await Pool("127.0.0.1", fake.port, None).take(5)
+            connection = await Pool("127.0.0.1", fake.port, None, dial).take(5)
             try:
                 await connection.send(head(fake.port), BODY, 0.2)
                 await own_body(connection)

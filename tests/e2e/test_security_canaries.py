@@ -289,8 +289,8 @@ def refuse(scene: Scene) -> None:
     scene.call(*post, authorization=f"Bearer sk-situs-{STEM}key")
     scene.call(*post, x_situs_data=f"{STEM}data")
     scene.ask(headers={"x_situs_data": "held"})
-    flood = {"messages": [{"role": "user", "content": FLOOD}]}
-    scene.ask(headers={"x_situs_data": "hidden"}, **flood)
+    flood = [{"role": "user", "content": FLOOD}]
+    scene.ask(headers={"x_situs_data": "hidden"}, messages=flood)
     scene.call(*post, authorization=f"Bearer {STEM}key")
     scene.call(*post, authorization=f"{STEM}scheme {STEM}key", x_api_key=f"{STEM}other")
     scene.call(*post, authorization="")

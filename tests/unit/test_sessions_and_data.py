@@ -138,7 +138,7 @@ def test_an_undeclared_data_set_is_restricted_and_goes_nowhere():
 
 def test_moving_data_is_paid_for_where_no_copy_lies():
     found = decide(make.request(data=("ledgers",)), snapshot(), 0.0)
-    cost = {one.deployment: one.cost for one in found.placement.ranked}
+    cost = {one.deployment: one.cost or 0.0 for one in found.placement.ranked}
     assert cost["own"] - cost["rack"] == pytest.approx(2.0 * 0.5)
     assert found.placement.ranked[0].deployment == "rack"
 

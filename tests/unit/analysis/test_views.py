@@ -219,7 +219,7 @@ def test_what_is_put_together_lies_where_it_says(text):
             assert all(char in rest for char in run)
 
 
-@given(st.text(alphabet="0159 -*|=%4Ae\n\\u00&#;\u2013\u200bＯО.~_", max_size=300))
+@given(st.text(alphabet="0159 -*|=%4Ae\n\\u00&#;\u2013\u200b\uff2f\u041e.~_", max_size=300))
 @settings(max_examples=300)
 def test_tricks_are_found_alike_wherever_windows_end(text):
     whole = [match.span() for match in views.tricks(text, window=10_000)]

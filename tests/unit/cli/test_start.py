@@ -53,5 +53,5 @@ def test_too_few_open_files_are_told_with_what_to_do(tmp_path):
     words = ["serve", "--config", file, "--data", tmp_path / "data", "--port", "0"]
     done = subprocess.run([sys.executable, "-c", LIMITED, *words], capture_output=True, text=True)
     assert done.returncode == 2
-    assert "situs: Too many open files\n  Allow it more" in done.stderr
+    assert "Too many open files\n  Allow it more" in done.stderr
     assert "ulimit -n" in done.stderr

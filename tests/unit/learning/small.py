@@ -26,4 +26,6 @@ def trained(data: Path, level: float = 5.0, version: str | None = None, **facts:
     """A new version in the data directory; `facts` are fields of its card."""
     folder = new_folder(data, HEAD, version)
     card = replace(CARD, version=folder.name, **facts)
-    return save(folder, card, {**ARRAYS, "base": ARRAYS["base"] * np.float32(level / 5)})
+    return save(
+        folder, card, {**ARRAYS, "base": np.asarray(ARRAYS["base"]) * np.float32(level / 5)}
+    )
