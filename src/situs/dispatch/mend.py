@@ -29,6 +29,9 @@ _WHOLE = frozenset({"name"})
 _AS_IS = frozenset({"id", "type", "role", "object", "index", "finish_reason"})
 _NO_TEXT = frozenset({"logprobs", "prompt_logprobs"})
 _KEPT = ("id", "object", "created", "model")
+_FRAME = frozenset({*_KEPT, "choices", "usage", "system_fingerprint", "service_tier"})
+"""What stands around what a model says, and is none of it."""
+
 _DONE = b"[DONE]"
 
 _encoder = msgspec.json.Encoder()
@@ -132,7 +135,7 @@ class Mended:
             return None
         document = _parsed(data)
         self._head = {key: document[key] for key in _KEPT if key in document}
-        changed = False
+        changed = self._beside(document)
         for position, choice in enumerate(_dicts(document.get("choices"))):
             index = choice.get("index")
             index = index if isinstance(index, int) else position
@@ -164,15 +167,28 @@ class Mended:
 
     def _answer(self, document: dict[str, Any]) -> dict[str, Any]:
         """A whole answer, or an error with which the backend answered, mended in place."""
-        failed = document.get("error") is not None
-        error = {"error": document.get("error")}
-        parts = [(-1, error)] if failed else list(enumerate(_dicts(document.get("choices"))))
-        for index, part in parts:
-            self._without(part)
-            for path, holder, key, text in _texts(part, (), streamed=False):
-                field = self._field(index, path)
-                holder[key] = self._pass(field, text) + self._ended(field)
-        return {**document, **error} if failed else document
+        for index, choice in enumerate(_dicts(document.get("choices"))):
+            self._without(choice)
+            self._whole(index, choice)
+        self._beside(document)
+        return document
+
+    def _beside(self, document: dict[str, Any]) -> bool:
+        """Mends what stands beside the choices, such as an error or what was cited."""
+        others = {key: value for key, value in document.items() if key not in _FRAME}
+        changed = bool(others) and self._whole(-1, others)
+        document.update(others)
+        return changed
+
+    def _whole(self, index: int, part: dict[str, Any]) -> bool:
+        """Mends texts that come in one piece, in place; whether any became different."""
+        changed = False
+        for path, holder, key, text in _texts(part, (), streamed=False):
+            field = self._field(index, path)
+            mended = self._pass(field, text) + self._ended(field)
+            holder[key] = mended
+            changed = changed or mended != text
+        return changed
 
     def _field(self, choice: int, path: tuple[str | int, ...]) -> Field:
         name = path[-1]

@@ -275,6 +275,17 @@ def test_an_error_of_the_backend_is_mended_too(error):
     assert json.loads(made.data)["error"] != error
 
 
+def test_what_stands_beside_the_choices_is_mended_too():
+    beside = {"citations": ["x@y.example.org", "z"], "search": [{"title": "Tova", "n": 1}]}
+    whole = {"id": "Tova", "choices": [], **beside, "usage": {"total_tokens": 1}}
+    [chunk] = Mended([restoring]).feed(Chunk(json.dumps(whole).encode(), last=True))
+    expected = {"citations": ["ann@corp.test", "z"], "search": [{"title": 'An"n\n', "n": 1}]}
+    assert json.loads(chunk.data) == {**whole, **expected}
+    [chunk] = Mended([restoring]).feed(Chunk(event(delta(content="hi"), **beside)))
+    told = json.loads(chunk.data.removeprefix(b"data: "))
+    assert {key: told[key] for key in beside} == expected
+
+
 def test_structured_output_is_json_source():
     document = {"choices": [{"index": 0, "message": {"content": '{"a": "Tova"}'}}]}
     for structured, whole in ((True, {"a": 'An"n\n'}), (False, None)):
