@@ -9,8 +9,8 @@ import pytest
 from openai import OpenAI, PermissionDeniedError
 from tests.e2e import stage
 
-EMAIL, IBAN, CARD = "ann.lee@firm.test", "GB82 WEST 1234 5698 7654 32", "4111 1111 1111 1111"
-SAID = f'Write to {EMAIL}, "{IBAN}"\nand not {CARD}.'
+EMAIL, PHONE, CARD = "ann.lee@firm.test", "+61 412 345 678", "4111 1111 1111 1111"
+SAID = f'Write to {EMAIL}, "{PHONE}"\nand not {CARD}.'
 BACK = SAID.replace(CARD, "[CARD]")
 POLICY = """
 package situs
@@ -59,7 +59,7 @@ def nothing_found_leaves(scene):
     scene[1].set(mode="ok")
     yield
     for one in scene[1].requests():
-        for original in (EMAIL, IBAN, CARD):
+        for original in (EMAIL, PHONE, CARD):
             assert original not in one["body"]
             assert json.dumps(original)[1:-1] not in one["body"]
 
@@ -123,7 +123,7 @@ def test_structured_output_is_json_with_the_originals(client, stream):
 
 
 def test_completions_give_the_originals_back_for_each_prompt(client, scene):
-    prompts = [f"To {EMAIL}.", f"From {IBAN}."]
+    prompts = [f"To {EMAIL}.", f"From {PHONE}."]
     whole = client.completions.create(model="auto", prompt=prompts, echo=True)
     expected = [f"{prompt}us heard: {prompt}" for prompt in prompts]
     assert [choice.text for choice in whole.choices] == expected
@@ -175,7 +175,7 @@ def test_the_receipt_counts_and_nothing_in_the_data_directory_or_the_log_holds_a
     kept = [file for file in gateway.data.rglob("*") if file.is_file()] + [gateway.log]
     for file in kept:
         content = file.read_bytes()
-        for word in (EMAIL, IBAN, CARD, stands):
+        for word in (EMAIL, PHONE, CARD, stands):
             assert word.encode() not in content
 
 
