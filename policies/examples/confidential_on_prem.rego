@@ -2,6 +2,7 @@
 # scope: package
 # title: Confidential stays on premises
 # description: |
+#   AN EXAMPLE, NOT LEGAL ADVICE.
 #   Stricter than the default: what is confidential or above never leaves an owned on-prem locus.
 #   public        anywhere configured
 #   internal      anywhere that does not train on it and states its retention

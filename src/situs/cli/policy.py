@@ -161,6 +161,26 @@ def eval_command(
     _print_json(evaluate_once(source, said, lists))
 
 
+@policy.command("library")
+@click.argument("name", required=False)
+@click.option("--tests", is_flag=True, help="Print its tests.")
+def library_command(name: str | None, *, tests: bool) -> None:
+    """List the policies that ship with Situs, or print the one called NAME."""
+    from situs.rego.library import shipped, titles
+
+    if name is None:
+        if tests:
+            raise click.UsageError("--tests goes with a NAME.")
+        told = titles()
+        width = max(map(len, told))
+        for one, title in told.items():
+            click.echo(f"{one:{width}}  {title}")
+        return
+    file = shipped(name)
+    file = file.with_name(f"{file.stem}_test.rego") if tests else file
+    click.echo(file.read_text("utf-8"), nl=False)
+
+
 @policy.command("schema")
 def schema_command() -> None:
     """Print the JSON schema of the input document."""

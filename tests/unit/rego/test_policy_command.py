@@ -206,3 +206,25 @@ def test_a_bundle_is_checked_and_evaluated_with_the_key_of_its_signature(tmp_pat
     unverified = run("check", str(tmp_path / "b.tar.gz"))
     assert isinstance(unverified.exception, PolicyError)
     assert "no key to verify it" in unverified.exception.message
+
+
+def test_library_lists_what_ships_with_its_title():
+    rows = dict(row.split(maxsplit=1) for row in run("library").output.splitlines())
+    assert rows["default"] == "The default policy"
+    assert rows["examples/confidential_on_prem"] == "Confidential stays on premises"
+    assert all(rows.values())
+    assert len(rows) >= 12
+
+
+def test_library_prints_a_policy_or_its_tests_to_start_from(tmp_path):
+    for option, name in (([], "mine.rego"), (["--tests"], "mine_test.rego")):
+        text = run("library", "examples/eu_residency", *option).output
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    done = run("test", str(tmp_path / "mine.rego"))
+    assert done.exit_code == 0
+    assert "0 failed" in done.output
+
+
+@pytest.mark.parametrize("arguments", [["nothing"], ["../pyproject"], ["--tests"]])
+def test_library_has_no_others(arguments):
+    assert run("library", *arguments).exit_code != 0
