@@ -8,6 +8,7 @@ docs/reference/detectors.md.
 from __future__ import annotations
 
 import base64
+import codecs
 import gzip
 import json
 from typing import Any
@@ -364,7 +365,58 @@ _PLACES = {
     },
 }
 
-STAYS: dict[str, Fields] = {**_ENCODED, **_WRAPPED, **_WRITTEN, **_SPLIT, **_PLACES}
+_DISGUISED: dict[str, Fields] = {
+    "numbers in words": says("four " + "one " * 15),
+    "reversed": says(CARD[::-1]),
+    "rotated alphabet": says("QR89370400440532013000"),
+    "letters for digits": says("4lll llll llll llll"),
+    "letters between digits": says("a".join(CARD)),
+    "gzip": says(b64(gzip.compress(SPACED.encode(), mtime=0))),
+    "base32": says(base64.b32encode(SPACED.encode()).decode()),
+    "base85": says(base64.b85encode(SPACED.encode()).decode()),
+    "base64 in short pieces": says(" ".join(b64(CARD)[i : i + 4] for i in range(0, 24, 4))),
+    "base64 three times": says(b64(b64(b64(CARD)))),
+    "character codes": says(" ".join(str(ord(digit)) for digit in CARD)),
+    "binary": says(" ".join(f"{int(digit):04b}" for digit in CARD)),
+    "octal escapes": says(each("\\{n:03o}")),
+    "a decimal fraction": {"x": 0.4111111111111111},
+    "inside a longer number": {"x": int(CARD + "0" * 20)},
+    "text between the halves": says("4111 1111 and then the other half: 1111 1111"),
+    "a long text between the halves": says("4111 1111", "word " * 50, "1111 1111"),
+    "key and value": {"metadata": {"41111111": "11111111"}},
+    "parameters of the wire": {"seed": 41111111, "n": 1, "top_logprobs": 11111111},
+    "IBAN with emoji": says(EMOJI.join([IBAN[:4], IBAN[4:8], IBAN[8:12], IBAN[12:]])),
+    "IBAN in cells": says("</td><td>".join([IBAN[:4], IBAN[4:8], IBAN[8:]])),
+    "Chinese digits": says("".join("〇一二三四五六七八九"[int(digit)] for digit in CARD)),
+    "digits as tag characters": says(moved(0xE0030)),
+    "names of characters": says("\\N{DIGIT FOUR}" + "\\N{DIGIT ONE}" * 15),
+    "hexadecimal in pairs": says(" ".join(f"{ord(digit):x}" for digit in CARD)),
+    "a hex dump": says(
+        "00000000: 3431 3131 2031 3131 3120 3131 3131 2031  4111 1111 1111 1\n"
+        "00000010: 3131 31                                  111"
+    ),
+    "base64 in numbered lines": says(
+        "".join(
+            f"{n}: {line}\n"
+            for n, line in enumerate(lines(b64(PADDING[:40] + SPACED), 64).split("\n"))
+        )
+    ),
+    "name and content": {"messages": [{"role": "user", "name": "41111111", "content": "11111111"}]},
+    "IBAN with Cyrillic letters": says(IBAN.replace("E", "\u0415")),
+    "credential with spaces": says(" ".join(TOKEN)),
+    "seed phrase without its name": says("legal winner thank year " * 3),
+    "a table with a header": says(f"| user | password |\n|---|---|\n| jo | {PASSWORD} |"),
+    "private key without its header": says(KEY.split("\n")[1] * 4),
+}
+
+STAYS: dict[str, Fields] = {
+    **_ENCODED,
+    **_WRAPPED,
+    **_WRITTEN,
+    **_SPLIT,
+    **_PLACES,
+    **_DISGUISED,
+}
 
 IDS = [int(group) for group in GROUPS]
 HALVES = ["4111 1111", "1111 1111"]
@@ -431,45 +483,8 @@ INPUTS: dict[str, Fields] = {
 }
 
 GAPS: dict[str, Fields] = {
-    "numbers in words": says("four " + "one " * 15),
-    "reversed": says(CARD[::-1]),
-    "rotated alphabet": says("QR89370400440532013000"),
-    "letters for digits": says("4lll llll llll llll"),
-    "letters between digits": says("a".join(CARD)),
-    "gzip": says(b64(gzip.compress(SPACED.encode(), mtime=0))),
-    "base32": says(base64.b32encode(SPACED.encode()).decode()),
-    "base85": says(base64.b85encode(SPACED.encode()).decode()),
-    "base64 in short pieces": says(" ".join(b64(CARD)[i : i + 4] for i in range(0, 24, 4))),
-    "base64 three times": says(b64(b64(b64(CARD)))),
-    "character codes": says(" ".join(str(ord(digit)) for digit in CARD)),
-    "binary": says(" ".join(f"{int(digit):04b}" for digit in CARD)),
-    "octal escapes": says(each("\\{n:03o}")),
-    "a decimal fraction": {"x": 0.4111111111111111},
-    "inside a longer number": {"x": int(CARD + "0" * 20)},
-    "text between the halves": says("4111 1111 and then the other half: 1111 1111"),
-    "a long text between the halves": says("4111 1111", "word " * 50, "1111 1111"),
-    "key and value": {"metadata": {"41111111": "11111111"}},
-    "parameters of the wire": {"seed": 41111111, "n": 1, "top_logprobs": 11111111},
-    "IBAN with emoji": says(EMOJI.join([IBAN[:4], IBAN[4:8], IBAN[8:12], IBAN[12:]])),
-    "IBAN in cells": says("</td><td>".join([IBAN[:4], IBAN[4:8], IBAN[8:]])),
-    "Chinese digits": says("".join("〇一二三四五六七八九"[int(digit)] for digit in CARD)),
-    "digits as tag characters": says(moved(0xE0030)),
-    "names of characters": says("\\N{DIGIT FOUR}" + "\\N{DIGIT ONE}" * 15),
-    "hexadecimal in pairs": says(" ".join(f"{ord(digit):x}" for digit in CARD)),
-    "a hex dump": says(
-        "00000000: 3431 3131 3120 3131 3131 2031 3131 3120  4111 1111 1111 .\n"
-        "00000010: 3131 3131                                1111"
-    ),
-    "base64 in numbered lines": says(
-        "".join(
-            f"{n}: {line}\n"
-            for n, line in enumerate(lines(b64(PADDING[:40] + SPACED), 64).split("\n"))
-        )
-    ),
-    "name and content": {"messages": [{"role": "user", "name": "41111111", "content": "11111111"}]},
-    "IBAN with Cyrillic letters": says(IBAN.replace("E", "\u0415")),
-    "credential with spaces": says(" ".join(TOKEN)),
-    "seed phrase without its name": says("legal winner thank year " * 3),
-    "a table with a header": says(f"| user | password |\n|---|---|\n| jo | {PASSWORD} |"),
-    "private key without its header": says(KEY.split("\n")[1] * 4),
+    "digits moved along": says("".join(str((int(digit) + 1) % 10) for digit in CARD)),
+    "letters of a credential rotated": says(codecs.encode(TOKEN, "rot13")),
+    "halves among other numbers": says("41111111, not 12345678 or 777, and then 11111111"),
+    "words of a language that is not known": says("pedwar " + "un " * 15),
 }

@@ -26,7 +26,7 @@ SECRETS = (
 )
 CUT = {
     *("keys", "keys at two levels", "logit bias", "logit bias in pieces"),
-    "as a float with a fraction",
+    *("as a float with a fraction", "key and value"),
 }
 """Cards over several keys of an object or a key and its value, and in a fraction."""
 

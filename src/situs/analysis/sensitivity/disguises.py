@@ -229,6 +229,7 @@ _COUNTRY = "(?:" + "|".join(IBAN_LENGTHS) + ")"
 _BACK = "(?:" + "|".join(one[::-1] for one in IBAN_LENGTHS) + ")"
 _FAKE = "[0-9lIOoSBZ]"
 _CODE = r"(?:0x|U\+)?[0-9A-Fa-f]{2,8}"
+_PREFIX = r"(?:0x|U\+)"
 _NEXT = r"[ ,;:\r\n]{1,3}"
 _TURNED = (
     r"(?i)\b(?:revers\w*|backwards?|right[ \-]to[ \-]left|mirrored|read from the end|rückwärts|"
@@ -263,7 +264,18 @@ DISGUISES = (
         _dumped,
         rough=NUMBER,
     ),
-    Disguise("turned", _TURNED, r"(?s).+", _backwards),
+    Disguise(
+        "prefixed",
+        rf"(?:{_PREFIX}[0-9A-Fa-f]{{2,6}}{_NEXT}){{3}}",
+        rf"{_PREFIX}[0-9A-Fa-f]{{2,6}}(?:{_NEXT}{_PREFIX}[0-9A-Fa-f]{{2,6}})+",
+        _codes,
+    ),
+    Disguise(
+        "turned",
+        _TURNED,
+        r"[0-9](?:[ .\-]?[0-9]){12,18}|[0-9A-Za-z+/=_\-]{13,}",
+        _backwards,
+    ),
     Disguise(
         "turned_alone",
         r"\A\s*(?:[0-9]{15,16}|[0-9]{4}(?:[ .\-][0-9]{4}){3})\s*\z",
@@ -313,7 +325,7 @@ DISGUISES = (
     ),
     Disguise(
         "base32",
-        r"\b(?:[A-Z2-7]{24}|[a-z2-7]{32})",
+        r"\b(?:[A-Z2-7]{24}|[a-z2-7]{24})",
         r"(?i)\b[A-Z2-7]{20,}={0,6}",
         _base32,
         rough=RUN,

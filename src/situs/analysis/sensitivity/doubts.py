@@ -88,7 +88,7 @@ _FREE = frozenset(
 """Fields in which anything may stand: their names say nothing about a number alone in them."""
 _LETTER = re.compile(r"[^\W\d]")
 _END = re.compile(r"[.!?]\s|\n")
-_WORD = re.compile(r"(?<![\w./\-])[a-z]{2,}(?![\w/\-])")
+_WORD = re.compile(r"(?<![\w./\\\-])(?!https?:)[a-z]{2,}(?![\w/\-])")
 
 
 _SAYING_NOTHING = frozenset(

@@ -295,7 +295,7 @@ def decode(run: str) -> str | None:
     """
     found: list[str] = []
     if _HEX.fullmatch(run):
-        octets = bytes.fromhex(run[: len(run) // 2 * 2])
+        octets = _inflated(bytes.fromhex(run[: len(run) // 2 * 2]))
         if _is_text(octets[:15]):
             found.append(octets.decode("utf-8", "replace"))
         elif len(run) <= _LONGEST_MIXED:
