@@ -73,15 +73,17 @@ def _routed(routed: dict[str, Any]) -> str:
 
 
 def _may(rows: list[dict[str, Any]]) -> Table:
-    """Every deployment with what policy and each filter that refuses it said."""
-    table = _table("deployment", "locus", "policy", "owed", "filters")
+    """Every deployment with what policy, each filter that refuses it, and obligations say."""
+    owing = any(row.get("owed") for row in rows)
+    table = _table("deployment", "locus", "policy", *(["owed"] if owing else []), "filters")
     for row in rows:
         refused = [f"{name}: {said}" for name, said in row["filters"].items() if said != "ok"]
+        owed = escape("; ".join(map(_owed, row.get("owed", ()))) or "-")
         table.add_row(
             escape(row["deployment"]),
             escape(f"{row['locus']} ({row['jurisdiction']})"),
             _coloured(row["policy"], row["policy"] == "allow"),
-            escape("; ".join(map(_owed, row.get("owed", ()))) or "-"),
+            *([owed] if owing else []),
             _coloured("; ".join(refused) or "all pass", not refused),
         )
     return table
