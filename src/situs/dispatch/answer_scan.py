@@ -131,16 +131,14 @@ class AnswerScan:
         return "".join(out)
 
     def close(self) -> str:
+        """What is there. If the text goes on all the same, it is looked at together with this."""
         self._take(self._waiting)
         self._waiting = ""
         if self._open:
             self._text += self._open
             self._raws += self._open
             self._open = ""
-        told = self._advance(over=True) if self._gone < len(self._text) else ""
-        self._text, self._raws, self._gone = "", [], 0
-        self._in_string = self._within = self._in_key = False
-        return told
+        return self._advance(over=True) if self._gone < len(self._text) else ""
 
     def _take(self, text: str) -> None:
         if not self._json:
@@ -152,7 +150,7 @@ class AnswerScan:
 
     def _advance(self, *, over: bool) -> str:
         """What may go on of what is there now; the rest, and something before it, stays."""
-        skipped = self._rest_of_key(over) if self._in_key else ""
+        skipped = self._rest_of_key() if self._in_key else ""
         found = [self._whole(one) for one in self._sought.found(self._text.replace(QUOTE, '"'))]
         cut = len(self._text) if over else self._cut(found)
         out = skipped + self._given(found, cut)
@@ -175,12 +173,12 @@ class AnswerScan:
         quote = self._text.find(QUOTE, place)
         return min([*ends, quote] if quote >= 0 else ends, default=None)
 
-    def _rest_of_key(self, over: bool) -> str:
+    def _rest_of_key(self) -> str:
         """What is left of a key that was taken out so far, less all that belongs to it."""
         end = self._end_of_key(max(0, self._gone - _FOOT))
-        if end == len(self._text) and not over:
+        if end == len(self._text):
             end = None  # its last line may not be whole
-        self._in_key = end is None and not over
+        self._in_key = end is None
         stop = len(self._text) if end is None else max(end, self._gone)
         return self._instead("", stop)
 

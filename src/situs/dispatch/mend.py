@@ -57,7 +57,7 @@ class Filter(Protocol):
         """May hold text back. Raises StreamBroken where the answer must not go on."""
 
     def close(self) -> str:
-        """What was held back; the field is over."""
+        """What was held back; the field is over, or another comes between, and then it goes on."""
 
     @property
     def applied(self) -> dict[str, int]:
@@ -94,6 +94,7 @@ class Mended:
         self._structured = structured
         self._bare = bare
         self._open: dict[Field, list[Filter]] = {}
+        self._paused: dict[Field, list[Filter]] = {}
         self._seen: set[Field] = set()
         self._over: Counter[str] = Counter()
         self._head: dict[str, Any] = {}
@@ -101,7 +102,7 @@ class Mended:
     @property
     def applied(self) -> dict[str, int]:
         total = Counter(self._over)
-        for chain in self._open.values():
+        for chain in (*self._open.values(), *self._paused.values()):
             for one in chain:
                 total.update(one.applied)
         return dict(total)
@@ -158,7 +159,7 @@ class Mended:
             self._seen.add(field)
             mended = self._pass(field, text)
             if last or key in _WHOLE:
-                mended += self._ended(field)
+                mended += self._ended(field, whole=key in _WHOLE)
             holder[key] = mended
             changed = changed or mended != text
         if len(self._seen) > _MOST_FIELDS:
@@ -185,7 +186,7 @@ class Mended:
         changed = False
         for path, holder, key, text in _texts(part, (), streamed=False):
             field = self._field(index, path)
-            mended = self._pass(field, text) + self._ended(field)
+            mended = self._pass(field, text) + self._ended(field, whole=True)
             holder[key] = mended
             changed = changed or mended != text
         return changed
@@ -203,17 +204,25 @@ class Mended:
     def _pass(self, field: Field, text: str) -> str:
         chain = self._open.get(field)
         if chain is None:
-            chain = self._open[field] = [make(field) for make in self._makers]
+            known = self._paused.pop(field, None)
+            chain = self._open[field] = known or [make(field) for make in self._makers]
         for one in chain:
             text = one.feed(text)
         return text
 
-    def _ended(self, field: Field) -> str:
-        """What the filters of a field still held; each passes through those behind it."""
-        text = ""
-        for one in self._open[field]:
+    def _ended(self, field: Field, *, whole: bool = False) -> str:
+        """What the filters of a field still held; each passes through those behind it.
+
+        After a `whole` text nothing of it can follow.
+        """
+        text, chain = "", self._open[field]
+        for one in chain:
             text = one.feed(text) + one.close() if text else one.close()
-        for one in self._open.pop(field):
+        del self._open[field]
+        if not whole:
+            self._paused[field] = chain
+            return text
+        for one in chain:
             self._over.update(one.applied)
         return text
 

@@ -208,7 +208,42 @@ def test_what_nothing_here_can_find_is_not_promised():
     assert sought([owes("stop", "person")], LABELS, "acme", Heads(), ()) is None
 
 
+@pytest.mark.parametrize("action", ["redact", "stop"])
+def test_what_goes_on_after_a_pause_is_looked_at_together_with_what_came_before(action):
+    one = scanner(owes(action))
+    told = one.feed(f"{PROSE}4111 1111 ") + one.close()
+    assert told == f"{PROSE}4111 1111 "
+    if action == "stop":
+        with pytest.raises(AnswerStopped):
+            through(one, f"1111 1111 {PROSE}")
+        return
+    assert through(one, f"1111 1111 {PROSE}") == f"[CARD] {PROSE}"
+    assert one.applied == {"answer_scan": 1}
+
+
+def test_a_key_that_pauses_is_taken_out_whole():
+    one, key = scanner(), key_block(30)
+    told = [
+        one.feed(key[:700]),
+        one.close(),
+        one.feed(key[700:]),
+        one.feed(f"\n{PROSE}"),
+        one.close(),
+    ]
+    assert "".join(told) == f"[PRIVATE_KEY]\n{PROSE}"
+
+
 # JSON
+
+
+@pytest.mark.parametrize("at", range(2, 60, 7))
+def test_json_that_pauses_stays_json(at):
+    source = json.dumps({"a": f"x {CARD} y", "b": 1, "c": CARD})
+    one = scanner(as_json=True)
+    told = [one.feed(source[:at]), one.close(), one.feed(source[at:]), one.close()]
+    value = json.loads("".join(told))
+    assert set(value) == {"a", "b", "c"}
+    assert value["c"].endswith("[CARD]")  # its beginning may have gone on before
 
 
 @pytest.mark.parametrize("ascii_only", [True, False])

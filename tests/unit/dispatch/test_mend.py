@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from typing import Any
 
 import pytest
@@ -273,6 +274,22 @@ def test_an_error_of_the_backend_is_mended_too(error):
     (made,) = Mended([restoring]).feed(Chunk(json.dumps({"error": error}).encode(), last=True))
     assert json.dumps('An"n\n')[1:-1] in made.data.decode()
     assert json.loads(made.data)["error"] != error
+
+
+def test_a_field_goes_on_where_it_was_after_another_came_between():
+    class Numbered(Held):
+        def feed(self, text):
+            self.fed += 1
+            return f"{self.fed}{text}"
+
+    mended, told = Mended([Numbered]), []
+    for place, text in ((0, "a"), (1, "b"), (0, "c"), (1, "d"), (0, "e")):
+        part = delta(tool_calls=[call(place, function={"arguments": text})])
+        told += mended.feed(Chunk(event(part)))
+    assert [
+        piece for chunk in told for piece in re.findall(r"[0-9][a-e]", chunk.data.decode())
+    ] == [*("1a", "1b", "2c", "2d", "3e")]
+    assert mended.applied == {"held": 5}
 
 
 def test_what_stands_beside_the_choices_is_mended_too():
