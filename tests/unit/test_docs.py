@@ -19,10 +19,11 @@ from situs.analysis.sensitivity.table import DETECTORS
 from situs.cli.main import cli
 from situs.config.load import parse
 from situs.core.capability import CapabilityClass
-from situs.core.fleet import Health, Transit
+from situs.core.data import Leaves
+from situs.core.fleet import Health, KeyCustody, LocusKind, TrainingUse, Transit
 from situs.core.label import Label
 from situs.core.record import End
-from situs.core.request import Objective
+from situs.core.request import Modality, Objective, Wire
 from situs.errors import OperatorError, SitusError
 from situs.http import headers
 from situs.placement.filters import FILTERS
@@ -135,7 +136,18 @@ def test_no_page_names_a_header_that_does_not_exist():
         ("http-api.md", [end.value for end in End]),
         ("http-api.md", [word.value for word in (*Label, *Objective)]),
         ("detectors.md", sorted({detector.kind for detector in DETECTORS})),
-        ("policy-input.md", [word.value for word in (*CapabilityClass, *Transit)]),
+        (
+            "policy-input.md",
+            [
+                word.value
+                for words in (CapabilityClass, KeyCustody, Leaves, LocusKind, Modality)
+                for word in words
+            ],
+        ),
+        (
+            "policy-input.md",
+            [word.value for words in (TrainingUse, Transit, Wire) for word in words],
+        ),
     ],
 )
 def test_what_users_meet_is_named_in_the_reference(page, names):
