@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 7488
 
-.PHONY: help up setup test test-full lint fix bench bench-peers soak sbom size lock clean
+.PHONY: help up setup test test-full lint fix bench bench-peers leaks soak sbom size lock clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -26,6 +26,9 @@ test-full: test ## the suite, then load: kills, reloads, a short soak (about ten
 
 soak: $(VENV)/.dev ## ten minutes of every kind of load; appends a row to bench/results
 	$(BIN)/python -m bench soak --requests 200000 --minutes 10
+
+leaks: $(VENV)/.dev ## how much of the bundled corpus would leave under the default policy; fails for more than may
+	$(BIN)/situs eval leaks --max-rate 0 --max-names-rate 0.2 --min-clean 0.95
 
 lint: $(VENV)/.dev ## formatting, lint, types, import floors, sizes, docs
 	$(BIN)/ruff format --check src tests bench

@@ -14,8 +14,6 @@ from tests.e2e import stage
 from tests.e2e.adversarial import Filled, cases, document
 
 CASES = cases()
-SURVIVE: dict[str, str] = {}
-"""Attempts that succeed, and why: at most five, none with an identifier or a secret."""
 
 HIDES = """
 package situs

@@ -118,8 +118,8 @@ def _request(row: Row, number: int, parse: Parse) -> Request:
         raise ConfigError(f"{at}: needs exactly one of text, messages and document.", do="")
     document = row.get("document")
     if document is None:
-        said = row.get("messages") or [{"role": "user", "content": row["text"]}]
-        document = {"messages": said}
+        text, said = row.get("text"), row.get("messages")
+        document = {"messages": [{"role": "user", "content": text}] if said is None else said}
     body = msgspec.json.encode({"model": "auto", **document})
     try:
         return parse(body, f"row_{number}")
