@@ -26,6 +26,7 @@ from situs.core.request import Modality, Objective, Principal, Request, Wire
 from situs.core.snapshot import Memory, Snapshot
 
 VERSION: Final = 1
+UNKNOWN_COST: Final = 1e300
 
 
 class ModelFacts(Struct, frozen=True):
@@ -149,13 +150,16 @@ def _data_set(facts: Facts, name: str) -> DataSet:
 
 
 def _expected_cost(facts: Facts) -> dict[str, float]:
-    """By deployment; one without a price is not there, so that it is less than no limit."""
+    """By deployment; what nobody knows is more than any cap, on either side of a comparison."""
     request, analysis, snapshot = facts.request, facts.analysis, facts.snapshot
     costs = {
         one.name: expected_cost(one, request, analysis, snapshot.data)
         for one in snapshot.fleet.deployments
     }
-    return {name: cost for name, cost in costs.items() if cost is not None and isfinite(cost)}
+    return {
+        name: cost if cost is not None and isfinite(cost) else UNKNOWN_COST
+        for name, cost in costs.items()
+    }
 
 
 def _time(facts: Facts) -> str:
