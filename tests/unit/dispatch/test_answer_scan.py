@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import situs
 from situs.analysis import DEFAULT_FLOORS
-from situs.analysis.sensitivity import warm
+from situs.analysis.sensitivity import scan, warm
 from situs.analysis.sensitivity.lists import rows
 from situs.analysis.sensitivity.table import extended
 from situs.core.decision import Obligation
@@ -23,6 +26,7 @@ from situs.errors import AnswerStopped
 CARD = "4111 1111 1111 1111"
 IBAN = "DE89 3704 0044 0532 0130 00"
 PROSE = "The committee met on Tuesday and talked about the garden, the roof and the weather. "
+LEAKS = Path(situs.__file__).parent / "studies" / "leaks.jsonl"
 NO_NAMES = Heads(name_kinds=())
 LABELS = Labels(DEFAULT_FLOORS)
 
@@ -86,6 +90,29 @@ def test_it_does_not_matter_where_a_text_is_cut(before, behind, secret, data):
     out += [one.feed(text[place:]), one.close()]
     kind = "CARD" if secret is CARD else "IBAN"
     assert "".join(out) == text.replace(secret, f"[{kind}]")
+
+
+def corpus():
+    """Texts of the corpus of leaks, eight at a time."""
+    rows = map(json.loads, LEAKS.read_text().splitlines())
+    texts = [row["text"] for row in rows if "text" in row]
+    return ["\n\n".join(texts[i : i + 8]) for i in range(0, len(texts), 40)]
+
+
+def test_what_is_found_in_pieces_is_what_is_found_in_the_whole():
+    pick, kinds = random.Random(5), tuple(DEFAULT_FLOORS)
+    for text in corpus():
+        expected, place = [], 0
+        for one in scan([text], DEFAULT_FLOORS).findings:
+            expected += [text[place : one.start], f"[{one.kind.upper()}]"]
+            place = one.end
+        one, out, begin = scanner(owes("redact", *kinds)), [], 0
+        while begin < len(text):
+            size = pick.choice((1, 3, 4, 5, 9, 40, 200))
+            out.append(one.feed(text[begin : begin + size]))
+            begin += size
+        assert "".join([*out, one.close()]) == "".join(expected) + text[place:]
+        assert one.applied["answer_scan"] > 0
 
 
 def test_no_more_is_held_back_than_it_takes():
