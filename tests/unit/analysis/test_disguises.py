@@ -131,3 +131,17 @@ def test_a_stretch_without_end_is_bounded(one):
     """Each of them is linear in what it is given."""
     for seed in ("1 ", "0x31 ", "one ", "a.", "NDEx ", "4a", "DE89🙂", "password|\n"):
         assert kinds(seed * 4000) <= {"unread", "card", "national_id", "credential", "iban"}
+
+
+def test_an_iban_in_pieces_ends_where_ibans_of_its_country_end():
+    texts = [
+        '"GB82 WEST 1234 5698 7654 32"\nand not 4111 1111 1111 1111.',
+        "Mail to bob@example.org now",
+    ]
+    found = scan(texts, DEFAULT_FLOORS).findings
+    said = [(one.kind, one.part, texts[one.part][one.start : one.end]) for one in found]
+    assert said == [
+        ("iban", 0, "GB82 WEST 1234 5698 7654 32"),
+        ("card", 0, "4111 1111 1111 1111"),
+        ("email", 1, "bob@example.org"),
+    ]

@@ -28,7 +28,8 @@ class Disguise(Struct, frozen=True):
     """`gate` and `pattern` are RE2: a sign that is cheap to look for, and the stretches to read.
 
     The gate is asked only in a text that has the `rough` pattern; gates with another one (`ALONE`)
-    are asked together, apart from the others.
+    are asked together, apart from the others. `reach` says how much of a stretch may stand for
+    something: a pattern cannot count.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Disguise(Struct, frozen=True):
     pattern: str
     read: Read
     rough: str | None = None
+    reach: Callable[[str], int] = len
 
 
 WIDE = "[^\\x00-\\x7f]"
@@ -197,6 +199,19 @@ def _columns(run: str) -> Iterator[str]:
 _UNUSUAL = re.compile(r"[^0-9A-Za-z \t\r\n.\-_*]")
 
 
+_SIGN = re.compile("<[^<>]*>|[0-9A-Za-z]")
+
+
+def _of_iban(run: str) -> int:
+    """To the last letter or digit that an IBAN of this country has; markup does not count."""
+    left = IBAN_LENGTHS[run[:2].upper()]
+    for match in _SIGN.finditer(run):
+        left -= match[0][0] != "<"
+        if not left:
+            return match.end()
+    return len(run)
+
+
 def _apart(run: str) -> Iterator[str]:
     """An IBAN with markup, emoji or the like between its pieces; a dash alone is that of a UUID."""
     if _UNUSUAL.search(run) is None:
@@ -343,6 +358,7 @@ DISGUISES = (
         rf"(?i)\b{_COUNTRY}[0-9]{{2}}(?:(?:<[^<>]*>|[^0-9A-Za-z<>]){{1,12}}[0-9A-Z]{{1,30}}){{1,16}}",
         _apart,
         rough=NUMBER,
+        reach=_of_iban,
     ),
     Disguise(
         "mixed",

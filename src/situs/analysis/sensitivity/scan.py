@@ -280,6 +280,9 @@ def _undisguised(
             yield _rest(to_chars(start), text)
             return
         run = data[start:end].decode("utf-8", "replace")
+        if (reach := disguise.reach(run)) < len(run):
+            run = run[:reach]
+            end = start + len(run.encode("utf-8"))
         for said in disguise.read(run):
             matched = work.table.matching(said.encode("utf-8", "replace"))
             plain = [index for index in matched if index > DISGUISED]

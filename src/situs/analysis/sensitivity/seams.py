@@ -14,7 +14,8 @@ WINDOW = 64
 
 _WHOLE = 2 * WINDOW
 _DIGITS = re.compile(r"(?:(?<=[0-9])\.)?[0-9]+")
-_LONGEST_CARD = 19
+_SHORTEST_CARD, _LONGEST_CARD = 12, 19
+_ASCII_DIGITS = b"0123456789"
 _MOST = 1 << 16
 """Characters; in more text than that, nothing is put together that does not touch."""
 
@@ -64,14 +65,21 @@ def scattered(texts: Sequence[str], order: Sequence[int]) -> list[tuple[int, int
 
     Whatever stands between them; in this order of the parts, or as they come.
     """
-    if sum(map(len, texts)) > _MOST:
+    if sum(map(len, texts)) > _MOST or not _may_be_card(texts, order):
         return []
-    for parts in (dict.fromkeys(order), sorted(set(order))):
+    for parts in dict.fromkeys((tuple(dict.fromkeys(order)), tuple(sorted(set(order))))):
         digits, groups = _groups(texts, parts)
         sizes = [end - start for _, start, end in groups]
         if len(groups) > 1 and is_scattered_card(digits, sizes):
             return groups
     return []
+
+
+def _may_be_card(texts: Sequence[str], order: Sequence[int]) -> bool:
+    """Whether there are as many digits as a card has: counted quickly, for most texts have fewer or
+    more."""
+    data = "".join(texts[part] for part in set(order)).encode("utf-8", "replace")
+    return _SHORTEST_CARD <= len(data) - len(data.translate(None, _ASCII_DIGITS)) <= _LONGEST_CARD
 
 
 def _groups(texts: Sequence[str], parts: Iterable[int]) -> tuple[str, list[tuple[int, int, int]]]:
