@@ -100,7 +100,7 @@ def corpus():
 
 
 def test_what_is_found_in_pieces_is_what_is_found_in_the_whole():
-    pick, kinds = random.Random(5), tuple(DEFAULT_FLOORS)
+    pick, kinds, count = random.Random(5), tuple(DEFAULT_FLOORS), 0
     for text in corpus():
         expected, place = [], 0
         for one in scan([text], DEFAULT_FLOORS).findings:
@@ -112,7 +112,8 @@ def test_what_is_found_in_pieces_is_what_is_found_in_the_whole():
             out.append(one.feed(text[begin : begin + size]))
             begin += size
         assert "".join([*out, one.close()]) == "".join(expected) + text[place:]
-        assert one.applied["answer_scan"] > 0
+        count += one.applied["answer_scan"]
+    assert count > 50
 
 
 def test_no_more_is_held_back_than_it_takes():
