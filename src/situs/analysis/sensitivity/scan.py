@@ -239,7 +239,7 @@ def _folded(text: str, depth: int, work: _Work) -> Iterator[_Hit]:
             start, end = folded.span(hit.start, hit.end)
             if hit.detector.doubt and text[start:end] == folded.text[hit.start : hit.end]:
                 continue  # The text as it came was asked.
-            yield _Hit(start, start, end, hit.detector, hit.checked)
+            yield _Hit(start, start, end, hit.detector, hit.checked, hidden=hit.hidden)
     if folded.read < len(text):
         yield _rest(folded.read, text)
 
