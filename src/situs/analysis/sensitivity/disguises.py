@@ -240,6 +240,9 @@ def _phrase(run: str) -> Iterator[str]:
     yield f"seed phrase: {run.strip()}"
 
 
+_B64 = "[A-Za-z0-9+/]"
+_CODED = "(?:" + "|".join(f"{_B64}{{{at}}}[A-Z0-9+/]{_B64}{{{3 - at}}}" for at in (1, 2, 3)) + ")"
+"""Four characters of base64 that are no word: a capital or a digit is not at the beginning."""
 _COUNTRY = "(?:" + "|".join(IBAN_LENGTHS) + ")"
 _BACK = "(?:" + "|".join(one[::-1] for one in IBAN_LENGTHS) + ")"
 _FAKE = "[0-9lIOoSBZ]"
@@ -333,7 +336,7 @@ DISGUISES = (
     ),
     Disguise(
         "pieced",
-        r"\b(?:[A-Za-z0-9+/]{4}[ ,\n]){4}",
+        rf"\b(?:{_CODED}[ ,\n]){{2}}",
         r"\b[A-Za-z0-9+/]{4}(?:[ ,\r\n]{1,2}[A-Za-z0-9+/]{2,4}={0,2})+",
         _pieced,
         rough=ALONE,
