@@ -97,6 +97,10 @@ CLEAN = [
     "S P A C E D   O U T   T I T L E S   A R E   A   F A S H I O N",
     "that were they from what when this then come back next week with some more",
     "| user | password policy |\n|---|---|\n| jo | strict |",
+    "from hub import (\n    get_token,\n    is_notebook2,\n    list_helpers,\n)\n",
+    "| `situs_tokens_total` | counter | `kind` |\n| `other2_total` | gauge3 | x |",
+    "x = [\n    (float_re, TOKEN_FLOAT, None),\n    (name2_re, TOKEN_NAME3, None),\n]",
+    "prompt tokens, token, count\nabc, def, 12",
     "COVID-19 и грипп: что общего? Модель А4, рейс SU1234.",  # noqa: RUF001
     "DE89 is a road; the A1 and the M25 are others.",
     "GB29 | FR14 | DE89",

@@ -182,19 +182,33 @@ def _base32(run: str) -> Iterator[str]:
         yield octets.decode()
 
 
-_CELLS = re.compile(r"[|\t,;]")
-_SECRET = re.compile(rf"(?i)^[ \t\"*`]*(?:[a-z0-9_]*[ _-])?(?:{NAMES})[a-z0-9_]*[ \t\"*`]*$")
+_HEAD = re.compile(r"[ \t\"*`]*[A-Za-z][\w .\-]{0,40}[ \t\"*`]*")
+_SECRET = re.compile(rf"(?i)[ \t\"*`]*(?:[a-z0-9]+[ _\-])?(?:{NAMES})s?[ \t\"*`]*")
+_RULE = re.compile(r"[ \t|:\-]+")
 
 
 def _columns(run: str) -> Iterator[str]:
-    """Each cell of a table below the name of a secret, with that name before it."""
-    for sign in "|\t;,":
-        rows = [line.strip().strip("|").split(sign) for line in run.splitlines()]
-        heads = [place for place, name in enumerate(rows[0]) if _SECRET.match(name)]
-        for place in heads if len(rows[0]) > 1 else ():
-            cells = [row[place].strip(' \t"*`') for row in rows[1:] if place < len(row)]
-            yield "\n".join(f"password: {cell}" for cell in cells if cell.strip("-: "))
+    """Each cell of a table below the name of a secret, with that name before it.
 
+    A table has a line of names, and below it lines of as many cells.
+    """
+    first, *rest = run.splitlines()
+    for sign in "|\t;,":
+        heads = _cells(first, sign)
+        if len(heads) < 2 or not all(map(_HEAD.fullmatch, heads)):
+            continue
+        rows = [_cells(line, sign) for line in rest if not _RULE.fullmatch(line)]
+        for place in (place for place, name in enumerate(heads) if _SECRET.fullmatch(name)):
+            held = [row[place].strip(' \t"*`') for row in rows if len(row) == len(heads)]
+            yield "\n".join(f"password is {cell}" for cell in held)
+
+
+def _cells(line: str, sign: str) -> list[str]:
+    return line.strip().strip("|").split(sign) if sign == "|" else line.split(sign)
+
+
+_MOSTLY = 8
+"""Digits that the IBAN of every country has."""
 
 _UNUSUAL = re.compile(r"[^0-9A-Za-z \t\r\n.\-_*]")
 
@@ -217,7 +231,9 @@ def _apart(run: str) -> Iterator[str]:
     if _UNUSUAL.search(run) is None:
         return
     close = "".join(filter(str.isalnum, re.sub("<[^<>]*>", "", run)))
-    yield close[: IBAN_LENGTHS[close[:2].upper()]]
+    close = close[: IBAN_LENGTHS[close[:2].upper()]]
+    if sum(map(str.isdigit, close)) >= _MOSTLY:
+        yield close
 
 
 _LATIN = "ABEKMHOPCTYXaeopcyxIJSZNVijs"
