@@ -60,6 +60,7 @@ def test_the_order_says_who_is_a_neighbour():
 def test_groups_of_a_card_that_are_all_digits_there_are_one():
     groups = ("4111 and", "then 1111", "and 1111 1111")
     assert found(*groups)[1] == {"card": 1}
+    assert found("unit 4181, box 1281, zip 57553") == ([], {})
     assert found(*groups, "and 12 more") == ([], {})
     assert found("4111 and", "then 1111", "and 1111.1111") == ([], {})
     assert found("order 4111", "of 2019 1111 and 1113") == ([], {})

@@ -116,8 +116,8 @@ def _beside(before: str, behind: str) -> Iterator[str]:
 
 def is_scattered_card(digits: str, sizes: list[int]) -> bool:
     """Whether these groups are a card as it is printed, or halves of one, as it is issued."""
-    printed = tuple(sizes) in _GROUPINGS.get(len(sizes), ())
-    halves = all(size in (4, 8, 12) for size in sizes)
+    printed = tuple(sizes) == (4, 6, 5)
+    halves = sum(sizes) == 16 and all(size in (4, 8, 12) for size in sizes)
     return (printed or halves) and is_issued(digits) and is_card(digits)
 
 
