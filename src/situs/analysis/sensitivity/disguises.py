@@ -29,7 +29,7 @@ class Disguise(Struct, frozen=True):
 
     The gate is asked only in a text that has the `rough` pattern; gates with another one (`ALONE`)
     are asked together, apart from the others. `reach` says how much of a stretch may stand for
-    something: a pattern cannot count.
+    something: a pattern cannot count. Reading so many characters as `pace` says is a step.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Disguise(Struct, frozen=True):
     read: Read
     rough: str | None = None
     reach: Callable[[str], int] = len
+    pace: int = 2
 
 
 WIDE = "[^\\x00-\\x7f]"
@@ -364,7 +365,7 @@ DISGUISES = (
         _base32,
         rough=RUN,
     ),
-    Disguise("base85", r"[!-~]{20}", r"[!-~]{16,}", _base85, rough=ALONE),
+    Disguise("base85", r"[!-~]{20}", r"[!-~]{16,}", _base85, rough=ALONE, pace=64),
     Disguise(
         "columns",
         rf"(?i)(?:{NAMES})[a-z0-9_]*[ \t\"*`]*(?:[|\t,;][^\n]*)?\r?\n",

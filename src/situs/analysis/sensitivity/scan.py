@@ -276,7 +276,7 @@ def _undisguised(
     for start, end in matches(compiled(disguise.pattern), data):
         if end - start < _SHORTEST:
             continue
-        if not work.take(_RUN + (end - start) // 8):
+        if not work.take(_RUN + (end - start) // disguise.pace):
             yield _rest(to_chars(start), text)
             return
         run = data[start:end].decode("utf-8", "replace")
