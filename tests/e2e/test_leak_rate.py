@@ -39,6 +39,24 @@ def test_most_names_and_addresses_stay(bundled):
     assert names["rate"] <= 0.2
 
 
+@pytest.mark.parametrize("kind", ["redact", "pseudonymise"])
+def test_what_is_hidden_for_a_cloud_leaves_without_its_values(tmp_path, kind):
+    (tmp_path / "hides.rego").write_text(
+        "package situs\n\nimport rego.v1\n\n"
+        "allow contains d.name if some d in input.deployments\n\n"
+        'deny contains {"deployment": d.name, "code": "never"} if {\n'
+        "\tinput.version == 2\n\tsome d in input.deployments\n}\n\n"
+        f'obligations contains {{"kind": "{kind}", "deployment": d.name}} if {{\n'
+        "\tsome d in input.deployments\n\tnot d.locus.owned\n}\n"
+    )
+    done = leaks(tmp_path, "--policy", "hides.rego", "--json", "--max-rate", "0")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["groups"]
+    assert found["structured"]["left"] == 0
+    assert found["clean"]["rate"] == 1
+    assert found["names"]["rate"] <= 0.2
+
+
 def test_a_policy_that_lets_all_leave_fails_the_gate(tmp_path):
     (tmp_path / "all.rego").write_text(
         "package situs\n\nimport rego.v1\n\n"
