@@ -160,5 +160,9 @@ class Sessions:
     async def label(self, tenant, session):
         return self.labels.get((tenant, session), Label.PUBLIC)
 
-    async def set(self, tenant, session, label):
-        self.labels[tenant, session] = label
+    async def raised(self, tenant, session, label):
+        self.labels[tenant, session] = max(label, await self.label(tenant, session))
+
+    async def lowered(self, tenant, session, seen, label):
+        if await self.label(tenant, session) == seen:
+            self.labels[tenant, session] = label

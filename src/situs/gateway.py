@@ -93,9 +93,11 @@ class Gateway:
         session = request.ask.session
         if session is None:
             return None
-        label = session_label(request, decision)
-        if label != request.session_label:
-            await self.sessions.set(request.principal.tenant, session, label)
+        label, was = session_label(request, decision), request.session_label
+        if label > was:
+            await self.sessions.raised(request.principal.tenant, session, label)
+        elif label < was:
+            await self.sessions.lowered(request.principal.tenant, session, was, label)
         return label
 
     async def _decide(

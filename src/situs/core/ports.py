@@ -96,8 +96,17 @@ class Sessions(Protocol):
     async def label(self, tenant: str, session: str) -> Label:
         """PUBLIC for a session never seen. Raises CannotRecord when it cannot be known."""
 
-    async def set(self, tenant: str, session: str, label: Label) -> None:
-        """Durable on return. Raises CannotRecord."""
+    async def raised(self, tenant: str, session: str, label: Label) -> None:
+        """At least this from now on, whatever others say meanwhile; durable on return.
+
+        Raises CannotRecord.
+        """
+
+    async def lowered(self, tenant: str, session: str, seen: Label, label: Label) -> None:
+        """This from now on, because policy says so of a session that is `seen`; durable on return.
+
+        One that has risen meanwhile stays as it is. Raises CannotRecord.
+        """
 
 
 class Approvals(Protocol):

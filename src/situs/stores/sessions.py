@@ -21,12 +21,15 @@ from situs.errors import CannotRecord
 
 FILE = "sessions.db"
 LIMIT = 1_000_000
-KEEP_S = 90 * 86400.0
+_DAY_S = 86400.0
+KEEP_S = 90 * _DAY_S
 _TIDY_EVERY = 1000
 _TABLE = """CREATE TABLE IF NOT EXISTS sessions (
     digest BLOB PRIMARY KEY, label TEXT NOT NULL, used REAL NOT NULL
 ) WITHOUT ROWID"""
 _BY_USE = "CREATE INDEX IF NOT EXISTS sessions_used ON sessions (used)"
+_GET = "SELECT label, used FROM sessions WHERE digest = ?"
+_USED = "UPDATE sessions SET used = ? WHERE digest = ?"
 _SET = """INSERT INTO sessions VALUES (?, ?, ?)
     ON CONFLICT (digest) DO UPDATE SET label = excluded.label, used = excluded.used"""
 _FORGET = """DELETE FROM sessions WHERE used < ? OR digest IN (
@@ -61,9 +64,13 @@ class SessionLabels:
         found: Label = await self._do(self._read, self._digest(tenant, session))
         return found
 
-    async def set(self, tenant: str, session: str, label: Label) -> None:
-        """Durable against kill -9 on return. Raises CannotRecord."""
-        await self._do(self._write, self._digest(tenant, session), label)
+    async def raised(self, tenant: str, session: str, label: Label) -> None:
+        """At least `label`, durable against kill -9 on return. Raises CannotRecord."""
+        await self._do(self._write, self._digest(tenant, session), label, None)
+
+    async def lowered(self, tenant: str, session: str, seen: Label, label: Label) -> None:
+        """Just `label`, if it is still `seen`; durable against kill -9. Raises CannotRecord."""
+        await self._do(self._write, self._digest(tenant, session), label, seen)
 
     def close(self) -> None:
         self._thread.submit(self._end)
@@ -82,13 +89,26 @@ class SessionLabels:
             ) from error
 
     def _read(self, digest: bytes) -> Label:
-        row = self._open().execute("SELECT label FROM sessions WHERE digest = ?", (digest,))
-        found = row.fetchone()
-        return Label.PUBLIC if found is None else Label(found[0])
+        found = self._open().execute(_GET, (digest,)).fetchone()
+        if found is None:
+            return Label.PUBLIC
+        now = self._clock()
+        if now - found[1] > _DAY_S:  # it is in use
+            self._open().execute(_USED, (now, digest))
+        return Label(found[0])
 
-    def _write(self, digest: bytes, label: Label) -> None:
+    def _write(self, digest: bytes, label: Label, seen: Label | None) -> None:
+        """In one transaction: what another one raised meanwhile stays."""
         now, db = self._clock(), self._open()
-        db.execute(_SET, (digest, label.value, now))
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            was = self._read(digest)
+            kept = label if was == seen else max(label, was)
+            db.execute(_SET, (digest, kept.value, now))
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        db.execute("COMMIT")
         self._written += 1
         if self._written % _TIDY_EVERY == 0:
             db.execute(_FORGET, (now - self._keep_s, self._limit))

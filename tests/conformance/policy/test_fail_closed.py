@@ -132,7 +132,7 @@ class Unknown(make.Sessions):
 
 
 class Unwritten(make.Sessions):
-    async def set(self, tenant, session, label):
+    async def raised(self, tenant, session, label):
         raise CannotRecord("The sessions cannot be written.")
 
 

@@ -26,22 +26,22 @@ def test_a_session_never_seen_is_public(tmp_path):
 
 
 def test_a_label_survives_the_process_and_is_the_tenants_own(tmp_path):
-    over(tmp_path, lambda store: store.set("a", "s", Label.CONFIDENTIAL))
+    over(tmp_path, lambda store: store.raised("a", "s", Label.CONFIDENTIAL))
     assert over(tmp_path, lambda store: store.label("a", "s")) is Label.CONFIDENTIAL
     assert over(tmp_path, lambda store: store.label("b", "s")) is Label.PUBLIC
 
 
 def test_tenant_and_session_do_not_run_into_each_other(tmp_path):
-    over(tmp_path, lambda store: store.set("ab", "c", Label.RESTRICTED))
+    over(tmp_path, lambda store: store.raised("ab", "c", Label.RESTRICTED))
     assert over(tmp_path, lambda store: store.label("a", "bc")) is Label.PUBLIC
 
 
 def test_two_workers_see_the_same(tmp_path):
     async def run(one):
         other = SessionLabels(tmp_path, b"k" * 32)
-        await one.set("a", "s", Label.INTERNAL)
+        await one.raised("a", "s", Label.INTERNAL)
         first = await other.label("a", "s")
-        await other.set("a", "s", Label.RESTRICTED)
+        await other.raised("a", "s", Label.RESTRICTED)
         other.close()
         return first, await one.label("a", "s")
 
@@ -49,7 +49,7 @@ def test_two_workers_see_the_same(tmp_path):
 
 
 def test_the_name_of_a_session_is_not_in_the_file(tmp_path):
-    over(tmp_path, lambda store: store.set("tenant-7", "conversation-4711", Label.INTERNAL))
+    over(tmp_path, lambda store: store.raised("tenant-7", "conversation-4711", Label.INTERNAL))
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"conversation-4711" not in kept
     assert b"tenant-7" not in kept
@@ -60,7 +60,7 @@ def test_the_longest_unused_are_forgotten_first(tmp_path):
 
     async def run(store):
         for number in range(1000):
-            await store.set("a", str(number), Label.INTERNAL)
+            await store.raised("a", str(number), Label.INTERNAL)
         return [await store.label("a", str(number)) for number in (0, 989, 990, 999)]
 
     found = over(tmp_path, run, clock=lambda: float(next(times)), limit=10)
@@ -74,8 +74,47 @@ def test_a_file_that_is_no_database_is_an_error_and_no_label(tmp_path):
 
 
 def test_a_label_that_is_none_is_an_error(tmp_path):
-    over(tmp_path, lambda store: store.set("a", "s", Label.INTERNAL))
+    over(tmp_path, lambda store: store.raised("a", "s", Label.INTERNAL))
     with sqlite3.connect(tmp_path / FILE) as db:
         db.execute("UPDATE sessions SET label = 'harmless'")
     with pytest.raises(CannotRecord):
         over(tmp_path, lambda store: store.label("a", "s"))
+
+
+def test_of_two_that_raise_it_at_the_same_time_the_higher_stays(tmp_path):
+    async def run(one):
+        other = SessionLabels(tmp_path, b"k" * 32)
+        await one.raised("a", "s", Label.CONFIDENTIAL)
+        await other.raised("a", "s", Label.INTERNAL)  # it read PUBLIC before
+        other.close()
+        return await one.label("a", "s")
+
+    assert over(tmp_path, run) is Label.CONFIDENTIAL
+
+
+def test_it_is_lowered_only_when_that_is_said(tmp_path):
+    async def run(store):
+        await store.raised("a", "s", Label.RESTRICTED)
+        await store.lowered("a", "s", Label.CONFIDENTIAL, Label.PUBLIC)  # it has risen since
+        first = await store.label("a", "s")
+        await store.lowered("a", "s", Label.RESTRICTED, Label.INTERNAL)
+        return first, await store.label("a", "s")
+
+    assert over(tmp_path, run) == (Label.RESTRICTED, Label.INTERNAL)
+
+
+def test_a_session_that_is_asked_for_is_not_forgotten(tmp_path):
+    day = 86400.0
+    now = [0.0]
+
+    async def run(store):
+        await store.raised("a", "used", Label.INTERNAL)
+        await store.raised("a", "left", Label.INTERNAL)
+        now[0] = 60 * day
+        await store.label("a", "used")
+        now[0] = 100 * day
+        for number in range(1000):  # then it is tidied
+            await store.raised("a", str(number), Label.INTERNAL)
+        return [await store.label("a", name) for name in ("used", "left")]
+
+    assert over(tmp_path, run, clock=lambda: now[0]) == [Label.INTERNAL, Label.PUBLIC]
