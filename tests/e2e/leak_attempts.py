@@ -483,6 +483,7 @@ INPUTS: dict[str, Fields] = {
 }
 
 GAPS: dict[str, Fields] = {
+    "a number backwards": says(CARD[::-1]),
     "digits moved along": says("".join(str((int(digit) + 1) % 10) for digit in CARD)),
     "letters of a credential rotated": says(codecs.encode(TOKEN, "rot13")),
     "halves among other numbers": says("41111111, not 12345678 or 777, and then 11111111"),

@@ -31,12 +31,11 @@ def test_hardly_a_random_number_is_a_card_beside_a_word(carrier):
     assert share("card", carrier, IDS) <= 0.01
 
 
-@pytest.mark.parametrize(("carrier", "most"), [("{}", 0.06), ("| {} |", 0.03), ("{}, {}", 0.03)])
+@pytest.mark.parametrize("carrier", ["{}", "| {} |", "{}, {}"])
 def test_a_random_number_alone_is_a_card_as_often_as_issued_ranges_and_the_check_digit_allow(
-    carrier, most
+    carrier,
 ):
-    """All by itself it is also read backwards."""
-    assert share("card", carrier, IDS) <= most
+    assert share("card", carrier, IDS) <= 0.03
 
 
 def test_a_list_of_numbers_as_long_that_are_no_cards_holds_none():
