@@ -367,7 +367,7 @@ _PLACES = {
 
 _DISGUISED: dict[str, Fields] = {
     "numbers in words": says("four " + "one " * 15),
-    "reversed": says(CARD[::-1]),
+    "reversed in groups": says(SPACED[::-1]),
     "rotated alphabet": says("QR89370400440532013000"),
     "letters for digits": says("4lll llll llll llll"),
     "letters between digits": says("a".join(CARD)),
