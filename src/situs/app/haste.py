@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FROM, UNTIL = 0.85, 0.4
+FROM, UNTIL = 0.75, 0.4
 """Of a core: from so busy on rules stand in for learned heads, until it is so busy. The heads about
 double what a request costs, so what ends the haste does not begin it again."""
 

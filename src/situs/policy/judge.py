@@ -158,6 +158,9 @@ def _read(answer: Any, snapshot: Snapshot, kinds: Kinds | None) -> PolicyDecisio
         verdict = read_verdict(answer)
     except (msgspec.ValidationError, RecursionError):
         raise _Refused("verdict_malformed") from None
+    floors = snapshot.labels.floors
+    if floors and any(not floors.keys() >= set(one.findings) for one in verdict.obligations):
+        raise _Refused("unknown_finding")  # what is never found would be hidden never
     if kinds is not None:
         verdict = _for_all(verdict, kinds)
     return conclude(verdict, _names(snapshot), snapshot.policy.digest)

@@ -119,7 +119,7 @@ def head(chain_dir: Path) -> Cited | None:
 def parse(line: bytes) -> dict[str, Any] | None:
     try:
         value = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

@@ -133,7 +133,7 @@ def grown(directory: Path, old: bytes, new: bytes) -> Consistency:
 def read_proof(content: bytes) -> Proof:
     """Raises SegmentError for what is none of this version."""
     proof: Inclusion | Consistency | None = None
-    with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         proof = msgspec.json.decode(content, type=Inclusion | Consistency)
     if proof is None or proof.v != FORMAT:
         raise SegmentError(

@@ -29,6 +29,9 @@ STORED = frozenset(
 SETTINGS = frozenset({"home_jurisdiction", "data"})
 """Those that come from the configuration: what it says now stands for what it said then."""
 
+_OTHERS = tuple(
+    b'"type":"%s",' % kind for kind in (b"outcome", b"checkpoint", b"witness", b"close")
+)
 _DECISION, _FLEET, _OPEN = (b'"type":"%s",' % kind for kind in (b"decision", b"fleet", b"open"))
 _THIS = f'{{"v":{FORMAT},'.encode()
 _HEAD = 40
@@ -118,6 +121,8 @@ def decisions(segment: Segment, since: float | None, share: float = 1.0) -> Iter
                     fleets[fleet.digest] = fleet.deployments
             elif _OPEN in head:
                 situs = str((parse(line) or {}).get("situs", situs))
+            elif not any(kind in head for kind in _OTHERS):
+                yield Lost("a line that is none of the record's: it may have been a decision")
 
 
 def _wanted(said: DecisionBody, since: float | None, below: int) -> bool:
@@ -130,7 +135,7 @@ def _past(line: bytes, fleets: dict[str, tuple[Deployment, ...]], situs: str) ->
     try:
         said = _decision(line)
         request = _request(said)
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, RecursionError):
         return Lost("a decision that cannot be read")
     deployments = fleets.get(said.fleet.digest)
     if deployments is None:
