@@ -54,6 +54,7 @@ class Served:
         kept.fixed = replace(make.snapshot(fleet, policy), labels=Labels(DEFAULT_FLOORS))
         kept.backends = echo = Echo()
         self.approvals = approvals or make.Approvals()
+        self.approvals.kept = kept
         self.answer, data = asyncio.run(self.story(kept, request))
         self.said = json.loads(data)["choices"][0]["message"]["content"] if data else None
         self.sent = echo.sent
@@ -231,3 +232,23 @@ def test_nobody_is_asked_where_the_best_place_needs_no_word():
     served = Served(asked("Hi."), held, deployments=[cloud(), own])
     assert served.approvals.asked == []
     assert list(served.sent) == ["own"]
+
+
+def test_a_yes_holds_only_for_the_policy_that_asked():
+    class Reloading(make.Approvals):
+        kept = None
+
+        async def approved(self, request, decision, timeout_s):
+            policy = replace(self.kept.fixed.policy, digest="stricter")
+            self.kept.fixed = replace(self.kept.fixed, policy=policy)
+            return True
+
+    approvals = Reloading()
+    served = Served(asked("Hi."), {"kind": "hold_for_approval"}, approvals=approvals)
+    assert isinstance(served.answer.error, NotApproved)
+    assert served.sent == {}
+
+
+def test_a_kind_that_nobody_finds_denies_for_it_would_hide_nothing():
+    served = Served(asked(f"Charge {CARD}."), {"kind": "redact", "findings": ["creditcard"]})
+    assert (served.answer.decision.policy.error, served.sent) == ("unknown_finding", {})

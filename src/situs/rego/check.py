@@ -71,6 +71,7 @@ def check(
         look.module(module)
     if modules:
         look.required(modules[0])
+        look.misspelt()
     builtins, reads = frozenset(look.builtins), frozenset(look.reads)
     for module in tests:
         look.module(module, test=True)
@@ -119,6 +120,17 @@ class _Look:
                     known = functools.partial(expand, rule=rule, imports=module.imports)
                     for at, wrong in element_misfits(name, rule.element, known, self._lists):
                         self._problem(module, at, wrong.what, wrong.do)
+
+    def misspelt(self) -> None:
+        """Rules that nobody reads and that are called nearly like one of the verdict."""
+        used = {name for uses in self._uses.values() for name in uses}
+        for name, clauses in self._rules.items():
+            if name[:-1] != PACKAGE or name[-1] in _SETS or name in used:
+                continue
+            for near in get_close_matches(name[-1], _SETS, n=1, cutoff=0.75):
+                module, rule = clauses[0]
+                what = f"nothing reads the rule `{name[-1]}`"
+                self._problem(module, rule.at, what, f"did you mean `{near}`?")
 
     def module(self, module: Syntax, *, test: bool = False) -> None:
         for alias, one in module.imports.items():

@@ -94,3 +94,10 @@ def test_hardly_a_version_is_an_address(carrier):
 )
 def test_what_is_surely_an_address_is_one_in_a_request_too(carrier):
     assert share("ip", carrier, ADDRESSES) == 1.0
+
+
+@pytest.mark.parametrize(
+    "text", ['{"n": 609.7569991080222}', '{"total_tokens":123456}', "max_tokens = 100000"]
+)
+def test_fractions_and_counts_of_tokens_are_nobodys(text):
+    assert scan([text], DEFAULT_FLOORS).findings == ()

@@ -203,3 +203,24 @@ def test_obligations_that_may_be_owed_are_accepted(tmp_path, head):
 def test_declassify_must_be_a_set(tmp_path):
     [found] = said(tmp_path, 'declassify := "internal" if input.tools')
     assert "`declassify` must be a set; write `declassify contains" in found
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("obligation", "obligations"), ("denny", "deny"), ("allows", "allow")]
+)
+def test_a_rule_that_nobody_reads_and_is_called_nearly_like_one_of_the_verdict_is_refused(
+    name, near, tmp_path
+):
+    file = tmp_path / "p.rego"
+    file.write_text(
+        "package situs\nimport rego.v1\n"
+        "allow contains d.name if { some d in input.deployments; d.locus.owned }\n"
+        'deny contains {"deployment": d.name, "code": "c"} if { some d in input.deployments; '
+        "not d.locus.owned }\n"
+        f'{name} contains "x" if input.label == "public"\n'
+    )
+    [problem] = inspect([file]).problems
+    assert (problem.what, problem.do) == (
+        f"nothing reads the rule `{name}`",
+        f"did you mean `{near}`?",
+    )

@@ -143,8 +143,13 @@ _AUTHORITY = re.compile(r"://[^\s/]*:\Z")
 
 
 def is_token_of_code(before: str, text: str, behind: str) -> bool:
-    """Whether a value without a digit stands behind `token`, which in code is a piece of text."""
-    return not any(map(str.isdigit, text)) and _TOKEN.search(before) is not None
+    """Whether a value without a digit stands behind `token`, which in code is a piece of text, or a
+    number behind `tokens`, which are counted."""
+    if not any(map(str.isdigit, text)):
+        return _TOKEN.search(before) is not None
+    return _COUNT.fullmatch(text) is not None and _TOKENS.search(before) is not None
 
 
+_COUNT = re.compile(r"[0-9._]{1,12}[\])}]{0,8}")
+_TOKENS = re.compile(r"(?i)tokens[\"'\\`]{0,3}\s{0,3}(?::=|=>|[:=])\s{0,3}\Z")
 _TOKEN = re.compile(r"(?i)token\w*[\"'\\`]{0,3}\s{0,3}(?::=|=>|[:=])\s{0,3}[\"'\\`]{0,3}\Z")
