@@ -103,9 +103,15 @@ def _drill(setting: Setting, name: str, dark: tuple[str, ...], options: dict[str
     from rich.progress import Progress
 
     from situs.app.drill import Asked, drill, live_drill
+    from situs.errors import OperatorError
     from situs.studies.drill import requests_of
     from situs.studies.drill_html import page
 
+    if options["live"] and not dark:
+        raise OperatorError(
+            "Nothing would go dark: every locus of the configuration stays.",
+            do="Give the configuration that the gateway runs with: --config FILE.",
+        )
     requests = requests_of(options["file"], options["sample"])
     asked = Asked(requests, options["duration"], options["least"] / 100)
     what = f"{counted(len(requests), 'request')}, dark: {', '.join(dark) or 'nothing'}"

@@ -123,8 +123,11 @@ def _unknown(name: bytes) -> InvalidRequest:
     return InvalidRequest(f"The header {text} means nothing to Situs.", param=text, do=hint)
 
 
-def facts(answer: Answer) -> dict[str, Any]:
-    """What is known about an answer now, by the header's name less its prefix."""
+def facts(answer: Answer, whole: bool = True) -> dict[str, Any]:
+    """What is known about an answer now, by the header's name less its prefix.
+
+    `whole`: all of it is here.
+    """
     decision, deployment, bill = answer.decision, answer.deployment, answer.bill()
     attempts = answer.walk.tried
     known: dict[str, Any] = {
@@ -140,22 +143,24 @@ def facts(answer: Answer) -> dict[str, Any]:
         "attempts": attempts,
         "overhead-ms": f"{answer.overhead_s() * 1000:.2f}",
         "receipt": str(answer.receipt),
-        "obligations": obligations(answer),
+        "obligations": obligations(answer, whole),
     }
     return {name: value for name, value in known.items() if value is not None}
 
 
-def obligations(answer: Answer) -> str | None:
-    """How often each was carried out so far, there where the request is: `answer_scan=0, redact=2`.
-    None where none was."""
-    applied = answer.walk.applied
-    return ", ".join(f"{kind}={count}" for kind, count in applied.items()) or None
+def obligations(answer: Answer, whole: bool) -> str | None:
+    """How often each was carried out, there where the request is: `answer_scan=0, redact=2`.
+
+    None where none was; of an answer that is not `whole` yet nothing is said.
+    """
+    applied = answer.walk.applied.items()
+    return ", ".join(f"{kind}={count}" for kind, count in applied if count or whole) or None
 
 
 def response_headers(answer: Answer) -> Headers:
     return [
         (_PREFIX + name.encode(), str(value).encode("ascii", "replace"))
-        for name, value in facts(answer).items()
+        for name, value in facts(answer, not answer.request.stream).items()
     ]
 
 
