@@ -166,9 +166,7 @@ class Gateway:
         first = steps[0].deployment.name
         owed = (one for one in decision.policy.obligations if one.deployment == first)
         limits = [one.limit for one in owed if one.kind == HOLD and one.limit]
-        approved = await self.approvals.approved(
-            request, decision, min(limits, default=APPROVAL_S)
-        )
+        approved = await self.approvals.approved(request, decision, min(limits, default=APPROVAL_S))
         if self.situation.current().snapshot.policy.digest != judged:
             raise NotApproved("The policy was changed while the request waited; nothing was sent.")
         if approved:

@@ -96,9 +96,7 @@ def config_of(policy: dict[str, Any]) -> Config:
     ],
 )
 def test_a_section_that_contradicts_itself_is_refused(policy, at, said):
-    problems = [
-        f"{one.path}: {one.what}" for one in examine(text_of(policy), Report("f")).problems
-    ]
+    problems = [f"{one.path}: {one.what}" for one in examine(text_of(policy), Report("f")).problems]
     assert len(problems) == 1, problems
     assert problems[0].startswith(at)
     assert said in problems[0]
