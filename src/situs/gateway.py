@@ -198,7 +198,12 @@ class Gateway:
             answer.first = own[0]
             return answer
         try:
-            walk.steps = await self._steps(request, decision, snapshot)
+            asked = self.clock()
+            try:
+                walk.steps = await self._steps(request, decision, snapshot)
+            finally:
+                if any(one.kind == HOLD for one in decision.policy.obligations):
+                    answer.held_s = self.clock() - asked
             await self._stop_canaries(request, walk.steps, snapshot)
             answer.first = await walk.begin()
         except SitusError as error:
@@ -216,7 +221,7 @@ class Gateway:
 class Answer:
     """An answer that has begun, or the error that it ended in before it could.
 
-    `own` are the chunks of one that Situs gives itself.
+    `own` are the chunks of one that Situs gives itself, `held_s` is how long a person took.
     """
 
     gateway: Gateway
@@ -231,6 +236,7 @@ class Answer:
     first: Chunk | None = None
     error: SitusError | None = None
     recorded: bool = False
+    held_s: float = 0.0
 
     @property
     def status(self) -> int:
@@ -245,8 +251,9 @@ class Answer:
         return self.walk.deployment
 
     def overhead_s(self) -> float:
-        """Seconds in Situs so far: everything but waiting for upstreams."""
-        return max(0.0, self.gateway.clock() - self.started - self.walk.waited_s)
+        """Seconds in Situs so far: everything but waiting for upstreams, and for a person."""
+        waited = self.walk.waited_s + self.held_s
+        return max(0.0, self.gateway.clock() - self.started - waited)
 
     def bill(self) -> Bill:
         """What it cost and saved, as far as usage and prices are known."""

@@ -8,6 +8,7 @@ import os
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from tests.e2e import stage
@@ -198,7 +199,8 @@ def test_an_answer_is_no_longer_than_policy_says(scene, wire):
 @pytest.mark.parametrize("wire", WIRES, ids=str)
 def test_attachments_stay(scene, wire):
     gateway, fakes = scene
-    text, picture = "What is it?", PICTURE
+    text = "What is it?"
+    picture: Any = PICTURE
     if wire[0] == CHAT:
         picture = [{"type": "image_url", "image_url": {"url": PICTURE}}]
     answer = ask(gateway, wire, "strip_attachments", text, picture)
@@ -245,7 +247,7 @@ def test_what_is_json_stays_json_without_what_was_found(scene, kind, stream):
     gateway, fakes = scene
     fakes["us"].set(mode="ok", piece_chars=3)
     shape = {"type": "object", "properties": {"text": {"type": "string"}, "n": {"type": "integer"}}}
-    asks = {
+    asks: dict[str, Any] = {
         "tools": {
             "tools": [{"type": "function", "function": {"name": "pay", "parameters": shape}}]
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -53,8 +54,9 @@ class Served:
         policy = Policy(lambda _: told, "p", frozenset())
         kept.fixed = replace(make.snapshot(fleet, policy), labels=Labels(DEFAULT_FLOORS))
         kept.backends = echo = Echo()
-        self.approvals = approvals or make.Approvals()
-        self.approvals.kept = kept
+        approvals_: Any = approvals or make.Approvals()
+        approvals_.kept = kept
+        self.approvals = approvals_
         self.answer, data = asyncio.run(self.story(kept, request))
         self.said = json.loads(data)["choices"][0]["message"]["content"] if data else None
         self.sent = echo.sent
@@ -236,7 +238,7 @@ def test_nobody_is_asked_where_the_best_place_needs_no_word():
 
 def test_a_yes_holds_only_for_the_policy_that_asked():
     class Reloading(make.Approvals):
-        kept = None
+        kept: Any = None
 
         async def approved(self, request, decision, timeout_s):
             policy = replace(self.kept.fixed.policy, digest="stricter")
@@ -252,3 +254,22 @@ def test_a_yes_holds_only_for_the_policy_that_asked():
 def test_a_kind_that_nobody_finds_denies_for_it_would_hide_nothing():
     served = Served(asked(f"Charge {CARD}."), {"kind": "redact", "findings": ["creditcard"]})
     assert (served.answer.decision.policy.error, served.sent) == ("unknown_finding", {})
+
+
+def test_a_secret_that_code_puts_together_is_hidden_whole():
+    key = "sk-proj-" + "Ab3dEf6hIj9lMn2p" * 3
+    said = f"K = '{key[:24]}' + '{key[24:40]}' + '{key[40:]}'"
+    served = Served(asked(said), {"kind": "redact"})
+    sent = json.dumps(served.sent["cloud"].document) if served.sent else ""
+    assert key[24:40] not in sent
+    assert key[40:] not in sent
+
+
+def test_the_time_that_a_person_takes_is_not_ours():
+    class Slow(make.Approvals):
+        async def approved(self, request, decision, timeout_s):
+            await asyncio.sleep(0.2)
+            return True
+
+    served = Served(asked("Hi."), {"kind": "hold_for_approval"}, approvals=Slow())
+    assert served.outcome.overhead_s < 0.2 <= served.outcome.duration_s

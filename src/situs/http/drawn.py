@@ -22,7 +22,7 @@ def drawing(request: Request, snapshot: Snapshot) -> Request:
     asked = request.ask.data or ""
     metadata = request.document.get("metadata")
     told = metadata.get(METADATA) if isinstance(metadata, dict) else None
-    if not asked and not told:
+    if not asked and told is None:
         return request
     said = told if isinstance(told, str) else ""
     names = sorted({one.strip() for one in f"{asked},{said}".split(",")} - {""})
@@ -34,6 +34,6 @@ def drawing(request: Request, snapshot: Snapshot) -> Request:
                 param="x-situs-data" if asked else f"metadata.{METADATA}",
                 do=f"Did you mean {near[0]}?" if near else None,
             )
-    if told is not None and not isinstance(told, str):
+    if told is not None and not said.strip():
         raise UnknownData("It names no data set.", param=f"metadata.{METADATA}")
     return replace(request, data=tuple(names))

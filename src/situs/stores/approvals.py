@@ -134,6 +134,8 @@ def waiting(data: Path, now: float, *, everything: bool = False) -> list[Held]:
     Raises StoreError.
     """
     path = data / FILE
+    if not data.is_dir():
+        raise StoreError(f"There is no data directory {data}.", do="Correct --data.")
     if not path.exists():
         return []
     with told(path), closing(_open(path)) as db:

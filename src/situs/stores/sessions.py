@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import sqlite3
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from typing import Any
 
 from situs.core.label import Label
 from situs.errors import CannotRecord
+
+_log = logging.getLogger(__name__)
 
 FILE = "sessions.db"
 LIMIT = 1_000_000
@@ -84,8 +87,10 @@ class SessionLabels:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, run, *given)
         except (sqlite3.Error, OSError, ValueError) as error:
+            _log.error("%s cannot be used (%s): sessions are refused", self._path, error)
             raise CannotRecord(
-                f"What this session has touched cannot be known: {type(error).__name__}."
+                f"What this session has touched cannot be known: {type(error).__name__}.",
+                do=f"Mend {FILE} in the data directory, or remove it: sessions are then forgotten.",
             ) from error
 
     def _read(self, digest: bytes) -> Label:

@@ -6,6 +6,7 @@ import base64
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -37,6 +38,7 @@ def owes(action="redact", *kinds):
 
 def scanner(*owed, labels=LABELS, own=(), as_json=False, heads=NO_NAMES):
     looked = sought(owed or (owes(),), labels, "acme", heads, own)
+    assert looked is not None
     return AnswerScan(looked, json=as_json)
 
 
@@ -168,7 +170,8 @@ def test_what_is_encoded_is_found_wherever_it_stands(wrap, ahead):
 
 
 def test_what_is_to_stop_an_answer_stops_it_before_it_goes_on():
-    one, out = scanner(owes("stop")), []
+    one = scanner(owes("stop"))
+    out: list[str] = []
     with pytest.raises(AnswerStopped, match="card") as stopped:
         out.extend(one.feed(char) for char in f"{PROSE * 5}{CARD} {PROSE * 5}")
     assert "".join(out) == (PROSE * 5)[: len("".join(out))]
@@ -332,7 +335,7 @@ def test_any_json_stays_json_and_holds_no_card(value, size):
 @pytest.mark.parametrize("text", [PROSE * 100, "Zz9" * 5000, CARD * 400, "\n\n" * 4000])
 @pytest.mark.parametrize("size", [4, 20_000])
 def test_what_it_costs_grows_no_faster_than_the_text(text, size):
-    looked_at = []
+    looked_at: list[Any] = []
 
     def names(texts):
         looked_at.extend(map(len, texts))

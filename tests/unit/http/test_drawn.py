@@ -43,6 +43,7 @@ def test_data_sets_are_named_by_header_and_metadata_together(header, metadata, n
         ("ledgers,rumours", None, "x-situs-data"),
         (None, {"situs_data": "rumours"}, "metadata.situs_data"),
         (None, {"situs_data": ["ledgers"]}, "metadata.situs_data"),
+        (None, {"situs_data": " "}, "metadata.situs_data"),
     ],
 )
 def test_an_undeclared_data_set_is_refused_and_not_quoted(header, metadata, param):

@@ -74,9 +74,9 @@ def test_the_index_has_totals_and_no_details(tmp_path):
             "SELECT * FROM ledger WHERE tenant = '(no_log)'",
             "SELECT * FROM decisions WHERE tenant = '(no_log)'",
         ):
-            rows = db.execute(query).fetchall()
-            assert len(rows) == 1
-            assert not [word for word in WORDS if word in str(rows)]
+            found = db.execute(query).fetchall()
+            assert len(found) == 1
+            assert not [word for word in WORDS if word in str(found)]
 
 
 def quiet():

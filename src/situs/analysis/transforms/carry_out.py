@@ -26,7 +26,7 @@ from situs.analysis.transforms.pairs import (
     Value,
     pairs_of,
 )
-from situs.analysis.transforms.pseudonyms import Pseudonyms
+from situs.analysis.transforms.pseudonyms import SECRET, Pseudonyms
 from situs.analysis.transforms.restore import Restoration
 from situs.analysis.transforms.swap import TOO_MUCH, Pair, Swapper, Swaps, plain
 from situs.core.decision import Obligation
@@ -40,6 +40,9 @@ _STRIPPED = frozenset(Modality) - {Modality.TOKENS}
 """What is read of a request, or goes with its attachments."""
 
 _MOST_STEPS = 100_000_000
+
+_JOINED = re.compile(r"""(?:\\?["'`]\s{0,20}[+.,\\]?\s{0,20}\\?["'`][A-Za-z0-9_+/=\-]{6,256})+""")
+"""What code puts together with the text before it: a secret in two strings is one."""
 
 KEY_HEADS = frozenset({"private_key_block", "putty_key", "openssh_key"})
 """Detectors that find how a key begins."""
@@ -143,6 +146,8 @@ def _found(request: Request, finding: Finding) -> tuple[str, str, str]:
     if finding.detector in KEY_HEADS and not KEY_FOOT.search(text, start, end):
         foot = KEY_FOOT.search(text, end)
         end = len(text) if foot is None else foot.end()
+    if finding.kind in SECRET and (more := _JOINED.match(text, end)):
+        end = more.end()
     if part.path.rpartition(".")[2] == SOURCE_KEY:
         inside, before, behind = plain(text, start, end)
     else:
