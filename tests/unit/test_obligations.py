@@ -273,3 +273,14 @@ def test_the_time_that_a_person_takes_is_not_ours():
 
     served = Served(asked("Hi."), {"kind": "hold_for_approval"}, approvals=Slow())
     assert served.outcome.overhead_s < 0.2 <= served.outcome.duration_s
+
+
+@pytest.mark.parametrize("member", ["images", "file_ids", "attachments", "audio"])
+def test_members_of_a_message_that_hold_attachments_go_too(member):
+    message = {"role": "user", "content": "What is it?", member: ["QUJD"]}
+    request = asked(document={"messages": [message]})
+    served = Served(request, {"kind": "strip_attachments"})
+    [sent] = served.sent["cloud"].document["messages"]
+    assert sent == {"role": "user", "content": "What is it?"}
+    [attempt] = served.outcome.attempts
+    assert attempt.obligations["strip_attachments"] == 1

@@ -12,6 +12,8 @@ from situs.core.request import READABLE, Modality, Request, Service
 
 REMOVED = "[attachment removed]"
 _READABLE = frozenset({"text", "refusal"})
+_HOLDERS = frozenset({"attachments", "audio", "documents", "file_ids", "files", "images", "videos"})
+"""Members of a message in which one server or another takes what is no text."""
 
 
 def without_attachments(request: Request) -> tuple[Request, int]:
@@ -47,15 +49,16 @@ def _read(value: Any, removed: list[int]) -> Any:
 
 
 def _message(message: Any, removed: list[int]) -> Any:
-    """A message without parts that are no text, and without audio that a model once gave."""
+    """A message without parts that are no text, and without members that hold such."""
     if not isinstance(message, dict):
         return message
     found = dict(message)
     if isinstance(found.get("content"), list):
         found["content"] = [_part(one, removed) for one in found["content"]]
-    if found.pop("audio", None) is not None:
-        found["content"] = found.get("content") or REMOVED
-        removed[0] += 1
+    for name in _HOLDERS & found.keys():
+        if found.pop(name):
+            found["content"] = found.get("content") or REMOVED
+            removed[0] += 1
     return found
 
 
