@@ -31,7 +31,7 @@ from situs.rego.library import shipped
 from situs.rego.sample import sample_deployment, sample_facts, sample_snapshot
 
 LOCI = 8
-POLICIES = ("default", "examples/confidential_on_prem", "examples/us_health")
+POLICIES = ("default", "examples/confidential_on_prem", "examples/us_health", "examples/cost_cap")
 
 
 def fleet(size: int) -> FleetView:

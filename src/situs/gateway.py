@@ -144,7 +144,7 @@ class Gateway:
             raise ObligationUnmet(f"The request is {label}; what policy asks for fails ({told}).")
         if HOLD not in steps[0].applied:
             return [step for step in steps if HOLD not in step.applied]
-        return await self._held(request, decision, steps, snapshot.policy.digest)
+        return await self._held(request, decision, steps, terms_of(snapshot))
 
     async def _stop_canaries(
         self, request: Request, steps: Sequence[Step], snapshot: Snapshot
@@ -157,18 +157,22 @@ class Gateway:
             raise CanaryFound("The request would carry a canary token away; it stays here.")
 
     async def _held(
-        self, request: Request, decision: Decision, steps: Sequence[Step], judged: str
+        self,
+        request: Request,
+        decision: Decision,
+        steps: Sequence[Step],
+        judged: tuple[str, str],
     ) -> Sequence[Step]:
         """The steps, after a person said yes; without it those that need none.
 
-        Raises NotApproved where all do, and where `judged` (the policy's digest) holds no more.
+        Raises NotApproved where all do, and where the terms it was `judged` on hold no more.
         """
         first = steps[0].deployment.name
         owed = (one for one in decision.policy.obligations if one.deployment == first)
         limits = [one.limit for one in owed if one.kind == HOLD and one.limit]
         approved = await self.approvals.approved(request, decision, min(limits, default=APPROVAL_S))
-        if self.situation.current().snapshot.policy.digest != judged:
-            raise NotApproved("The policy was changed while the request waited; nothing was sent.")
+        if terms_of(self.situation.current().snapshot) != judged:
+            raise NotApproved("Policy or fleet changed while the request waited; nothing was sent.")
         if approved:
             return steps
         free = [step for step in steps if HOLD not in step.applied]
@@ -306,6 +310,11 @@ class Answer:
             duration_s=self.gateway.clock() - self.started,
             analysis_s=self.analysis_s,
         )
+
+
+def terms_of(snapshot: Snapshot) -> tuple[str, str]:
+    """What a verdict stands on: the digests of the policy, and of what it says the fleet is."""
+    return snapshot.policy.digest, snapshot.fleet.digest
 
 
 def session_label(request: Request, decision: Decision) -> Label:

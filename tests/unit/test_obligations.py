@@ -236,17 +236,17 @@ def test_nobody_is_asked_where_the_best_place_needs_no_word():
     assert list(served.sent) == ["own"]
 
 
-def test_a_yes_holds_only_for_the_policy_that_asked():
+@pytest.mark.parametrize("what", ["policy", "fleet"])
+def test_a_yes_holds_only_for_the_terms_that_it_was_asked_on(what):
     class Reloading(make.Approvals):
         kept: Any = None
 
         async def approved(self, request, decision, timeout_s):
-            policy = replace(self.kept.fixed.policy, digest="stricter")
-            self.kept.fixed = replace(self.kept.fixed, policy=policy)
+            other = replace(getattr(self.kept.fixed, what), digest="another")
+            self.kept.fixed = replace(self.kept.fixed, **{what: other})
             return True
 
-    approvals = Reloading()
-    served = Served(asked("Hi."), {"kind": "hold_for_approval"}, approvals=approvals)
+    served = Served(asked("Hi."), {"kind": "hold_for_approval"}, approvals=Reloading())
     assert isinstance(served.answer.error, NotApproved)
     assert served.sent == {}
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from situs.cli.options import config_option, data_option, setting_from
+from situs.cli.options import config_option, data_option, setting_from, several
 from situs.cli.tables import counted, print_json, show_tables, table_of
 
 if TYPE_CHECKING:
@@ -23,43 +23,39 @@ if TYPE_CHECKING:
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-def _asking(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every drill."""
-    options = (
-        click.option(
-            "--file",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            help="Chat requests of your own, one JSON body a line (default: twenty bundled ones).",
-        ),
-        click.option("--sample", type=click.IntRange(min=1), help="Ask only the first so many."),
-        click.option(
-            "--duration",
-            type=click.FloatRange(min=0),
-            default=0,
-            metavar="S",
-            help="Go on asking for so many seconds in each run (default: each request once).",
-        ),
-        click.option(
-            "--least",
-            type=click.FloatRange(0, 100),
-            default=100,
-            show_default=True,
-            metavar="PERCENT",
-            help="The continuity that passes.",
-        ),
-        click.option(
-            "--live",
-            is_flag=True,
-            help="On the running gateway, for everybody; $SITUS_API_KEY is sent, if there is one.",
-        ),
-        config_option,
-        data_option,
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
-        click.option("--html", type=_FILE, help="Write a page, too."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+_asking = several(
+    click.option(
+        "--file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Chat requests of your own, one JSON body a line (default: twenty bundled ones).",
+    ),
+    click.option("--sample", type=click.IntRange(min=1), help="Ask only the first so many."),
+    click.option(
+        "--duration",
+        type=click.FloatRange(min=0),
+        default=0,
+        metavar="S",
+        help="Go on asking for so many seconds in each run (default: each request once).",
+    ),
+    click.option(
+        "--least",
+        type=click.FloatRange(0, 100),
+        default=100,
+        show_default=True,
+        metavar="PERCENT",
+        help="The continuity that passes.",
+    ),
+    click.option(
+        "--live",
+        is_flag=True,
+        help="On the running gateway, for everybody; $SITUS_API_KEY is sent, if there is one.",
+    ),
+    config_option,
+    data_option,
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+    click.option("--html", type=_FILE, help="Write a page, too."),
+)
+"""The options of every drill."""
 
 
 @click.group()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -41,6 +42,20 @@ home_option = click.option(
     callback=_country,
     help="Your organisation's jurisdiction: the two letters of its country, such as AU.",
 )
+
+
+Command = Callable[..., Any]
+
+
+def several(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Options that commands have together, in this order in the help."""
+
+    def taking(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return taking
 
 
 def setting_from(config: Path | None, data: Path | None) -> Setting:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from situs.cli.options import config_option, data_option, setting_from
+from situs.cli.options import config_option, data_option, setting_from, several
 from situs.cli.tables import counted, print_json, show_tables, table_of
 from situs.cli.when import when
 
@@ -25,36 +24,32 @@ _GATES = click.Choice(["denied", "left", "moved", "never"])
 _WAYS = 10
 
 
-def _replaying(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of both."""
-    options = (
-        click.option(
-            "--since",
-            metavar="TIME",
-            help="Only decisions from then on: 7d, 12h, or a date or time (UTC).",
-        ),
-        click.option(
-            "--sample",
-            type=click.IntRange(min=1),
-            help="About so many decisions, evenly drawn, and always the same.",
-        ),
-        click.option(
-            "--fail-on",
-            type=_GATES,
-            multiple=True,
-            default=("never",),
-            show_default=True,
-            help="Exit with 1 where a request is newly denied, may go farther than it could "
-            "(left), or goes elsewhere first (moved), or where that cannot be known; repeatable.",
-        ),
-        config_option,
-        data_option,
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
-        click.option("--html", type=_FILE, help="Write a page, too."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+_replaying = several(
+    click.option(
+        "--since",
+        metavar="TIME",
+        help="Only decisions from then on: 7d, 12h, or a date or time (UTC).",
+    ),
+    click.option(
+        "--sample",
+        type=click.IntRange(min=1),
+        help="About so many decisions, evenly drawn, and always the same.",
+    ),
+    click.option(
+        "--fail-on",
+        type=_GATES,
+        multiple=True,
+        default=("never",),
+        show_default=True,
+        help="Exit with 1 where a request is newly denied, may go farther than it could "
+        "(left), or goes elsewhere first (moved), or where that cannot be known; repeatable.",
+    ),
+    config_option,
+    data_option,
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+    click.option("--html", type=_FILE, help="Write a page, too."),
+)
+"""The options of both."""
 
 
 @click.command("replay")

@@ -9,12 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.unit.stores.test_tampering import at, lines_of
-from tests.unit.stores.writing import retired, serve, several_segments, until, writing
+from tests.unit.stores.writing import (
+    retired,
+    several_segments,
+    with_another_key,
+)
 
 from situs.errors import SegmentError
 from situs.stores.layout import chains, receipts_dir, segments
 from situs.stores.proofs import grown, line_at, problem_of, prove, read_proof
-from situs.trust.keys import open_signing_key, pinned_keys, rotate_signing_key
+from situs.trust.keys import open_signing_key, pinned_keys
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +33,7 @@ def data(tmp_path_factory):
 def turned(tmp_path_factory):
     """A chain of two segments, each signed with a key of its own."""
     data = tmp_path_factory.mktemp("turned") / "data"
-    with writing(data) as writer:
-        serve(writer, 1)
-        _, new = rotate_signing_key(data / "keys", 7)
-        writer.sign_with(new)
-        folder = receipts_dir(data) / writer.state().chain
-        serve(writer, 2)
-        until(lambda: len(segments(folder)) == 2)
-        serve(writer, 3)
+    with_another_key(data)
     return data
 
 

@@ -15,14 +15,14 @@ from tests.unit.stores.writing import (
     retired,
     serve,
     several_segments,
-    until,
+    with_another_key,
     witnessing,
     writing,
 )
 
 from situs.stores.layout import chains, is_witness, receipts_dir, roots, segments
 from situs.stores.proofs import prove
-from situs.trust.keys import open_signing_key, rotate_signing_key
+from situs.trust.keys import open_signing_key
 
 SCRIPT = Path(__file__).parents[3] / "docs" / "reference" / "verify_receipts.py"
 CHECK_PROOF = SCRIPT.with_name("check_proof.py")
@@ -64,14 +64,7 @@ def succeeds(*command):
 def turned(tmp_path_factory):
     """A chain that was written while its key was replaced; and the first public key."""
     data = tmp_path_factory.mktemp("turned") / "data"
-    with writing(data) as writer:
-        serve(writer, 1)
-        _, new = rotate_signing_key(data / "keys", 7)
-        writer.sign_with(new)
-        folder = receipts_dir(data) / writer.state().chain
-        serve(writer, 2)
-        until(lambda: len(segments(folder)) == 2)
-        serve(writer, 3)
+    with_another_key(data)
     [first] = (path for path in (data / "keys").glob("*.pub") if path.name != "receipts.pub")
     return data, first
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from bench.receipts import decided, outcome
 
 from situs.errors import CannotRecord
-from situs.stores.layout import receipts_dir
+from situs.stores.layout import receipts_dir, segments
 from situs.stores.retention import retire
 from situs.stores.segments import SegmentWriter
 from situs.stores.signatory import Pace
 from situs.stores.verify import verify
 from situs.stores.witness import Witness
-from situs.trust.keys import open_signing_key, pinned_keys
+from situs.trust.keys import open_signing_key, pinned_keys, rotate_signing_key
 
 QUICK = Pace(group_s=0.002, group_lines=8)
 BODY = b"the request as it came"
@@ -105,3 +105,15 @@ def several_segments(data: Path, count=3):
         for more in range(number, number + 6):
             serve(writer, more)
     return number + 6
+
+
+def with_another_key(data):
+    """A chain of two segments, each signed with a key of its own."""
+    with writing(data) as writer:
+        serve(writer, 1)
+        _, new = rotate_signing_key(data / "keys", 7)
+        writer.sign_with(new)
+        folder = receipts_dir(data) / writer.state().chain
+        serve(writer, 2)
+        until(lambda: len(segments(folder)) == 2)
+        serve(writer, 3)
