@@ -69,6 +69,8 @@ def test_without_an_owned_model_that_can_take_it_the_blackout_fails_and_says_why
     [
         (["exit", "--provider", "nobody"], "no locus is of nobody"),
         (["exit"], "exactly one of"),
+        (["exit", "--provider", ""], "--provider: it is empty"),
+        (["exit", "--jurisdiction", " "], "--jurisdiction: it is empty"),
         (["exit", "--provider", "us", "--jurisdiction", "AU"], "exactly one of"),
     ],
 )

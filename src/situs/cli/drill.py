@@ -89,6 +89,9 @@ def leave(provider: str | None, jurisdiction: str | None, **options: Any) -> Non
 
     if (provider is None) == (jurisdiction is None):
         raise click.UsageError("Give exactly one of --provider and --jurisdiction.")
+    if not (provider or jurisdiction or "").strip():
+        option = "--jurisdiction" if provider is None else "--provider"
+        raise click.BadParameter("it is empty; name whose loci go dark", param_hint=option)
     setting = setting_from(options.pop("config"), options.pop("data"))
     dark = loci_of(setting.config, provider, jurisdiction)
     _drill(setting, f"exit from {provider or jurisdiction}", dark, options)

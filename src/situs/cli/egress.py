@@ -21,6 +21,7 @@ from situs.errors import OperatorError
 if TYPE_CHECKING:
     from situs.app.egress_rules import Rules
 
+_LAST_PORT = 65_535
 _FORMATS = ("nftables", "netns", "systemd", "networkpolicy")
 
 
@@ -143,10 +144,7 @@ def check(to: str, need_os: bool, as_json: bool) -> None:
     """
     from situs.app.planted import plant
 
-    host, _, port = to.rpartition(":")
-    if not host or not port.isdecimal():
-        raise click.BadParameter("an address and a port, such as 192.0.2.1:443", param_hint="--to")
-    found = list(plant((host.strip("[]"), int(port))))
+    found = list(plant(_place(to)))
     if as_json:
         print_json(found)
     else:
@@ -156,6 +154,22 @@ def check(to: str, need_os: bool, as_json: bool) -> None:
         show_tables(table)
     needed = found if need_os else found[:-1]
     sys.exit(0 if all(one.stopped for one in needed) else 1)
+
+
+def _place(to: str) -> tuple[str, int]:
+    """Raises BadParameter for what is no address and port."""
+    from ipaddress import ip_address
+
+    host, _, port = to.rpartition(":")
+    try:
+        if port.isascii() and port.isdecimal() and 0 < int(port) <= _LAST_PORT:
+            return str(ip_address(host.removeprefix("[").removesuffix("]"))), int(port)
+    except ValueError:
+        pass
+    raise click.BadParameter(
+        f"an address and a port (1 to {_LAST_PORT}), such as 192.0.2.1:443 or [2001:db8::1]:443",
+        param_hint="--to",
+    )
 
 
 @egress.group()

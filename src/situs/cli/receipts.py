@@ -110,7 +110,7 @@ def _held(anchors: tuple[str, ...], authority: Path | None) -> list[Cited]:
             raise click.UsageError("--authority has no effect without --anchor FOLDER")
         stamps = sum(check_stamps(folder, authority) for folder in folders)
         click.echo(f"{counted(stamps, 'time stamp')} signed as {authority} says", err=True)
-    return held(line for where in anchors for line in anchors_at(where))
+    return [line for where in anchors for line in held(anchors_at(where), where)]
 
 
 def _print_report(report: Report, pinned: int, held: int) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from situs.errors import AnchorError
-from situs.stores.anchors import GIT, STAMP, Target
+from situs.stores.anchors import GIT, KINDS, STAMP, Target
 from situs.stores.chain import sync_path
 from situs.stores.layout import parse, whole_lines_end
 
@@ -194,12 +194,12 @@ def anchors_at(where: str) -> list[bytes]:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise _failed(path, error) from error
+            raise AnchorError(f"{path} cannot be read: {error.strerror}.", do=KINDS) from error
         found = [line for line in content.splitlines() if line.strip()]
         if found and not content.endswith(b"\n") and parse(found[-1]) is None:
             found.pop()  # torn
     if not found:
-        raise AnchorError(f"{where} holds no anchor.", do="Name where anchors were put.")
+        raise AnchorError(f"{where} holds no anchor.", do=KINDS)
     return found
 
 

@@ -20,6 +20,8 @@ from situs.stores.lines import FORMAT, Cited
 
 GIT, STAMP = "git:", "rfc3161:"
 """How places that are no files are named."""
+KINDS = "Name what `situs receipts anchor` or `prove` wrote, or a copy of head.json."
+"""What to do where something else is named."""
 
 
 class Anchor(Struct, frozen=True, kw_only=True):
@@ -82,10 +84,10 @@ def newest(lines: Iterable[Cited]) -> dict[str, int]:
     return found
 
 
-def held(lines: Iterable[bytes]) -> list[Cited]:
+def held(lines: Iterable[bytes], where: str = "the place") -> list[Cited]:
     """What lines of anchors, receipts (a head.json is one) and proofs say that a record holds.
 
-    Raises AnchorError for one that is nothing of these.
+    Raises AnchorError for one that is nothing of these, or says nothing; it names `where` they are.
     """
     found: dict[tuple[str, int, str], Cited] = {}
     for number, raw in enumerate(lines, 1):
@@ -94,10 +96,10 @@ def held(lines: Iterable[bytes]) -> list[Cited]:
         try:
             for cited in _held(raw):
                 found[cited.chain, cited.seq, cited.digest] = cited
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise AnchorError(
-                f"Line {number} is no anchor, receipt or proof.",
-                do="Name what `situs receipts anchor` or `prove` wrote, or a copy of head.json.",
+                f"Line {number} of {where} is no anchor, receipt or proof that says something.",
+                do=KINDS,
             ) from error
     return list(found.values())
 
@@ -108,12 +110,16 @@ def _held(raw: bytes) -> list[Cited]:
         raise msgspec.ValidationError("another version")
     if line.type == "anchor":
         inner = tuple(one for one in line.heads if isinstance(one, str))
+        if len(inner) < len(line.heads):
+            raise msgspec.ValidationError("heads are lines")
     elif line.type in ("inclusion", "consistency"):
         inner = tuple(one for one in (line.line, line.old, line.new) if one)
     elif line.chain and line.seq >= 0 and line.prev:
         return [Cited(line.chain, line.seq, sha256(raw.strip()).hexdigest())]
     else:
         raise msgspec.ValidationError("nothing that is known")
+    if not inner:
+        raise msgspec.ValidationError("it says nothing")
     return [cited for one in inner for cited in _held(one.encode())]
 
 

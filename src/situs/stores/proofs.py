@@ -204,6 +204,11 @@ def _problem_of_signature(checkpoint: Checkpoint, audit: Audit) -> str | None:
 
 def _segment_of(folder: Path, seq: int) -> tuple[list[bytes], int]:
     """The lines of the segment in which a line stands, and the sequence of the first."""
+    if not pieces(folder):
+        raise SegmentError(
+            f"There is no chain {folder.name} in {folder.parent}.",
+            do="Give chain:sequence, as x-situs-receipt does; `situs receipts verify` lists them.",
+        )
     first = max((one for one in pieces(folder) if one <= seq), default=-1)
     try:
         lines = _lines(segment_path(folder, first))

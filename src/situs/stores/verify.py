@@ -60,6 +60,7 @@ def verify(directory: Path, keys: Iterable[Key], held: Iterable[Cited] = ()) -> 
     for request_id, place in audit.orphans.items():
         if request_id not in audit.open:
             audit.problem(place, "outcome_without_decision", "no decision has this outcome's id")
+    reports = {name: r for name, r in reports.items() if r.lines or r.retired or r.torn}
     lines = sum(r.lines + r.retired for r in reports.values())
     if not lines and not audit.problems:
         place = Place("", str(directory), 0, None)

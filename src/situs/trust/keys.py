@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
     Ed25519PublicKey,
@@ -204,7 +204,7 @@ def _read_private(path: Path) -> Ed25519PrivateKey:
         )
     try:
         key = load_pem_private_key(path.read_bytes(), None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise OperatorError(
@@ -271,23 +271,23 @@ def _scratch(path: Path, content: bytes, mode: int) -> Path:
     return scratch
 
 
-def load_public_key(path: Path) -> PublicKey:
-    """Raises OperatorError when the file is not an Ed25519 public key in PEM."""
+def load_public_key(path: Path, do: str = "Give the path of a public key.") -> PublicKey:
+    """Raises OperatorError, with that advice, when the file is not an Ed25519 public key in PEM."""
     try:
         key = load_pem_public_key(path.read_bytes())
     except OSError as error:
-        raise OperatorError(
-            f"{path} cannot be read: {error.strerror}.", do="Give the path of a public key."
-        ) from error
-    except ValueError:
+        raise OperatorError(f"{path} cannot be read: {error.strerror}.", do=do) from error
+    except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PublicKey):
-        raise OperatorError(
-            f"{path} is not an Ed25519 public key in PEM.", do="Give the path of a public key."
-        )
+        raise OperatorError(f"{path} is not an Ed25519 public key in PEM.", do=do)
     return PublicKey(key)
 
 
 def pinned_keys(keys_dir: Path) -> list[PublicKey]:
-    """Every public key kept in the directory (`*.pub`), the retired ones included."""
-    return [load_public_key(path) for path in sorted(keys_dir.glob("*.pub"))]
+    """Every public key kept in the directory (`*.pub`), the retired ones included.
+
+    Raises OperatorError as `load_public_key` does.
+    """
+    do = "Take it out of there, or restore it: each *.pub in this folder is a key that is trusted."
+    return [load_public_key(path, do) for path in sorted(keys_dir.glob("*.pub"))]

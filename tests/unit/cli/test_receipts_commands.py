@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from tests.unit.stores.writing import files, report, serve, until, witnessing, writing
 
 from situs.cli.main import cli
-from situs.errors import DataDirectoryInUse, OperatorError, SegmentError
+from situs.errors import AnchorError, DataDirectoryInUse, OperatorError, SegmentError
 from situs.stores.layout import chains, receipts_dir, roots
 from situs.stores.lock import DataLock
 from situs.stores.upkeep import rebuild
@@ -161,9 +161,34 @@ def test_nobody_is_handed_a_proof_that_does_not_hold(data):
         situs("prove", ref, data=data)
 
 
+@pytest.mark.parametrize("content", [None, b"\x00\xff\n", b'{"v":1,"type":"anchor","heads":[]}\n'])
+def test_what_anchors_nothing_is_an_error_that_names_it(data, tmp_path, content):
+    anchors = tmp_path / "anchors.jsonl"
+    if content is not None:
+        anchors.write_bytes(content)
+    with pytest.raises(AnchorError, match=re.escape(str(anchors))) as refused:
+        situs("verify", "--anchor", str(anchors), data=data)
+    assert "situs receipts anchor" in refused.value.advice
+
+
+def test_an_empty_folder_beside_the_chains_is_no_chain(data):
+    (receipts_dir(data) / "empty").mkdir()
+    shown = situs("verify", data=data)
+    assert "empty" not in shown
+    assert shown.strip().endswith("sound")
+
+
+@pytest.mark.parametrize("content", [b"", b"junk \xff", b"-----BEGIN PUBLIC KEY-----\n"])
+def test_a_key_in_the_keys_folder_that_is_none_is_named_with_what_to_do(data, content):
+    (data / "keys" / "odd.pub").write_bytes(content)
+    with pytest.raises(OperatorError, match=r"odd\.pub is not an Ed25519 public key") as refused:
+        situs("verify", data=data)
+    assert "Take it out of there" in refused.value.advice
+
+
 @pytest.mark.parametrize("ref", ["odd", "1:2:3", "../..:1", "abc:-1", ":1", "abc:"])
 def test_what_names_no_line_is_refused(data, ref):
-    with pytest.raises(SegmentError, match=r"names no line|is not here"):
+    with pytest.raises(SegmentError, match=r"names no line|There is no chain"):
         situs("prove", ref, data=data)
 
 

@@ -144,6 +144,11 @@ def test_a_place_that_is_not_there_is_said_so(data, tmp_path, place_):
         "not json\n",
         '{"v":1,"type":"anchor","heads":["x"]}\n',
         '{"v":2,"type":"anchor","at":1,"heads":[]}\n',
+        '{"v":1,"type":"anchor","at":1,"heads":[]}\n',
+        '{"v":1,"type":"anchor","at":1}\n',
+        '{"v":1,"type":"anchor","at":1,"heads":[{"chain":"a","seq":1,"digest":"b"}]}\n',
+        '{"v":1,"type":"inclusion","at":1}\n',
+        '{"v":1,"type":"odd","heads":' + "[" * 100_000 + "\n",
         '{"v":1,"type":"odd"}\n',
     ],
 )
