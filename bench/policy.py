@@ -3,9 +3,10 @@
 python -m bench policy [--rounds N]
 
 Times are of the processor: what else runs on the machine does not count. Fleets stand at eight
-loci. `evaluated` is one evaluation, the fleet known already; `each_alone` the same without taking
-deployments together that are alike to the policy; `new_fleet` the first of a fleet; `remembered` a
-verdict that is there already.
+loci; each model has its price, or, in `cost_cap, 50 prices`, each deployment. `evaluated` is one
+evaluation, the fleet known already; `each_alone` the same without taking deployments together that
+are alike to the policy; `new_fleet` the first of a fleet; `remembered` a verdict that is there
+already.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from situs.core.capability import CapabilityClass
-from situs.core.fleet import DeploymentState, FleetView, LocusKind, Model
+from situs.core.fleet import DeploymentState, FleetView, LocusKind, Model, Price
 from situs.core.label import Finding, Label
 from situs.core.snapshot import Policy, Snapshot
 from situs.policy import judge
@@ -32,17 +33,20 @@ from situs.rego.sample import sample_deployment, sample_facts, sample_snapshot
 
 LOCI = 8
 POLICIES = ("default", "examples/confidential_on_prem", "examples/us_health", "examples/cost_cap")
+OWN_PRICES = ", 50 prices"
 
 
-def fleet(size: int) -> FleetView:
-    """At eight loci, of four models."""
+def fleet(size: int, *, own_prices: bool = False) -> FleetView:
+    """At eight loci, of four models, each with its price."""
     kinds, classes = list(LocusKind), list(CapabilityClass)
     some = []
     for place in range(size):
         one = sample_deployment(kinds[place % LOCI % len(kinds)])
         locus = replace(one.locus, name=f"locus-{place % LOCI}")
         model = Model(f"model-{place % 4}", classes[place % 4], context_tokens=32_768)
-        some.append(replace(one, name=f"deployment-{place}", locus=locus, model=model))
+        price = Price("EUR", 0.2 + (place if own_prices else place % 4) / 10, 0.6)
+        name = f"deployment-{place}"
+        some.append(replace(one, name=name, locus=locus, model=model, price=price))
     return FleetView(tuple(some), tuple(DeploymentState() for _ in some), digest=f"bench-{size}")
 
 
@@ -90,8 +94,9 @@ HOW: dict[str, Callable[[Policy], Policy]] = {
 
 
 def row(name: str, size: int, how: str, rounds: int) -> dict[str, Any]:
-    policy = HOW[how](load([shipped(name)]))
-    snapshot = replace(sample_snapshot(), fleet=fleet(size), policy=policy)
+    policy = HOW[how](load([shipped(name.removesuffix(OWN_PRICES))]))
+    view = fleet(size, own_prices=name.endswith(OWN_PRICES))
+    snapshot = replace(sample_snapshot(), fleet=view, policy=policy)
     timed(snapshot, 50)
     taken = sorted(timed(snapshot, rounds))
     return {
@@ -113,6 +118,8 @@ def main() -> None:
         for size in (8, 50):
             for how in HOW:
                 print(json.dumps(row(name, size, how, rounds)), flush=True)
+    for how in HOW:
+        print(json.dumps(row(POLICIES[-1] + OWN_PRICES, 50, how, rounds)), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from math import isfinite
@@ -149,17 +149,21 @@ def _data_set(facts: Facts, name: str) -> DataSet:
     return facts.snapshot.data.get(name, nowhere)
 
 
-def _expected_cost(facts: Facts) -> dict[str, float]:
+def expected_costs(facts: Facts, deployments: Iterable[Deployment]) -> dict[str, float]:
     """By deployment; what nobody knows is more than any cap, on either side of a comparison."""
-    request, analysis, snapshot = facts.request, facts.analysis, facts.snapshot
-    costs = {
-        one.name: expected_cost(one, request, analysis, snapshot.data)
-        for one in snapshot.fleet.deployments
-    }
+    request, analysis, data = facts.request, facts.analysis, facts.snapshot.data
+    costs = {one.name: expected_cost(one, request, analysis, data) for one in deployments}
     return {
         name: cost if cost is not None and isfinite(cost) else UNKNOWN_COST
         for name, cost in costs.items()
     }
+
+
+def _costs_from(facts: Facts) -> list[Any]:
+    """All of a request that what it costs depends on, wherever it goes (`core.cost`)."""
+    request, analysis, data = facts.request, facts.analysis, facts.snapshot.data
+    tokens = analysis.prompt_tokens, analysis.tokens_by, analysis.completion_tokens
+    return [tokens, request.choices, request.size, [data.get(name) for name in analysis.data]]
 
 
 def _time(facts: Facts) -> str:
@@ -181,7 +185,7 @@ FIELDS: Final[Mapping[str, Callable[[Facts], Any]]] = MappingProxyType(
         "needs": lambda facts: facts.analysis.needs,
         "prompt_tokens": lambda facts: facts.analysis.prompt_tokens,
         "completion_tokens": lambda facts: facts.analysis.completion_tokens,
-        "expected_cost": _expected_cost,
+        "expected_cost": lambda facts: expected_costs(facts, facts.snapshot.fleet.deployments),
         "modalities": lambda facts: sorted(facts.request.modalities),
         "tools": lambda facts: facts.request.tools,
         "structured_output": lambda facts: facts.request.structured_output,
@@ -199,6 +203,15 @@ FIELDS: Final[Mapping[str, Callable[[Facts], Any]]] = MappingProxyType(
         ),
     }
 )
+
+ALIKE: Final[Mapping[str, Callable[[Facts], Any]]] = MappingProxyType(
+    {
+        **FIELDS,
+        "expected_cost": _costs_from,
+        "deployments": lambda facts: facts.snapshot.fleet.digest,
+    }
+)
+"""What is equal for two requests on one fleet where the field is, and is less work to find out."""
 
 CLOCK: Final = frozenset({"time", "time_unix"})
 """The fields that differ from request to request by themselves."""

@@ -2,7 +2,8 @@
 
 Verdicts are remembered, because most requests look alike to a policy. The engine is given only
 the fields that the policy reads, and the key holds just these (the deployments by the digest of
-the fleet), so equal keys are equal inputs and the answer is the same with and without memory. A
+the fleet, costs by what they are reckoned from), so equal keys are equal inputs and the answer is
+the same with and without memory. A
 policy that reads the clock is evaluated each time. Failures are never remembered.
 """
 
@@ -21,7 +22,7 @@ from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.policy.alike import Kinds, kinds_of
 from situs.policy.evidence import with_evidence
-from situs.policy.input import CLOCK, FIELDS, Facts, input_document
+from situs.policy.input import ALIKE, CLOCK, FIELDS, Facts, expected_costs, input_document
 
 Code = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
 
@@ -123,7 +124,7 @@ def _key(facts: Facts) -> bytes:
     policy = facts.snapshot.policy
     parts: list[Any] = [policy.digest, facts.snapshot.fleet.digest]
     try:
-        parts += [FIELDS[name](facts) for name in policy.reads if name != "deployments"]
+        parts += [ALIKE[name](facts) for name in policy.reads]
         return _encoder.encode(parts)
     except Exception:
         raise _Refused("input_failed") from None
@@ -166,13 +167,18 @@ def _read(answer: Any, snapshot: Snapshot, kinds: Kinds | None) -> PolicyDecisio
     return conclude(verdict, _names(snapshot), snapshot.policy.digest)
 
 
+_OF_EACH: Final = frozenset({"deployments", "expected_cost"})
+
+
 def _asked(facts: Facts) -> tuple[bytes, Kinds | None]:
     """The document, in which deployments that are alike to the policy stand once."""
     policy, fleet = facts.snapshot.policy, facts.snapshot.fleet
     if () in policy.facts or "deployments" not in policy.reads:
         return input_document(facts, policy.reads), None
     kinds = kinds_of(fleet, policy.facts, policy.memory)
-    members = {name: FIELDS[name](facts) for name in policy.reads if name != "deployments"}
+    members = {name: FIELDS[name](facts) for name in policy.reads - _OF_EACH}
+    if "expected_cost" in policy.reads:
+        members["expected_cost"] = expected_costs(facts, kinds.shown)
     return _encoder.encode({**members, "deployments": kinds.document}), kinds
 
 

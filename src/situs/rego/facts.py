@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from situs.policy.alike import COST
 from situs.rego.follow import meant
 from situs.rego.syntax import Reference, Rule, Syntax, expand
 from situs.rego.tree import ANY, KEYS, Names, Place, static
@@ -17,6 +18,7 @@ EVERYTHING: Final[Names] = ()
 NAME: Final[Names] = ("name",)
 _FLEET: Final[Names] = ("input", "deployments")
 _ONE: Final[Names] = (*_FLEET, ANY)
+_COSTS: Final[Names] = ("input", "expected_cost")
 _VERDICT: Final = frozenset({"allow", "deny", "obligations", "declassify"})
 
 
@@ -25,7 +27,8 @@ def facts_read(modules: Sequence[Syntax]) -> frozenset[Names]:
 
     `EVERYTHING` is among them where a deployment is looked at as a whole, or something is not
     understood. `NAME` is where its own name decides, or how many there are, or in which order; not
-    where the name is only said, as in `allow contains d.name`.
+    where the name is only said, as in `allow contains d.name`. `COST` is where a name is only
+    the index of what the request costs there: `input.expected_cost[d.name]`.
     """
     rules: dict[Names, list[Rule]] = {}
     for module in modules:
@@ -42,12 +45,13 @@ def _of_rule(module: Syntax, rule: Rule, rules: dict[Names, list[Rule]]) -> Iter
     said = _names_said(module, rule)
     if said is None:
         yield NAME
+    said = (said or frozenset()) | _costs_said(module, rule)
     for path, _ in rule.uses.indexed:
         if expand(path, rule, module.imports) == _FLEET:
             yield NAME
     for one in rule.references:
         if one.at not in rule.uses.declared:
-            yield from _of_reference(module, rule, one, rules, said or frozenset())
+            yield from _of_reference(module, rule, one, rules, said)
 
 
 def _of_reference(
@@ -60,6 +64,8 @@ def _of_reference(
     path = expand(one.path, rule, module.imports)
     if path == _FLEET[:1] or path[:2] == ("input", ANY):
         yield EVERYTHING
+    elif path[:2] == _COSTS:
+        yield from _of_costs(rule, one, path, said)
     elif path[:2] != _FLEET:
         if _is_verdict(module, path):
             yield NAME
@@ -72,6 +78,18 @@ def _of_reference(
                 yield NAME
         elif not followed:
             yield _fact(path[3:]) if path[:3] == _ONE else EVERYTHING
+
+
+def _of_costs(rule: Rule, one: Reference, path: Names, said: frozenset[Place]) -> Iterator[Names]:
+    """A variable that stands for them, or for one, is looked at where it stands and is bound."""
+    key = rule.uses.keys.get(one.at)
+    if key is not None and key[1] in said:
+        yield COST
+    elif not (
+        (path == _COSTS and _stands_for(rule, one.at, path))
+        or (len(one.path) == 1 and rule.items.get(one.path[0]) == (*_COSTS, ANY))
+    ):
+        yield NAME
 
 
 def _fact(path: Names) -> Names:
@@ -121,6 +139,17 @@ def _names_said(module: Syntax, rule: Rule) -> frozenset[Place] | None:
         if expand(value.path or (ANY,), rule, module.imports) != (*_ONE, "name"):
             return None
     return frozenset(value.at for value in values)
+
+
+def _costs_said(module: Syntax, rule: Rule) -> frozenset[Place]:
+    """Where a deployment's name is nothing but the index of its cost."""
+    found: set[Place] = set()
+    for path, place in rule.uses.indexed:
+        named, at = rule.uses.keys.get(place, ((ANY,), place))
+        costs = expand(path, rule, module.imports) == _COSTS
+        if costs and expand(named, rule, module.imports) == (*_ONE, "name"):
+            found.add(at)
+    return frozenset(found)
 
 
 def _is_verdict(module: Syntax, path: Names) -> bool:

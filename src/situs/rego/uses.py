@@ -24,7 +24,8 @@ class Uses(Struct, frozen=True):
     `bound` are those that a variable stands for, or runs over, from then on; `passed` those that
     are an argument, with the function and the position; `declared` are the variables themselves;
     `listed` stand in an array comprehension, which keeps what is there twice; `indexed` are
-    collections of which one member is taken by a computed index.
+    collections of which one member is taken by a computed index, `keys` are those indexes that are
+    names themselves, by where the collection's name begins: the index' name and its place.
     """
 
     bound: dict[Place, str]
@@ -32,6 +33,7 @@ class Uses(Struct, frozen=True):
     declared: frozenset[Place]
     listed: frozenset[Place]
     indexed: tuple[tuple[Names, Place], ...]
+    keys: dict[Place, tuple[Names, Place]]
 
 
 def read_uses(source: bytes, node: Any) -> Uses:
@@ -43,6 +45,7 @@ def read_uses(source: bytes, node: Any) -> Uses:
         frozenset(found.declared),
         frozenset(found.listed),
         tuple(found.indexed),
+        found.keys,
     )
 
 
@@ -54,6 +57,7 @@ class _Uses:
         self.declared: set[Place] = set()
         self.listed: set[Place] = set()
         self.indexed: list[tuple[Names, Place]] = []
+        self.keys: dict[Place, tuple[Names, Place]] = {}
 
     def look(self, node: Any, *, listed: bool) -> None:
         if isinstance(node, list):
@@ -99,3 +103,7 @@ class _Uses:
         computed = constant(inside["index"]) is None and variable(inside["index"]) != "_"
         if root is not None and computed:
             self.indexed.append((path_of(inside["refr"]), place_of(root["span"])))
+            key = root_or_none(inside["index"])
+            if key is not None:
+                named = path_of(inside["index"]), place_of(key["span"])
+                self.keys[place_of(root["span"])] = named

@@ -6,12 +6,21 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+from msgspec.structs import replace
 from tests import make
 
 from situs.core.capability import CapabilityClass
 from situs.core.data import DataSet, Leaves
 from situs.core.decision import Analysis
-from situs.core.fleet import DeploymentState, FleetView, KeyCustody, LocusKind, Transit
+from situs.core.fleet import (
+    Deployment,
+    DeploymentState,
+    FleetView,
+    KeyCustody,
+    Locus,
+    LocusKind,
+    Transit,
+)
 from situs.core.fleet import TrainingUse as Training
 from situs.core.label import Finding, Label, LabelReason
 from situs.core.request import Ask, Modality, Principal, Wire
@@ -81,6 +90,7 @@ def _analysis(random: Random, data: tuple[str, ...]) -> Analysis:
         "needs": random.choice(list(CapabilityClass)),
         "language": random.choice(["en", "de", "ja", "und"]),
         "data": data,
+        "tokens_by": random.choice([{}, {"apart": random.randrange(10, 5000)}]),
     }
     return make.analysis(**facts)
 
@@ -93,26 +103,29 @@ def _data(random: Random, name: str, fleet: FleetView) -> DataSet:
         loci,
         random.choice(_COUNTRIES),
         random.choice(list(Leaves)),
+        moved_mb=random.choice([0.0, 0.001]),
     )
 
 
 def _fleet(random: Random, digest: str) -> FleetView:
     loci = [_locus(random, f"locus-{place}") for place in range(random.randrange(1, 5))]
-    some = tuple(
-        make.deployment(
-            f"deployment-{place}",
-            model=random.choice(["small-model", "large-model"]),
-            capability=random.choice(list(CapabilityClass)),
-            locus=random.choice(loci),
-            tools=random.random() < 0.5,
-            price=random.choice([None, (1.0, 2.0)]),
-        )
-        for place in range(random.randrange(1, 12))
-    )
+    some = tuple(_deployment(random, place, loci) for place in range(random.randrange(1, 12)))
     return FleetView(some, tuple(DeploymentState() for _ in some), digest)
 
 
-def _locus(random: Random, name: str) -> Any:
+def _deployment(random: Random, place: int, loci: list[Locus]) -> Deployment:
+    one = make.deployment(
+        f"deployment-{place}",
+        model=random.choice(["small-model", "large-model"]),
+        capability=random.choice(list(CapabilityClass)),
+        locus=random.choice(loci),
+        tools=random.random() < 0.5,
+        price=random.choice([None, (1.0, 2.0), (0.1, 0.2)]),
+    )
+    return replace(one, model=replace(one.model, family=random.choice(["", "", "apart"])))
+
+
+def _locus(random: Random, name: str) -> Locus:
     kind = random.choice(list(LocusKind))
     owned = kind in {LocusKind.DEVICE, LocusKind.EDGE, LocusKind.ON_PREM} and random.random() < 0.8
     return make.locus(
@@ -126,5 +139,6 @@ def _locus(random: Random, name: str) -> Any:
         retention=random.choice(["none", "30d", "unknown"]),
         training_use=random.choice(list(Training)),
         transit=random.choice(list(Transit)),
+        egress_price=random.choice([0.0, 0.0, 0.1]),
         evidence_until=random.choice([None, None, "2025-12-31", "2026-01-20", "2027-01-01"]),
     )

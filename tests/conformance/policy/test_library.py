@@ -36,7 +36,7 @@ def test_an_example_says_that_it_is_no_advice(name):
 def test_restricted_stays_on_owned_machines_and_data_where_it_may_be(name):
     policy = load([shipped(name)])
     restricted = gathered = 0
-    for facts in some_facts(policy, 120, seed=11):
+    for facts in some_facts(policy, 250, seed=11):
         decision = judge(facts.request, facts.analysis, facts.snapshot, facts.now)
         assert decision.error is None
         owned = {one.name for one in facts.snapshot.fleet.deployments if one.locus.owned}

@@ -128,7 +128,55 @@ POLICIES = {
     "a list within it": (ALLOW + DENY % '"image" in d.model.modalities', {"model.modalities"}),
     "its cost": (
         ALLOW + DENY % "input.expected_cost[d.name] > 0.0003",
+        {"expected_cost"},
+    ),
+    "its cost in a function": (
+        ALLOW + DENY % "not cheap(d)" + "cheap(d) if input.expected_cost[d.name] < 0.0003\n",
+        {"expected_cost"},
+    ),
+    "its cost by another name": (
+        "import input.expected_cost as costs\n" + ALLOW + DENY % "costs[d.name] > 0.0003",
+        {"expected_cost"},
+    ),
+    "the least cost": (
+        ALLOW + DENY % "input.expected_cost[d.name] > min({c | some e in input.deployments; "
+        "c := input.expected_cost[e.name]})",
+        {"expected_cost"},
+    ),
+    "its cost and its place": (
+        ALLOW + DENY % "input.expected_cost[d.name] > 0.0003; not d.locus.owned",
+        {"expected_cost", "locus.owned"},
+    ),
+    "all costs in a list": (
+        ALLOW + DENY % "sum([c | some e in input.deployments; "
+        "c := input.expected_cost[e.name]]) > 0.003",
+        {"expected_cost", "name"},
+    ),
+    "how many costs": (ALLOW + DENY % "count(input.expected_cost) > 3", {"name"}),
+    "any cost": (ALLOW + DENY % "input.expected_cost[_] > 0.0003", {"name"}),
+    "a cost in a function": (
+        ALLOW + DENY % "not few(input.expected_cost[d.name])" + "few(cost) if cost < 0.0003\n",
+        {"expected_cost"},
+    ),
+    "costs in a function": (
+        ALLOW + DENY % "much(input.expected_cost, d)" + "much(c, d) if c[d.name] > 0.0003\n",
+        {"expected_cost", "name"},
+    ),
+    "names and costs": (
+        ALLOW + DENY % 'some n, c in input.expected_cost; c > 0.0003; n == "deployment-1"',
         {"name"},
+    ),
+    "the cost of one that is written": (
+        ALLOW + DENY % 'input.expected_cost["deployment-1"] > 0.0003',
+        {"name"},
+    ),
+    "its cost and its name": (
+        ALLOW + DENY % 'input.expected_cost[d.name] > 0.0003; d.name != "deployment-1"',
+        {"expected_cost", "name"},
+    ),
+    "costs by another name": (
+        ALLOW + DENY % "costs := input.expected_cost; costs[d.name] > 0.0003",
+        {"expected_cost"},
     ),
     "its price": (ALLOW + DENY % "d.price.prompt > 0", {"price.prompt"}),
     "a rule of names": (
