@@ -22,8 +22,10 @@ from situs.core.fleet import (
     TrainingUse,
 )
 from situs.core.label import Label
+from situs.core.record import Approval
 from situs.core.request import Ask, Objective, Request, Text, Wire
 from situs.core.snapshot import Labels, Policy, Snapshot
+from situs.dispatch.budget import Budgets
 from situs.gateway import Gateway
 
 
@@ -135,6 +137,7 @@ def gateway(kept: Any, **ports: Any) -> Gateway:
         "hurried": lambda: False,
         "sessions": Sessions(),
         "approvals": Approvals(),
+        "budgets": Budgets(time.monotonic),
         "secret": b"a key of a test",
     }
     return Gateway(kept, kept, **{**defaults, **ports})
@@ -143,12 +146,12 @@ def gateway(kept: Any, **ports: Any) -> Gateway:
 class Approvals:
     """The port `Approvals`: always the same word."""
 
-    def __init__(self, word=False):
-        self.word, self.asked = word, []
+    def __init__(self, yes=False):
+        self.yes, self.asked = yes, []
 
-    async def approved(self, request, decision, timeout_s):
+    async def word(self, request, decision, timeout_s):
         self.asked.append(timeout_s)
-        return self.word
+        return Approval(self.yes, "ada", 1.0)
 
 
 class Sessions:

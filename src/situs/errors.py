@@ -2,6 +2,7 @@
 
     SitusError                 code, status, what happened, what to do
     ├─ InvalidRequest          400  the client did wrong
+    │  ├─ ElsewhereRefused     400  it would let others choose where it goes
     │  ├─ UnknownModel         404
     │  ├─ UnknownData          422
     │  ├─ UnknownPath          404
@@ -27,6 +28,8 @@
     ├─ CannotRecord            503  the receipt segment is not writable: nothing leaves
     ├─ UpstreamError           502  a backend did wrong
     │  ├─ BackendUnavailable   502  before the first byte: the next deployment is tried
+    │  │  └─ LowConfidence     502  an answer that is not to be trusted: so too
+    │  ├─ DeadlineExceeded     504  the caller's time is up
     │  ├─ NodesExhausted       503  every allowed deployment was tried
     │  └─ StreamBroken         502  after the first byte: ends in an error event
     │     └─ AnswerStopped     403  the answer holds what policy stops
@@ -71,6 +74,11 @@ class InvalidRequest(SitusError):
     def __init__(self, message: str, *, param: str | None = None, do: str | None = None) -> None:
         super().__init__(message, do=do)
         self.param = param
+
+
+class ElsewhereRefused(InvalidRequest):
+    code = "elsewhere_refused"
+    do = "Leave it out; name a model, a deployment or a route in `model`."
 
 
 class UnknownModel(InvalidRequest):
@@ -224,6 +232,20 @@ class BackendUnavailable(UpstreamError):
 
 class NodesExhausted(UpstreamError):
     code, status = "all_deployments_failed", 503
+
+
+class LowConfidence(BackendUnavailable):
+    """An answer that is not to be trusted; nothing of it has gone on."""
+
+    code = "low_confidence"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="unsure")
+
+
+class DeadlineExceeded(UpstreamError):
+    code, status = "deadline_exceeded", 504
+    do = "Give it more time (`x-situs-deadline`), or ask for less."
 
 
 class StreamBroken(UpstreamError):

@@ -19,13 +19,15 @@ from situs.core.decision import Decision
 from situs.core.fleet import Deployment
 from situs.core.label import Label, highest
 from situs.core.ports import Approvals, Chunk, Receipts, Sessions, Situation
-from situs.core.record import Decided, End, Outcome, ReceiptRef
+from situs.core.record import Approval, Decided, End, Outcome, ReceiptRef
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.decide import deciding
+from situs.dispatch.attempt import Step, end_of
+from situs.dispatch.budget import Budgets
 from situs.dispatch.canaries import carry_canaries
 from situs.dispatch.obliged import HOLD, obliged_steps
-from situs.dispatch.walk import Step, Walk, end_of
+from situs.dispatch.walk import Limits, Walk
 from situs.errors import (
     CanaryFound,
     InternalError,
@@ -57,7 +59,7 @@ class Gateway:
     `aside` does the work that a long request takes away from the event loop, which never blocks;
     `deep` does what the deep tier is asked for, or gives None where there is no time for it.
     `hurried`: there is more to do than can be done, and rules stand in for learned heads.
-    Pseudonyms are drawn from `secret`.
+    `budgets` bound second attempts. Pseudonyms are drawn from `secret`.
     """
 
     situation: Situation
@@ -69,6 +71,7 @@ class Gateway:
     hurried: Callable[[], bool]
     sessions: Sessions
     approvals: Approvals
+    budgets: Budgets
     secret: bytes
 
     async def explain(self, request: Request) -> Decision:
@@ -124,13 +127,12 @@ class Gateway:
         except StopIteration as done:
             return done.value, analysis_s
 
-    async def _steps(
-        self, request: Request, decision: Decision, snapshot: Snapshot
-    ) -> Sequence[Step]:
+    async def _steps(self, answer: Answer) -> Sequence[Step]:
         """The ranking as places to try, with what is sent to each, and nothing else.
 
         Raises PlacementDenied, or why nothing is left.
         """
+        request, decision, snapshot = answer.request, answer.decision, answer.snapshot
         if not decision.placement.ranked:
             raise refusal(request, decision, snapshot)
         plan = partial(obliged_steps, request, decision, snapshot, self.secret)
@@ -144,7 +146,7 @@ class Gateway:
             raise ObligationUnmet(f"The request is {label}; what policy asks for fails ({told}).")
         if HOLD not in steps[0].applied:
             return [step for step in steps if HOLD not in step.applied]
-        return await self._held(request, decision, steps, terms_of(snapshot))
+        return await self._held(answer, steps)
 
     async def _stop_canaries(
         self, request: Request, steps: Sequence[Step], snapshot: Snapshot
@@ -156,29 +158,37 @@ class Gateway:
         if await self.aside(look) if request.size > LONG else look():
             raise CanaryFound("The request would carry a canary token away; it stays here.")
 
-    async def _held(
-        self,
-        request: Request,
-        decision: Decision,
-        steps: Sequence[Step],
-        judged: tuple[str, str],
-    ) -> Sequence[Step]:
+    async def _held(self, answer: Answer, steps: Sequence[Step]) -> Sequence[Step]:
         """The steps, after a person said yes; without it those that need none.
 
-        Raises NotApproved where all do, and where the terms it was `judged` on hold no more.
+        Raises NotApproved where all do, and where the terms it was judged on hold no more.
         """
-        first = steps[0].deployment.name
+        decision, first = answer.decision, steps[0].deployment.name
         owed = (one for one in decision.policy.obligations if one.deployment == first)
         limits = [one.limit for one in owed if one.kind == HOLD and one.limit]
-        approved = await self.approvals.approved(request, decision, min(limits, default=APPROVAL_S))
-        if terms_of(self.situation.current().snapshot) != judged:
+        timeout_s, asked = min(limits, default=APPROVAL_S), self.clock()
+        try:
+            word = await self.approvals.word(answer.request, decision, timeout_s)
+        finally:
+            answer.held_s = self.clock() - asked
+        answer.approval = word
+        if terms_of(self.situation.current().snapshot) != terms_of(answer.snapshot):
             raise NotApproved("Policy or fleet changed while the request waited; nothing was sent.")
-        if approved:
+        if word is not None and word.approved:
             return steps
         free = [step for step in steps if HOLD not in step.applied]
         if not free:
             raise NotApproved(f"The request is {decision.analysis.label}; nobody approved it.")
         return free
+
+    def _limits(self, request: Request, decision: Decision, started: float) -> Limits:
+        self.budgets.earn()
+        given = request.ask.deadline_s
+        return Limits(
+            deadline=None if given is None else started + given,
+            retry=self.budgets.retries.spend,
+            hedge=self.budgets.hedges.spend if decision.placement.hedge else None,
+        )
 
     async def handle(self, request: Request) -> Answer:
         """Serve one request; returns when the answer has begun, or cannot begin.
@@ -196,18 +206,14 @@ class Gateway:
         own = _own_answer(request, decision, snapshot)
         record = Decided(request, decision, snapshot.fleet, session)
         receipt = await self.receipts.decided(record)
-        walk = Walk(request, (), current.backends, self.situation, self.clock)
+        limits = self._limits(request, decision, started)
+        walk = Walk((), current.backends, self.situation, self.clock, limits)
         answer = Answer(self, request, snapshot, decision, receipt, walk, started, analysis_s, own)
         if own:
             answer.first = own[0]
             return answer
         try:
-            asked = self.clock()
-            try:
-                walk.steps = await self._steps(request, decision, snapshot)
-            finally:
-                if any(one.kind == HOLD for one in decision.policy.obligations):
-                    answer.held_s = self.clock() - asked
+            walk.steps = await self._steps(answer)
             await self._stop_canaries(request, walk.steps, snapshot)
             answer.first = await walk.begin()
         except SitusError as error:
@@ -225,7 +231,8 @@ class Gateway:
 class Answer:
     """An answer that has begun, or the error that it ended in before it could.
 
-    `own` are the chunks of one that Situs gives itself, `held_s` is how long a person took.
+    `own` are the chunks of one that Situs gives itself, `held_s` is how long a person took, and
+    `approval` what was said.
     """
 
     gateway: Gateway
@@ -241,6 +248,7 @@ class Answer:
     error: SitusError | None = None
     recorded: bool = False
     held_s: float = 0.0
+    approval: Approval | None = None
 
     @property
     def status(self) -> int:
@@ -261,7 +269,7 @@ class Answer:
 
     def bill(self) -> Bill:
         """What it cost and saved, as far as usage and prices are known."""
-        return bill(self.deployment, self.walk.usage, self.request, self.decision, self.snapshot)
+        return bill(self.walk.paid, self.request, self.decision, self.snapshot.fleet)
 
     async def chunks(self) -> AsyncGenerator[Chunk]:
         """The whole body. Raises StreamBroken if it breaks off after the first chunk."""
@@ -309,6 +317,7 @@ class Answer:
             overhead_s=self.overhead_s(),
             duration_s=self.gateway.clock() - self.started,
             analysis_s=self.analysis_s,
+            approval=self.approval,
         )
 
 

@@ -59,6 +59,7 @@ from situs.config import build
 from situs.core.fleet import Health
 from situs.core.ports import Backends
 from situs.core.snapshot import Snapshot
+from situs.dispatch.budget import Budgets
 from situs.errors import SitusError
 from situs.fleet.board import Board
 from situs.fleet.registry import Registry
@@ -226,6 +227,7 @@ class Worker:
             self._haste,
             sessions,
             approvals,
+            Budgets(time.monotonic),
             self._secret,
         )
         server = plan.config.server

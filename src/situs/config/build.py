@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec.structs import replace
 
 from situs.analysis.sensitivity.lists import rows
 from situs.analysis.sensitivity.table import Table, extended
 from situs.analysis.token_families import UNKNOWN, family_of
+from situs.config.aims import Aims
 from situs.config.tree import Config, Endpoint, LlamaCpp, Onnx
 from situs.config.tree import Deployment as Entry
 from situs.config.tree import Model as ModelEntry
+from situs.core.aim import Aim, Cascade
 from situs.core.data import DataSet
 from situs.core.fleet import Deployment, Locus, Model, Price, Speed
 from situs.core.label import Label
@@ -48,6 +52,7 @@ def fleet_of(config: Config, weights: Mapping[str, str]) -> tuple[Deployment, ..
             speed=msgspec.convert(entry.speed, Speed, from_attributes=True),
             max_in_flight=entry.max_in_flight,
             no_retention=entry.endpoint.no_retention if entry.endpoint else None,
+            role=entry.role,
         )
         for name, entry in sorted(config.deployments.items())
     )
@@ -61,6 +66,20 @@ def fleet_digest(deployments: Sequence[Deployment]) -> str:
 def fleet_document(deployments: Sequence[Deployment]) -> bytes:
     """Canonical JSON of the static facts: keys and sets sorted, no white space."""
     return msgspec.json.encode(deployments, order="sorted")
+
+
+def aim_of(config: Config) -> Aim:
+    """What placement aims at where neither tenant nor route say otherwise."""
+    return replace(Aim(), **said(config.defaults))
+
+
+def said(aims: Aims) -> dict[str, Any]:
+    """The fields of an `Aim` that are said here."""
+    fields = {name: getattr(aims, name) for name in Aim.__struct_fields__}
+    known = {name: value for name, value in fields.items() if value is not None}
+    if aims.cascade is not None:
+        known["cascade"] = msgspec.convert(aims.cascade, Cascade, from_attributes=True)
+    return known
 
 
 def labels_of(config: Config, table: Mapping[str, Label]) -> Labels:

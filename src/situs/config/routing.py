@@ -6,6 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from situs.config.aims import Aims
+
 Utterance = Annotated[str, Meta(min_length=1, max_length=1000)]
 Keyword = Annotated[str, Meta(min_length=1, max_length=200)]
 Reference = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -26,7 +28,7 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = None
 
 
-class Route(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Route(Aims, frozen=True, kw_only=True):
     """A named kind of request, known by rules, by samples, or both."""
 
     samples: Annotated[

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from situs.config.aims import Aims, Tenant
 from situs.config.analysis import Analysis
 from situs.config.data import DataSet
 from situs.config.lists import WordList
@@ -32,9 +33,9 @@ from situs.config.terms import (
     Words,
 )
 from situs.core.capability import CapabilityClass
-from situs.core.fleet import KeyCustody, LocusKind, TrainingUse, Transit
+from situs.core.fleet import KeyCustody, LocusKind, Role, TrainingUse, Transit
 from situs.core.label import Label
-from situs.core.request import Modality, Objective, Service
+from situs.core.request import Modality, Service
 
 
 class _Section(Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,12 +73,9 @@ class Server(_Section, frozen=True, kw_only=True):
     ] = False
 
 
-class Defaults(_Section, frozen=True, kw_only=True):
+class Defaults(Aims, frozen=True, kw_only=True):
     """What holds where a request does not say otherwise."""
 
-    objective: Annotated[Objective, Meta(description="What placement optimises.")] = (
-        Objective.CHEAPEST_ADEQUATE
-    )
     label: Annotated[
         Label, Meta(description="The label of a request in which nothing is found.")
     ] = Label.PUBLIC
@@ -268,6 +266,12 @@ class Deployment(_Section, frozen=True, kw_only=True):
     max_in_flight: Annotated[
         int, Meta(ge=1, description="Requests sent there at the same time, at most.")
     ] = 64
+    role: Annotated[
+        Role,
+        Meta(
+            description="`standby`: kept warm for when active ones fail; `last_resort`: after all."
+        ),
+    ] = Role.ACTIVE
 
 
 class Log(_Section, frozen=True, kw_only=True):
@@ -334,6 +338,9 @@ class Config(_Section, frozen=True, kw_only=True):
     loci: Annotated[dict[Name, Locus], Meta(description="Places, by name.")]
     models: Annotated[dict[Name, Model], Meta(description="Models, by name.")]
     deployments: Annotated[dict[Name, Deployment], Meta(description="Models at places, by name.")]
+    tenants: Annotated[
+        dict[Name, Tenant], Meta(description="How places are chosen for tenants, by name.")
+    ] = {}
     routes: Annotated[dict[Name, Route], Meta(description="Kinds of requests, by name.")] = {}
     data: Annotated[
         dict[Name, DataSet], Meta(description="Data sets that requests draw on, by name.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from situs.core.aim import Cascade, Mode
 from situs.core.capability import CapabilityClass
 from situs.core.label import Finding, Label, LabelReason
 from situs.core.request import Objective
@@ -19,7 +20,8 @@ class Analysis(Struct, frozen=True):
     Probabilities are calibrated; None where a rule spoke. `prompt_tokens` is the most that any
     model of the fleet needs, `tokens_by` what each family of tokenizers needs where there are
     several. Four answers out of five have so many tokens as `completion_range` says. `data` are the
-    data sets that the request, or its route, draws on.
+    data sets that the request, or its route, draws on. `acceptable` is the probability of an
+    acceptable answer by model, where a head says it.
     """
 
     label: Label
@@ -39,6 +41,7 @@ class Analysis(Struct, frozen=True):
     completion_range: tuple[int, int] | None = None
     tokens_by: dict[str, int] = {}
     data: tuple[str, ...] = ()
+    acceptable: dict[str, float] = {}
 
 
 class Exclusion(Struct, frozen=True):
@@ -80,7 +83,11 @@ class PolicyDecision(Struct, frozen=True):
 
 
 class Candidate(Struct, frozen=True):
-    """One ranked deployment with each scorer's value in [0, 1] and the expected figures."""
+    """One ranked deployment with each scorer's value in [0, 1] and the expected figures.
+
+    `quality` is the expected probability of an acceptable answer, `prompt_tokens` are as its
+    tokenizer makes them, of which its cache is likely to have `cached_tokens`.
+    """
 
     deployment: str
     score: float
@@ -89,14 +96,27 @@ class Candidate(Struct, frozen=True):
     cost: float | None
     ttft_s: float
     e2e_s: float
+    quality: float | None = None
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
 
 
 class Placement(Struct, frozen=True):
-    """Best first; dispatch walks down `ranked` and nowhere else."""
+    """Best first; dispatch walks down `ranked` and nowhere else.
+
+    In a `mode` with a baseline, `pick` is the deployment that Situs would have chosen, and `copies`
+    are those that answer a copy off the request path. With `cascade`, answers of the first may be
+    refused, and dispatch goes on to the others.
+    """
 
     ranked: tuple[Candidate, ...]
     exclusions: tuple[Exclusion, ...]
     objective: Objective
+    mode: Mode | None = None
+    pick: str | None = None
+    copies: tuple[str, ...] = ()
+    cascade: Cascade | None = None
+    hedge: bool = False
 
 
 class Decision(Struct, frozen=True):

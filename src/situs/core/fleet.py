@@ -98,6 +98,14 @@ class Speed(Struct, frozen=True):
     completion_tokens_per_s: float = 40.0
 
 
+class Role(StrEnum):
+    """`standby` is kept warm for when the active ones fail, `last_resort` comes after all."""
+
+    ACTIVE = "active"
+    STANDBY = "standby"
+    LAST_RESORT = "last_resort"
+
+
 class Deployment(Struct, frozen=True):
     """One model served on one node: what is filtered, scored and picked.
 
@@ -113,6 +121,7 @@ class Deployment(Struct, frozen=True):
     speed: Speed = Speed()
     max_in_flight: int = 64
     no_retention: dict[str, bool | str] | None = None
+    role: Role = Role.ACTIVE
 
 
 class Health(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -10,7 +10,7 @@ from msgspec import Struct
 from situs.core.decision import Decision
 from situs.core.fleet import Deployment
 from situs.core.label import Label
-from situs.core.record import Decided, End, Outcome, Peer, ReceiptRef, Usage
+from situs.core.record import Approval, Decided, End, Measured, Outcome, Peer, ReceiptRef, Usage
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 
@@ -23,8 +23,14 @@ class Situation(Protocol):
     def began(self, deployment: str) -> bool:
         """Takes a place in flight there. False when none is free: then nothing may be sent."""
 
-    def ended(self, deployment: str, end: End, ttft_ratio: float | None) -> None:
-        """It is over: the end feeds health, measured over expected TTFT feeds latency."""
+    def warm(self, request: Request) -> Mapping[str, int]:
+        """The prompt tokens that each deployment is likely to have in its cache, where any."""
+
+    def sent(self, deployment: str, request: Request) -> None:
+        """Its prompt is on the way there, and will be in its cache."""
+
+    def ended(self, deployment: str, end: End, measured: Measured | None) -> None:
+        """It is over: the end feeds health, what was measured feeds latency and caches."""
 
 
 class Chunk(Struct, frozen=True):
@@ -90,6 +96,27 @@ class Mend(Protocol):
         """How often each obligation was carried out on the answer so far."""
 
 
+class Gauge(Protocol):
+    """Holds an answer back until it is known whether it is to be trusted; made anew each time."""
+
+    def feed(self, chunk: Chunk) -> list[Chunk]:
+        """What may go on to the caller now: nothing before it is known, nothing when it is low."""
+
+    def close(self) -> list[Chunk]:
+        """The answer is over: so too."""
+
+    def release(self) -> list[Chunk]:
+        """What was held back, because nothing better can be had; from now on everything goes on."""
+
+    @property
+    def low(self) -> bool:
+        """Whether it is known that the answer is not to be trusted."""
+
+    @property
+    def confidence(self) -> float | None:
+        """The calibrated probability that the answer is right, once known."""
+
+
 class Sessions(Protocol):
     """The highest label that each tenant's session has had; shared by all workers."""
 
@@ -112,8 +139,8 @@ class Sessions(Protocol):
 class Approvals(Protocol):
     """What waits for a person."""
 
-    async def approved(self, request: Request, decision: Decision, timeout_s: float) -> bool:
-        """Whether an operator said yes in time; no answer is a no."""
+    async def word(self, request: Request, decision: Decision, timeout_s: float) -> Approval | None:
+        """What an operator said, yes or no; None where nobody did in time, which is a no."""
 
 
 class Backends(Protocol):

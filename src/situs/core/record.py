@@ -20,7 +20,11 @@ UNLOGGED: Final = "(no_log)"
 
 
 class End(StrEnum):
-    """How an attempt ended; the first seven can follow a first byte, the others come before it."""
+    """How an attempt ended; the first eight can follow a first byte, the others come before it.
+
+    `unsure`: its answer was not to be trusted, so a better model was asked. `outrun`: another place
+    that was asked beside it was faster.
+    """
 
     COMPLETE = "complete"
     CUT = "cut"
@@ -29,6 +33,9 @@ class End(StrEnum):
     WITHHELD = "withheld"
     CLIENT_GONE = "client_gone"
     GARBAGE = "garbage"
+    DEADLINE = "deadline"
+    UNSURE = "unsure"
+    OUTRUN = "outrun"
     UNREACHABLE = "unreachable"
     TIMEOUT = "timeout"
     SERVER_ERROR = "server_error"
@@ -56,6 +63,8 @@ class Attempt(Struct, frozen=True):
     """One try at one deployment. Durations in seconds, sizes in bytes of HTTP body.
 
     `obligations` says how often each was carried out on what was sent there and came back.
+    `confidence` is the calibrated probability that its answer is right, where that was asked.
+    `hedge`: it was asked beside another one that was late.
     """
 
     deployment: str
@@ -72,6 +81,23 @@ class Attempt(Struct, frozen=True):
     duration_s: float
     operator: str = "unknown"
     obligations: dict[str, int] = {}
+    usage: Usage | None = None
+    confidence: float | None = None
+    hedge: bool = False
+
+
+class Measured(Struct, frozen=True):
+    """What an attempt taught about the speed of a place; seconds, tokens.
+
+    `ttft_s` is None where the answer was not streamed, `usage` where none was reported.
+    """
+
+    request: str
+    ttft_s: float | None
+    duration_s: float
+    expected_ttft_s: float
+    prompt_tokens: int
+    usage: Usage | None = None
 
 
 class Decided(Struct, frozen=True):
@@ -86,11 +112,23 @@ class Decided(Struct, frozen=True):
     session: Label | None = None
 
 
-class Outcome(Struct, frozen=True):
+class Approval(Struct, frozen=True):
+    """A person's word on a request that policy held: whose, and when (wall time).
+
+    `by` is the id of a key, or a name that was said on the command line.
+    """
+
+    approved: bool
+    by: str
+    at: float
+
+
+class Outcome(Struct, frozen=True, omit_defaults=True):
     """What is written when it is over. `status` is the HTTP status the caller got.
 
     `analysis_s` is how long the request's analysis took, waits for a thread or the deep tier
-    included; None on records of versions that did not say so.
+    included; None on records of versions that did not say so. `approval` is what a person said of
+    it; None where nobody was asked, or nobody answered in time.
     """
 
     id: str
@@ -105,6 +143,7 @@ class Outcome(Struct, frozen=True):
     overhead_s: float
     duration_s: float
     analysis_s: float | None = None
+    approval: Approval | None = None
 
 
 class ReceiptRef(Struct, frozen=True):

@@ -7,12 +7,13 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from situs.core.aim import Aim
 from situs.core.data import DataSet
 from situs.core.decision import PolicyDecision
 from situs.core.fleet import FleetView
 from situs.core.heads import NO_HEADS, Heads, Seen
 from situs.core.label import Label
-from situs.core.request import Objective, Request
+from situs.core.request import Request
 from situs.core.route import Route, Routed
 
 Evaluate = Callable[[bytes], Any]
@@ -96,19 +97,48 @@ class Routes(Struct, frozen=True):
 NO_ROUTES = Routes()
 
 
+class Belief(Struct, frozen=True):
+    """How often answers are acceptable: `mean` in [0, 1], worth `weight` observations (Beta)."""
+
+    mean: float
+    weight: float
+
+
+class Beliefs(Struct, frozen=True):
+    """What is known of models: by (model, task, capability class needed), by (model, task), …
+
+    The most exact key that is there counts; see `placement.quality`. `digest` names the state.
+    """
+
+    table: dict[tuple[str, ...], Belief] = {}
+    digest: str = ""
+
+
+class Confidences(Struct, frozen=True):
+    """How sure one may be of an answer: calibrations by (model, task); see `dispatch.cascade`."""
+
+    table: dict[tuple[str, str], Any] = {}
+    digest: str = ""
+
+
 class Snapshot(Struct, frozen=True):
     """What `decide` reads besides the request.
 
     `home` is the jurisdiction of the organisation itself (ISO 3166-1 alpha-2); empty: not stated.
     `data` are the declared data sets by name. `canaries` are the tokens that may not leave.
+    `aim` holds but for those of its fields that `tenants`, and then `aims` of routes, set.
     """
 
     fleet: FleetView
     policy: Policy
     labels: Labels
-    objective: Objective = Objective.CHEAPEST_ADEQUATE
+    aim: Aim = Aim()
     home: str = ""
     routes: Routes = NO_ROUTES
     heads: Heads = NO_HEADS
     data: dict[str, DataSet] = {}
     canaries: tuple[bytes, ...] = ()
+    tenants: dict[str, dict[str, Any]] = {}
+    aims: dict[str, dict[str, Any]] = {}
+    beliefs: Beliefs = Beliefs()
+    confidences: Confidences = Confidences()

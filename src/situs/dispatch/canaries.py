@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from situs.dispatch.walk import Step
+from situs.dispatch.attempt import Step
 
 _encode = msgspec.json.Encoder().encode
 

@@ -18,7 +18,7 @@ from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.dispatch.answer_scan import ANSWER_SCAN, AnswerScan, sought
 from situs.dispatch.mend import MakeFilter, mend_for
-from situs.dispatch.walk import Step
+from situs.dispatch.attempt import Step
 from situs.placement.filters import owed_by
 
 HOLD = "hold_for_approval"

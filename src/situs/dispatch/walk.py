@@ -2,54 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, suppress
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import TypeVar
 
 from msgspec import Struct
 
-from situs.core.decision import Candidate
 from situs.core.fleet import Deployment
-from situs.core.ports import Backends, Chunk, Mend, Reply, Situation
+from situs.core.ports import Backends, Chunk, Situation
 from situs.core.record import Attempt, End, Usage
-from situs.core.request import Request
+from situs.dispatch.attempt import Step, Try, end_of
 from situs.errors import (
     AnswerStopped,
     BackendUnavailable,
-    InvalidRequest,
+    DeadlineExceeded,
+    LowConfidence,
     NoCapacity,
     NodesExhausted,
+    SitusError,
     StreamBroken,
 )
+from situs.placement.trust import as_strict
 
-STOPPING = "the gateway is stopping"
-"""The message of a cancellation that is the gateway's doing, not the caller's."""
+T = TypeVar("T")
 
-
-def end_of(cause: BaseException) -> End:
-    """What ended it: a model here that refuses the input, an answer that may not go on, the gateway
-    (by stopping, or by an error of its own), or the caller, by leaving: that cancels the task, and
-    is no Exception.
-    """
-    if isinstance(cause, InvalidRequest):
-        return End.REFUSED
-    if isinstance(cause, StreamBroken):
-        return End(cause.reason)
-    own = isinstance(cause, Exception) or STOPPING in cause.args
-    return End.STOPPED if own else End.CLIENT_GONE
+LATE = 2.0
+"""A place is late when it takes so many times what was expected."""
 
 
-class Step(Struct, frozen=True):
-    """One place to try, with what placement expected of it.
+def _always() -> bool:
+    return True
 
-    `request` is what is sent there, all obligations carried out (`applied` says how often each),
-    `mend` makes what its answer passes through.
+
+class Limits(Struct, frozen=True):
+    """What a walk may do. `deadline` is when it must be over, by the walk's clock.
+
+    `retry` and `hedge` take one from a budget that all requests share, and say False when it is
+    spent; without `hedge` no second place is asked beside the first.
     """
 
-    deployment: Deployment
-    candidate: Candidate
-    request: Request
-    applied: dict[str, int] = {}
-    mend: Callable[[], Mend] | None = None
+    deadline: float | None = None
+    retry: Callable[[], bool] = _always
+    hedge: Callable[[], bool] | None = None
 
 
 class Walk:
@@ -63,199 +58,223 @@ class Walk:
 
     def __init__(
         self,
-        request: Request,
         steps: Sequence[Step],
         backends: Backends,
         situation: Situation,
         clock: Callable[[], float],
+        limits: Limits = Limits(),
     ) -> None:
-        self.attempts: list[Attempt] = []
-        self.usage: Usage | None = None
-        self.first_chunk_at: float | None = None
-        self._request = request
         self.steps = steps
         self._backends = backends
         self._situation = situation
         self._clock = clock
-        self._tried = 0
-        self._step: Step | None = None
-        self._reply: Reply | None = None
-        self._mend: Mend | None = None
-        self._chunks: AsyncGenerator[Chunk] | None = None
-        self._started = 0.0
-        self._latest_at: float | None = None
-        self._whole = False
-        self._bytes_in = 0
+        self._limits = limits
+        self._left: list[Step] = []
+        self._tries: list[Try] = []
+        self._unsure: Try | None = None
+        self._chosen: Try | None = None
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Those that are over, in the order in which they began."""
+        return [one.attempt for one in self._tries if one.attempt is not None]
 
     @property
     def waited_s(self) -> float:
-        """Seconds spent on upstreams so far: finished attempts, and this one to its last chunk."""
-        waited = sum(attempt.duration_s for attempt in self.attempts)
-        if self._is_open:
-            waited += (self._latest_at or self._clock()) - self._started
+        """Seconds spent on upstreams so far, to the last chunk; what overlaps counts once."""
+        waited, until = 0.0, float("-inf")
+        for one in self._tries:
+            waited += max(0.0, one.until - max(one.started, until))
+            until = max(until, one.until)
         return waited
 
     @property
     def tried(self) -> int:
         """How many deployments were tried, the present one included."""
-        return self._tried
+        return len(self._tries)
+
+    @property
+    def present(self) -> Try | None:
+        """The attempt whose answer the caller gets, or the last one."""
+        return self._chosen or (self._tries[-1] if self._tries else None)
 
     @property
     def deployment(self) -> Deployment | None:
         """Where the request is now, or was last."""
-        return None if self._step is None else self._step.deployment
+        return None if self.present is None else self.present.step.deployment
 
     @property
     def applied(self) -> dict[str, int]:
         """How often each obligation was carried out there so far, on what was sent and came."""
-        if self._step is None:
-            return {}
-        return _added(self._step.applied, {} if self._mend is None else self._mend.applied)
+        return {} if self.present is None else self.present.applied
+
+    @property
+    def usage(self) -> Usage | None:
+        return None if self.present is None else self.present.usage
+
+    @property
+    def paid(self) -> list[tuple[Deployment, Usage]]:
+        """Every usage that a place reported, for each is paid."""
+        return [(one.step.deployment, one.usage) for one in self._tries if one.usage is not None]
 
     @property
     def status(self) -> int:
-        return 0 if self._reply is None else self._reply.status
+        return 0 if self.present is None else self.present.status
+
+    @property
+    def first_chunk_at(self) -> float | None:
+        return None if self.present is None else self.present.first_chunk_at
 
     async def begin(self) -> Chunk:
-        """The first chunk of the first deployment that answers.
+        """The first chunk of the first deployment that answers, and is to be trusted.
 
-        Raises NodesExhausted when none did, NoCapacity when none was free, AnswerStopped when
-        policy stops what one says; an attempt that the caller cancels ends there.
+        Where none is, the one that was there first is used all the same. Raises NodesExhausted when
+        none answered, NoCapacity when none was free, DeadlineExceeded when time is up, and
+        AnswerStopped when policy stops what one says; an attempt that the caller cancels ends
+        there.
         """
+        self._left = list(self.steps)
         retry_after_s: int | None = None
-        for step in self.steps:
-            if not self._situation.began(step.deployment.name):
-                continue
-            self._start(step)
+        while (tried := self._start()) is not None:
             try:
-                return await self._first_chunk(step)
+                return await self._answered(tried)
+            except (AnswerStopped, DeadlineExceeded):
+                raise
             except (BackendUnavailable, StreamBroken) as error:
                 retry_after_s = error.retry_after_s or retry_after_s
-                await self._end(End(error.reason))
-                if isinstance(error, AnswerStopped):
-                    raise
-            except BaseException as error:
-                await self._end(end_of(error))
-                raise
-        if not self.attempts:
-            busy = NoCapacity("Every allowed deployment is busy.")
-            busy.retry_after_s = 1
-            raise busy
-        tried = ", ".join(f"{a.deployment} ({a.end})" for a in self.attempts)
-        failure = NodesExhausted(f"Every allowed deployment was tried and failed: {tried}.")
-        failure.retry_after_s = retry_after_s or 5
-        raise failure
+        if self._unsure is not None:
+            self._chosen = self._unsure
+            return self._chosen.released()
+        raise self._exhausted(retry_after_s)
 
     async def rest(self) -> AsyncGenerator[Chunk]:
         """The chunks after the first. Raises StreamBroken when the upstream breaks off."""
-        if self._chunks is None:
+        chosen = self._chosen
+        if chosen is None:
             return
         try:
-            async with aclosing(self._chunks) as chunks:
-                async for chunk in chunks:
+            async with aclosing(chosen.rest()) as chunks:
+                while (chunk := await self._in_time(anext(chunks, None))) is not None:
                     yield chunk
-        except BackendUnavailable as error:
-            await self._end(End(error.reason))
+        except (BackendUnavailable, DeadlineExceeded) as error:
+            reason = end_of(error)
+            await chosen.end(reason)
             raise StreamBroken(
-                f"The answer broke off ({error.reason}) after it had begun.", reason=error.reason
+                f"The answer broke off ({reason}) after it had begun.", reason=reason
             ) from error
-        await self._end(End.COMPLETE)
+        await chosen.end(End.COMPLETE)
 
     async def close(self, end: End = End.CLIENT_GONE) -> None:
         """Ends what is still open, by default because the caller has gone. Records, then closes."""
-        await self._end(end)
+        for one in self._tries:
+            await one.end(end)
 
-    async def _first_chunk(self, step: Step) -> Chunk:
-        reply = self._reply = self._backends.prepare(step.deployment, step.request)
-        await reply.open()
-        self._mend = step.mend and step.mend()
-        self._chunks = self._arriving(reply)
-        try:
-            chunk = await anext(self._chunks)
-        except StopAsyncIteration:
-            raise BackendUnavailable("The answer was empty.", reason=End.CUT) from None
-        self.first_chunk_at = self._latest_at
+    def _start(self, *, beside: Try | None = None) -> Try | None:
+        """The next place that is free; `beside` another it must be as trusted as that one is."""
+        again = bool(self._tries) and beside is None and self._unsure is None
+        if again and self._left and not self._limits.retry():
+            self._left.clear()
+        for step in list(self._left):
+            if beside is not None and not _may_stand_in(beside.step, step):
+                continue
+            if self._unsure is not None and not _better(self._unsure.step, step):
+                continue
+            self._left.remove(step)
+            if self._situation.began(step.deployment.name):
+                tried = Try(step, self._backends, self._situation, self._clock)
+                tried.hedge = beside is not None
+                self._tries.append(tried)
+                return tried
+        return None
+
+    async def _answered(self, tried: Try) -> Chunk:
+        """The first chunk of `tried`, or of one that was asked beside it because it was late."""
+        if self._limits.hedge is None or not self._left:
+            self._chosen, chunk = tried, await self._first(tried)
+        else:
+            self._chosen, chunk = await self._raced(tried, self._limits.hedge)
+        if self._unsure is not None:
+            await self._unsure.end(End.UNSURE)
         return chunk
 
-    async def _arriving(self, reply: Reply) -> AsyncGenerator[Chunk]:
-        """What comes from there, mended where that is owed."""
-        async with aclosing(reply.chunks()) as chunks:
-            async for chunk in chunks:
-                self._saw(chunk)
-                if self._mend is None:
-                    yield chunk
-                else:
-                    for one in self._mend.feed(chunk):
-                        yield one
-        if self._mend is not None:
-            for one in self._mend.close():
-                yield one
+    async def _first(self, tried: Try) -> Chunk:
+        """Ends what fails, but not what is only unsure: it may have to do."""
+        try:
+            return await self._in_time(tried.first())
+        except LowConfidence:
+            self._unsure = self._unsure or tried
+            raise
+        except BaseException as error:
+            await tried.end(end_of(error))
+            raise
 
-    def _start(self, step: Step) -> None:
-        self._tried += 1
-        self._step = step
-        self._reply = self._chunks = self._mend = None
-        self._started, self._bytes_in = self._clock(), 0
+    async def _raced(self, tried: Try, may_hedge: Callable[[], bool]) -> tuple[Try, Chunk]:
+        running = {asyncio.ensure_future(self._first(tried)): tried}
+        failed: SitusError = BackendUnavailable("It did not answer.", reason=End.TIMEOUT)
+        wait_s: float | None = _late_s(tried.step)
+        end = End.OUTRUN
+        try:
+            while running:
+                done, _ = await asyncio.wait(
+                    running, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED
+                )
+                wait_s = None
+                for task in done:
+                    one = running.pop(task)
+                    try:
+                        return one, task.result()
+                    except (AnswerStopped, DeadlineExceeded):
+                        raise
+                    except (BackendUnavailable, StreamBroken) as error:
+                        failed = error
+                if not done and may_hedge() and (other := self._start(beside=tried)):
+                    running[asyncio.ensure_future(self._first(other))] = other
+            raise failed
+        except asyncio.CancelledError as error:
+            end = end_of(error)
+            raise
+        finally:
+            for task, one in running.items():
+                await one.end(end)
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
-    def _saw(self, chunk: Chunk) -> None:
-        self._bytes_in += len(chunk.data)
-        self._latest_at = self._clock()
-        self._whole = self._whole or chunk.last
-        self.usage = chunk.usage or self.usage
+    async def _in_time(self, wanted: Awaitable[T]) -> T:
+        """Raises DeadlineExceeded when time is up before it is here."""
+        if self._limits.deadline is None:
+            return await wanted
+        try:
+            async with asyncio.timeout(self._limits.deadline - self._clock()):
+                return await wanted
+        except TimeoutError:
+            raise DeadlineExceeded("The answer was not whole when the time was up.") from None
 
-    async def _end(self, end: End) -> None:
-        """Notes the attempt before anything is awaited, then lets go of the connection."""
-        step = self._step
-        if step is None or not self._is_open:
-            return
-        end = self._really(end)
-        ended_at = self._latest_at if self._whole else None
-        self.attempts.append(self._attempt(step, end, ended_at or self._clock()))
-        self._situation.ended(step.deployment.name, end, self._ttft_ratio(step))
-        if self._chunks is not None:
-            with suppress(RuntimeError):
-                await self._chunks.aclose()
-        if self._reply is not None:
-            await self._reply.close()
-
-    @property
-    def _is_open(self) -> bool:
-        """An attempt has begun and not been noted."""
-        return self._tried > len(self.attempts)
-
-    def _really(self, end: End) -> End:
-        """An answer that was already whole is complete, even if the caller left before its end."""
-        if self.status >= 400 and self.first_chunk_at is not None:
-            return End.REFUSED
-        left = end in (End.CLIENT_GONE, End.STOPPED)
-        return End.COMPLETE if left and self._whole else end
-
-    def _attempt(self, step: Step, end: End, now: float) -> Attempt:
-        deployment, reply = step.deployment, self._reply
-        first = self.first_chunk_at
-        return Attempt(
-            deployment=deployment.name,
-            locus=deployment.locus.name,
-            jurisdiction=deployment.locus.jurisdiction,
-            model=deployment.model.name,
-            weights=deployment.model.weights,
-            end=end,
-            peer=None if reply is None else reply.peer,
-            status=None if reply is None or not reply.status else reply.status,
-            bytes_out=0 if reply is None else reply.bytes_out,
-            bytes_in=self._bytes_in,
-            ttft_s=None if first is None else first - self._started,
-            duration_s=now - self._started,
-            operator=deployment.locus.operator,
-            obligations=self.applied,
-        )
-
-    def _ttft_ratio(self, step: Step) -> float | None:
-        """Only a stream shows when the first token came; a whole answer does not."""
-        if self.first_chunk_at is None or not self._request.stream or self.status >= 400:
-            return None
-        return (self.first_chunk_at - self._started) / max(step.candidate.ttft_s, 1e-3)
+    def _exhausted(self, retry_after_s: int | None) -> SitusError:
+        if not self._tries:
+            busy = NoCapacity("Every allowed deployment is busy.")
+            busy.retry_after_s = 1
+            return busy
+        tried = ", ".join(f"{a.deployment} ({a.end})" for a in self.attempts)
+        failure = NodesExhausted(f"Every allowed deployment was tried and failed: {tried}.")
+        failure.retry_after_s = retry_after_s or 5
+        return failure
 
 
-def _added(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
-    return {kind: one.get(kind, 0) + other.get(kind, 0) for kind in sorted({*one, *other})}
+def _late_s(step: Step) -> float:
+    """When nothing having come is a reason to ask another."""
+    expected = step.candidate
+    return LATE * (expected.ttft_s if step.request.stream else expected.e2e_s)
+
+
+def _may_stand_in(one: Step, other: Step) -> bool:
+    """Whether the other place is no less trusted, and nothing more is owed there."""
+    strict = as_strict(one.deployment.locus, other.deployment.locus)
+    return strict and other.candidate.adequate >= one.candidate.adequate
+
+
+def _better(lesser: Step, other: Step) -> bool:
+    """Whether the other place's answers are expected to be better."""
+    mine, theirs = lesser.candidate.quality, other.candidate.quality
+    if mine is None or theirs is None:
+        return other.deployment.model.capability > lesser.deployment.model.capability
+    return theirs > mine

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from situs.core.fleet import Deployment, DeploymentState, FleetView, Health
-from situs.core.record import End
+from situs.core.record import End, Measured
 
 _WELL = frozenset({End.COMPLETE, End.STOPPED, End.WITHHELD, End.REFUSED})
 _NOT_ITS_FAULT = frozenset({End.CLIENT_GONE})
@@ -130,15 +130,16 @@ class Registry:
             return False
         return self._places.take(deployment, self._deployments[index].max_in_flight)
 
-    def ended(self, deployment: str, end: End, ttft_ratio: float | None) -> None:
+    def ended(self, deployment: str, end: End, measured: Measured | None) -> None:
         self._places.give_back(deployment)
         index = self._index.get(deployment)
         if index is None:  # a fleet without it was loaded meanwhile
             return
         state = self._states[index]
         slowness = state.slowness
-        if ttft_ratio is not None:
-            moved = slowness * ((1 - _SMOOTHING) + _SMOOTHING * ttft_ratio)
+        if measured is not None and measured.ttft_s is not None:
+            ratio = measured.ttft_s / max(measured.expected_ttft_s, 1e-3)
+            moved = slowness * ((1 - _SMOOTHING) + _SMOOTHING * ratio)
             slowness = min(max(moved, 0.05), 20.0)
         health = state.health if end in _NOT_ITS_FAULT else self._judge(index, end)
         if slowness != state.slowness or health is not state.health:

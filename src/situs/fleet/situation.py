@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
 from situs.core.ports import Backends, Current
-from situs.core.record import End
+from situs.core.record import End, Measured
+from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.fleet.registry import Registry
 
@@ -35,5 +38,11 @@ class Situation:
     def began(self, deployment: str) -> bool:
         return self._registry.began(deployment)
 
-    def ended(self, deployment: str, end: End, ttft_ratio: float | None) -> None:
-        self._registry.ended(deployment, end, ttft_ratio)
+    def warm(self, request: Request) -> Mapping[str, int]:
+        return {}
+
+    def sent(self, deployment: str, request: Request) -> None:
+        pass
+
+    def ended(self, deployment: str, end: End, measured: Measured | None) -> None:
+        self._registry.ended(deployment, end, measured)

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from msgspec import Struct
 
-from situs.dispatch.walk import STOPPING
+from situs.dispatch.attempt import STOPPING
 from situs.errors import (
     Draining,
     InvalidRequest,

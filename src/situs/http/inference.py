@@ -18,7 +18,7 @@ from msgspec import Struct
 from situs.core.ports import Chunk
 from situs.core.request import Ask, Principal, Request
 from situs.core.snapshot import Snapshot
-from situs.dispatch.walk import end_of
+from situs.dispatch.attempt import end_of
 from situs.errors import Draining, UnknownModel, UnknownPath
 from situs.gateway import LONG, Answer, Gateway
 from situs.http import openai, openai_chat, openai_completions, openai_embeddings

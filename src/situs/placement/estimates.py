@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from situs.core.cost import cost_of, expected_cost, expected_usage
 from situs.core.data import DataSet
 from situs.core.decision import Analysis, Decision
-from situs.core.fleet import Deployment, DeploymentState, LocusKind
+from situs.core.fleet import Deployment, DeploymentState, FleetView, LocusKind
 from situs.core.record import Usage
 from situs.core.request import Request
-from situs.core.snapshot import Snapshot
 
 
 class Estimate(Struct, frozen=True):
@@ -54,27 +53,25 @@ class Bill(Struct, frozen=True):
 
 
 def bill(
-    deployment: Deployment | None,
-    usage: Usage | None,
-    request: Request,
-    decision: Decision,
-    snapshot: Snapshot,
+    paid: Sequence[tuple[Deployment, Usage]], request: Request, decision: Decision, fleet: FleetView
 ) -> Bill:
-    """The bill from the reported usage.
+    """The bill from what places reported: every attempt that did is paid.
 
     The saving is against renting: the cheapest adequate public-cloud deployment of the fleet that
-    serves this at all, allowed or not; None without one.
+    serves this at all, allowed or not, with the last usage; None without one.
     """
-    if deployment is None or deployment.price is None or usage is None:
+    if not paid or any(deployment.price is None for deployment, _ in paid):
         return Bill()
-    cost = cost_of(deployment, usage, request.size)
+    costs = [cost_of(deployment, usage, request.size) for deployment, usage in paid]
+    cost = sum(one for one in costs if one is not None)
+    last, usage = paid[-1]
     rented = [
         there
-        for other in snapshot.fleet.deployments
+        for other in fleet.deployments
         if other.locus.kind is LocusKind.PUBLIC_CLOUD
         and request.wire.service in other.model.serves
         and other.model.capability >= decision.analysis.needs
         and (there := cost_of(other, usage, request.size)) is not None
     ]
-    saved = min(rented) - cost if rented and cost is not None else None
-    return Bill(cost, saved, deployment.price.currency)
+    saved = min(rented) - cost if rented else None
+    return Bill(cost, saved, None if last.price is None else last.price.currency)

@@ -9,6 +9,7 @@ from zlib import crc32
 from situs.core.decision import Analysis, Candidate, Exclusion, Placement, PolicyDecision
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
+from situs.placement.aims import aim_for
 from situs.placement.estimates import estimate
 from situs.placement.filters import FILTERS, Context, Option, owed_by
 from situs.placement.scorers import OBJECTIVES, SCORERS
@@ -25,7 +26,7 @@ def place(
        after them by class; then higher scores, then lower load, then a hash of request id and
        name: spread over equals, and yet the same again when replayed.
     """
-    objective = request.ask.objective or snapshot.objective
+    objective = aim_for(request, analysis, snapshot).objective
     owed = owed_by(verdict) if verdict.obligations else {}
     context = Context(request, analysis, objective, owed)
     allowed = set(verdict.allowed)

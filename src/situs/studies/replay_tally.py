@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from situs import __version__
+from situs.core.aim import Aim
 from situs.core.data import DataSet
 from situs.core.decision import Placement, PolicyDecision
 from situs.core.fleet import Deployment
@@ -168,9 +169,9 @@ class _Replay:
             self._compare(past, before, after)
 
     def _snapshot(self, past: Past, policy: Policy) -> Snapshot:
-        objective = past.said.placement.objective
+        aim = Aim(past.said.placement.objective)
         terms = self._terms
-        return Snapshot(past.fleet, policy, _NO_LABELS, objective, terms.home, data=terms.data)
+        return Snapshot(past.fleet, policy, _NO_LABELS, aim, terms.home, data=terms.data)
 
     def _before(self, past: Past) -> PolicyDecision:
         if self._old is None:

@@ -12,7 +12,8 @@ from tests import make
 from situs.core.decision import Candidate
 from situs.core.ports import Chunk
 from situs.core.record import End, Usage
-from situs.dispatch.walk import Step, Walk, end_of
+from situs.dispatch.attempt import Step, end_of
+from situs.dispatch.walk import Walk
 from situs.errors import (
     AnswerStopped,
     BackendUnavailable,
@@ -72,7 +73,13 @@ class Noted:
         self.events.append(("began", deployment))
         return True
 
-    def ended(self, deployment, end, ttft_ratio):
+    def warm(self, request):
+        return {}
+
+    def sent(self, deployment, request):
+        pass
+
+    def ended(self, deployment, end, measured):
         self.events.append(("ended", deployment, end.value))
 
 
@@ -85,12 +92,12 @@ def down(reason):
 
 
 def walk_over(backends, situation=None, stream=True):
+    request = make.request(stream=stream)
     steps = [
-        Step(make.deployment(name), Candidate(name, 1, {}, True, None, 0.1, 1.0), make.request())
+        Step(make.deployment(name), Candidate(name, 1, {}, True, None, 0.1, 1.0), request)
         for name in backends.scripts
     ]
-    request = make.request(stream=stream)
-    return Walk(request, steps, backends, situation or Noted(), asyncio.get_running_loop().time)
+    return Walk(steps, backends, situation or Noted(), asyncio.get_running_loop().time)
 
 
 def ends(walk):

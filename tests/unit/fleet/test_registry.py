@@ -7,7 +7,7 @@ import pytest
 from tests import make
 
 from situs.core.fleet import Health
-from situs.core.record import End
+from situs.core.record import End, Measured
 from situs.fleet.registry import Registry
 
 
@@ -34,7 +34,7 @@ def state(registry):
 
 def attempt(registry, end, ratio=None):
     registry.began("a")
-    registry.ended("a", end, ratio)
+    registry.ended("a", end, ratio and Measured("req", ratio, ratio, 1.0, 10))
 
 
 def test_in_flight_counts_what_has_not_ended(registry):

@@ -115,7 +115,7 @@ def test_what_is_saved_is_against_renting_what_serves_the_same():
     for others, saved in (((rented, chat), 2.0), ((chat,), None)):
         known = make.snapshot(make.view(mine, *others))
         decision = decide(request, known, 0.0, analysis=make.analysis())
-        assert bill(mine, usage, request, decision, known).saved == saved
+        assert bill([(mine, usage)], request, decision, known.fleet).saved == saved
 
 
 def test_every_reason_is_told():

@@ -1,0 +1,61 @@
+"""What the whole file, a tenant or a route may say about how places are chosen."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from situs.core.aim import Mode
+from situs.core.request import Objective
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Cascade(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Ask a lesser model first, and a better one where its answer is not to be trusted."""
+
+    error_rate: Annotated[
+        float, Meta(gt=0, lt=1, description="The share of wrong answers that may be kept.")
+    ] = 0.1
+    window_tokens: Annotated[
+        int, Meta(ge=1, le=1024, description="So much of a stream is judged before it goes on.")
+    ] = 32
+    votes: Annotated[
+        int, Meta(ge=1, le=9, description="Above 1: so many answers are asked for and compared.")
+    ] = 1
+
+
+class Aims(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is not said here is as the next wider place says: route, tenant, defaults."""
+
+    objective: Annotated[Objective | None, Meta(description="What placement optimises.")] = None
+    quality: Annotated[
+        Share | None,
+        Meta(
+            description="`cheapest_adequate`: the share of the best expected quality that is good "
+            "enough. Without it, 0.95."
+        ),
+    ] = None
+    mode: Annotated[
+        Mode | None,
+        Meta(description="Who serves while moving in; without it, the objective decides."),
+    ] = None
+    baseline: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=64)] | None,
+        Meta(description="The deployment that serves in `observe`, `shadow` and `pilot`."),
+    ] = None
+    share: Annotated[
+        Share | None, Meta(description="The share of sessions (or requests) in the pilot.")
+    ] = None
+    cascade: Annotated[
+        Cascade | None, Meta(description="Ask a lesser model first where that is allowed.")
+    ] = None
+    hedge: Annotated[
+        bool | None,
+        Meta(description="Ask a second place, no less trusted, where the first is late."),
+    ] = None
+
+
+class Tenant(Aims, frozen=True, kw_only=True):
+    """What holds for the keys of one tenant."""

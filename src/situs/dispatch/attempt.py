@@ -1,0 +1,228 @@
+"""One attempt at one deployment, from the place taken there to its note in the record."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+
+from msgspec import Struct
+
+from situs.core.decision import Candidate
+from situs.core.fleet import Deployment
+from situs.core.ports import Backends, Chunk, Gauge, Mend, Reply, Situation
+from situs.core.record import Attempt, End, Measured, Usage
+from situs.core.request import Request
+from situs.errors import (
+    BackendUnavailable,
+    DeadlineExceeded,
+    InvalidRequest,
+    LowConfidence,
+    StreamBroken,
+)
+
+STOPPING = "the gateway is stopping"
+"""The message of a cancellation that is the gateway's doing, not the caller's."""
+
+
+def end_of(cause: BaseException) -> End:
+    """What ended it: a model here that refuses the input, an answer that may not go on, the gateway
+    (by stopping, or by an error of its own), or the caller, by leaving: that cancels the task, and
+    is no Exception.
+    """
+    if isinstance(cause, InvalidRequest):
+        return End.REFUSED
+    if isinstance(cause, StreamBroken | BackendUnavailable):
+        return End(cause.reason)
+    if isinstance(cause, DeadlineExceeded):
+        return End.DEADLINE
+    own = isinstance(cause, Exception) or STOPPING in cause.args
+    return End.STOPPED if own else End.CLIENT_GONE
+
+
+class Step(Struct, frozen=True):
+    """One place to try, with what placement expected of it.
+
+    `request` is what is sent there, all obligations carried out (`applied` says how often each),
+    `mend` makes what its answer passes through, `gauge` what then holds it back until it is known
+    whether it is to be trusted.
+    """
+
+    deployment: Deployment
+    candidate: Candidate
+    request: Request
+    applied: dict[str, int] = {}
+    mend: Callable[[], Mend] | None = None
+    gauge: Callable[[], Gauge] | None = None
+
+
+class Try:
+    """Sends a step and reads its answer; `attempt` is what is noted of it once it has ended."""
+
+    def __init__(
+        self, step: Step, backends: Backends, situation: Situation, clock: Callable[[], float]
+    ) -> None:
+        self.step = step
+        self.hedge = False
+        self.attempt: Attempt | None = None
+        self.usage: Usage | None = None
+        self.first_chunk_at: float | None = None
+        self.latest_at: float | None = None
+        self.started = clock()
+        self._backends = backends
+        self._situation = situation
+        self._clock = clock
+        self._reply: Reply | None = None
+        self._mend: Mend | None = None
+        self._gauge: Gauge | None = None
+        self._source: AsyncGenerator[Chunk] | None = None
+        self._ready: deque[Chunk] = deque()
+        self._whole = False
+        self._bytes_in = 0
+
+    @property
+    def status(self) -> int:
+        return 0 if self._reply is None else self._reply.status
+
+    @property
+    def confidence(self) -> float | None:
+        return None if self._gauge is None else self._gauge.confidence
+
+    @property
+    def applied(self) -> dict[str, int]:
+        """How often each obligation was carried out there so far, on what was sent and came."""
+        return _added(self.step.applied, {} if self._mend is None else self._mend.applied)
+
+    @property
+    def until(self) -> float:
+        """When it was last waited for: to its last chunk, or to its end."""
+        if self.attempt is not None:
+            return self.started + self.attempt.duration_s
+        return self.latest_at or self._clock()
+
+    async def first(self) -> Chunk:
+        """The first chunk that goes on to the caller.
+
+        Raises BackendUnavailable (LowConfidence where `released` has more), or StreamBroken.
+        """
+        step = self.step
+        reply = self._reply = self._backends.prepare(step.deployment, step.request)
+        await reply.open()
+        self._mend = step.mend and step.mend()
+        self._gauge = step.gauge and step.gauge()
+        self._source = self._mended(reply)
+        while await self._more():
+            if self._ready:
+                return self._ready.popleft()
+            if self._gauge is not None and self._gauge.low:
+                raise LowConfidence("The answer is not to be trusted.")
+        raise BackendUnavailable("The answer was empty.", reason=End.CUT)
+
+    def released(self) -> Chunk:
+        """The first chunk all the same, of an answer that is not to be trusted."""
+        if self._gauge is not None:
+            self._ready.extend(self._gauge.release())
+        return self._ready.popleft()
+
+    async def rest(self) -> AsyncGenerator[Chunk]:
+        """The chunks after the first. Raises BackendUnavailable when the upstream breaks off."""
+        while self._ready or await self._more():
+            while self._ready:
+                yield self._ready.popleft()
+
+    async def _more(self) -> bool:
+        """Takes one chunk more, what may go on of it to `_ready`; False when there is none."""
+        source, gauge = self._source, self._gauge
+        if source is None:
+            return False
+        try:
+            chunk = await anext(source)
+        except StopAsyncIteration:
+            self._source = None
+            self._ready.extend(() if gauge is None else gauge.close())
+            return gauge is not None
+        self._ready.extend((chunk,) if gauge is None else gauge.feed(chunk))
+        return True
+
+    async def end(self, end: End) -> None:
+        """Notes the attempt before anything is awaited, then lets go of the connection."""
+        if self.attempt is not None:
+            return
+        end = self._really(end)
+        ended_at = self.latest_at if self._whole else None
+        self.attempt = self._noted(end, ended_at or self._clock())
+        self._situation.ended(self.step.deployment.name, end, self._measured(self.attempt))
+        if self._source is not None:
+            with suppress(RuntimeError):
+                await self._source.aclose()
+        if self._reply is not None:
+            await self._reply.close()
+
+    async def _mended(self, reply: Reply) -> AsyncGenerator[Chunk]:
+        """What comes from there, mended where that is owed."""
+        async with aclosing(reply.chunks()) as chunks:
+            async for chunk in chunks:
+                self._saw(chunk)
+                if self._mend is None:
+                    yield chunk
+                else:
+                    for one in self._mend.feed(chunk):
+                        yield one
+        if self._mend is not None:
+            for one in self._mend.close():
+                yield one
+
+    def _saw(self, chunk: Chunk) -> None:
+        self._bytes_in += len(chunk.data)
+        self.latest_at = self._clock()
+        self.first_chunk_at = self.first_chunk_at or self.latest_at
+        self._whole = self._whole or chunk.last
+        self.usage = chunk.usage or self.usage
+
+    def _really(self, end: End) -> End:
+        """An answer that was already whole is complete, even if the caller left before its end."""
+        if self.status >= 400 and self.first_chunk_at is not None:
+            return End.REFUSED
+        left = end in (End.CLIENT_GONE, End.STOPPED)
+        return End.COMPLETE if left and self._whole else end
+
+    def _noted(self, end: End, now: float) -> Attempt:
+        deployment, reply = self.step.deployment, self._reply
+        first = self.first_chunk_at
+        return Attempt(
+            deployment=deployment.name,
+            locus=deployment.locus.name,
+            jurisdiction=deployment.locus.jurisdiction,
+            model=deployment.model.name,
+            weights=deployment.model.weights,
+            end=end,
+            peer=None if reply is None else reply.peer,
+            status=None if reply is None or not reply.status else reply.status,
+            bytes_out=0 if reply is None else reply.bytes_out,
+            bytes_in=self._bytes_in,
+            ttft_s=None if first is None else first - self.started,
+            duration_s=now - self.started,
+            operator=deployment.locus.operator,
+            obligations=self.applied,
+            usage=self.usage,
+            confidence=self.confidence,
+            hedge=self.hedge,
+        )
+
+    def _measured(self, attempt: Attempt) -> Measured | None:
+        """Only a stream shows when the first token came; a whole answer does not."""
+        if attempt.ttft_s is None or self.status >= 400:
+            return None
+        step = self.step
+        return Measured(
+            request=step.request.id,
+            ttft_s=attempt.ttft_s if step.request.stream else None,
+            duration_s=attempt.duration_s,
+            expected_ttft_s=step.candidate.ttft_s,
+            prompt_tokens=step.candidate.prompt_tokens,
+            usage=self.usage,
+        )
+
+
+def _added(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {kind: one.get(kind, 0) + other.get(kind, 0) for kind in sorted({*one, *other})}
