@@ -18,7 +18,7 @@ from situs.analysis import DEFAULT_FLOORS
 from situs.analysis.texts import texts_of
 from situs.core.fleet import LocusKind
 from situs.core.ports import Chunk
-from situs.core.record import End
+from situs.core.record import Approval, End
 from situs.core.request import Modality
 from situs.core.snapshot import Labels, Policy
 from situs.errors import AnswerStopped, NoDeploymentFits, NotApproved, ObligationUnmet
@@ -209,16 +209,28 @@ def test_where_nobody_can_look_for_what_is_asked_nothing_leaves():
 
 
 def test_a_person_says_yes():
-    yes = make.Approvals(word=True)
+    yes = make.Approvals(yes=True)
     served = Served(asked("Hi."), {"kind": "hold_for_approval", "limit": 60}, approvals=yes)
     assert served.said == "You said: Hi."
     assert yes.asked == [60]
+    assert served.outcome.approval == Approval(True, "ada", 1.0)
 
 
 def test_a_person_says_no():
     served = Served(asked("Hi."), {"kind": "hold_for_approval"})
     assert isinstance(served.answer.error, NotApproved)
     assert (served.sent, served.outcome.code) == ({}, "not_approved")
+    assert served.outcome.approval == Approval(False, "ada", 1.0)
+
+
+def test_nobody_says_anything():
+    class Nobody(make.Approvals):
+        async def word(self, request, decision, timeout_s):
+            return None
+
+    served = Served(asked("Hi."), {"kind": "hold_for_approval"}, approvals=Nobody())
+    assert isinstance(served.answer.error, NotApproved)
+    assert (served.sent, served.outcome.approval) == ({}, None)
 
 
 def test_without_a_persons_word_it_goes_where_none_is_needed():
@@ -241,10 +253,10 @@ def test_a_yes_holds_only_for_the_terms_that_it_was_asked_on(what):
     class Reloading(make.Approvals):
         kept: Any = None
 
-        async def approved(self, request, decision, timeout_s):
+        async def word(self, request, decision, timeout_s):
             other = replace(getattr(self.kept.fixed, what), digest="another")
             self.kept.fixed = replace(self.kept.fixed, **{what: other})
-            return True
+            return Approval(True, "ada", 1.0)
 
     served = Served(asked("Hi."), {"kind": "hold_for_approval"}, approvals=Reloading())
     assert isinstance(served.answer.error, NotApproved)
@@ -267,9 +279,9 @@ def test_a_secret_that_code_puts_together_is_hidden_whole():
 
 def test_the_time_that_a_person_takes_is_not_ours():
     class Slow(make.Approvals):
-        async def approved(self, request, decision, timeout_s):
+        async def word(self, request, decision, timeout_s):
             await asyncio.sleep(0.2)
-            return True
+            return Approval(True, "ada", 1.0)
 
     served = Served(asked("Hi."), {"kind": "hold_for_approval"}, approvals=Slow())
     assert served.outcome.overhead_s < 0.2 <= served.outcome.duration_s

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +23,12 @@ def approvals() -> None:
 
 
 @approvals.command("list")
-@click.option("--all", "everything", is_flag=True, help="What is over since a day, too.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="What is over since a day, too, and whose word it was.",
+)
 @data_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def list_(everything: bool, data: Path | None, as_json: bool) -> None:
@@ -35,17 +42,40 @@ def list_(everything: bool, data: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
     elif found:
-        table = table_of(*_HEADS)
+        table = table_of(*_HEADS, *(("by",) if everything else ()))
         for one in found:
-            table.add_row(*_row(one, now))
+            by = (one.decided_by or "-",) if everything else ()
+            table.add_row(*_row(one, now), *by)
         show_tables(table)
     else:
         click.echo("Nothing waits for approval.")
 
 
+def _name(_: click.Context, __: click.Parameter, value: str | None) -> str:
+    """Stands in receipts, so it is a word and no text."""
+    from situs.trust.api_keys import is_word
+
+    if value is None:
+        try:
+            value = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            value = f"uid:{os.getuid()}"
+    if not is_word(value):
+        raise click.BadParameter("a name of letters, digits and . _ : / @ -, at most 64")
+    return value
+
+
+_by = click.option(
+    "--by",
+    callback=_name,
+    metavar="NAME",
+    help="Whose word it is: it stands in the receipt (default: the user that you are here).",
+)
+
+
 @approvals.command()
 @click.argument("id")
-@click.option("--by", default="cli", show_default=True, help="Whose word it is, for the record.")
+@_by
 @data_option
 def approve(id: str, by: str, data: Path | None) -> None:  # noqa: A002 - the name in the help
     """Let the request with this ID go; whoever sent it still waits for it."""
@@ -54,7 +84,7 @@ def approve(id: str, by: str, data: Path | None) -> None:  # noqa: A002 - the na
 
 @approvals.command()
 @click.argument("id")
-@click.option("--by", default="cli", show_default=True, help="Whose word it is, for the record.")
+@_by
 @data_option
 def deny(id: str, by: str, data: Path | None) -> None:  # noqa: A002 - the name in the help
     """Refuse the request with this ID at once."""

@@ -178,6 +178,15 @@ def _reason(entry: Entry) -> str:
     return "only_candidate" if len(placement["ranked"]) == 1 else str(placement["objective"])
 
 
+def _approval(entry: Entry) -> str:
+    """What a person said of it, whose word it was, and when."""
+    word = (entry.outcome or {}).get("approval")
+    if word is None:
+        return "-"
+    at = datetime.fromtimestamp(word["at"], UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{'approved' if word['approved'] else 'denied'} by {word['by']} at {at}"
+
+
 def _tables(entry: Entry) -> list[Table]:
     decision = entry.decision
     facts = table_of("", "", title=f"decision {entry.id}")
@@ -198,6 +207,7 @@ def _tables(entry: Entry) -> list[Table]:
         ("findings", ", ".join(f["kind"] for f in analysis["findings"]) or "-"),
         ("policy", policy["policy"] + (f": {policy['error']}" if policy["error"] else "")),
         ("obligations", owed or "-"),
+        ("approval", _approval(entry)),
         ("fleet", decision["fleet"]["digest"]),
     ):
         facts.add_row(name, value)

@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, json
 
 from situs.core.decision import Decision
+from situs.core.record import Approval
 from situs.core.request import Request
 from situs.errors import CannotRecord, InvalidRequest, NoCapacity, StoreError
 from situs.stores.database import told
@@ -29,6 +31,7 @@ _ASK_EVERY_S = 0.25
 _SEEN_EVERY_S = 2.0
 _GONE_AFTER_S = 10.0
 _KEEP_S = 86400.0
+_REMOVE = f"Remove {FILE}, {FILE}-wal and {FILE}-shm; what waits now is then refused, nothing else."
 _WAITING, _APPROVED, _DENIED, _EXPIRED = "waiting", "approved", "denied", "expired"
 _TABLE = """CREATE TABLE IF NOT EXISTS approvals (
     id TEXT PRIMARY KEY, at REAL NOT NULL, until REAL NOT NULL, seen REAL NOT NULL,
@@ -39,7 +42,7 @@ _HERE = "state = 'waiting' AND until >= ? AND seen >= ?"
 _COUNT = f"SELECT count(*) FROM approvals WHERE {_HERE}"  # noqa: S608 - our own words
 _ADD = "INSERT INTO approvals (id, at, until, seen, state, facts) VALUES (?, ?, ?, ?, 'waiting', ?)"
 _SEEN = "UPDATE approvals SET seen = ? WHERE id = ?"
-_STATE = "SELECT state FROM approvals WHERE id = ?"
+_STATE = "SELECT state, decided_at, decided_by FROM approvals WHERE id = ?"
 _LEFT = "UPDATE approvals SET until = min(until, ?) WHERE id = ? AND state = 'waiting'"
 _ALL_LEFT = "UPDATE approvals SET until = min(until, ?) WHERE state = 'waiting'"
 _LIST = (
@@ -71,24 +74,26 @@ class ApprovalQueue:
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, "situs-approvals")
 
-    async def approved(self, request: Request, decision: Decision, timeout_s: float) -> bool:
-        """Waits for a person's word; no answer in time is a no.
+    async def word(self, request: Request, decision: Decision, timeout_s: float) -> Approval | None:
+        """Waits for a person's word; None where nobody says one in time.
 
         Raises CannotRecord when nobody can be asked, NoCapacity when too many wait already.
         """
         seen = self._clock()
         until = seen + timeout_s
+        word: Approval | None
         try:
             await self._do(self._add, request, decision, until)
             while (now := self._clock()) < until:
                 if now - seen >= _SEEN_EVERY_S:
                     seen = now
                     await self._do(self._still_here, request.id)
-                state = await self._do(self._state, request.id)
+                state, word = await self._do(self._said, request.id)
                 if state != _WAITING:
-                    return bool(state == _APPROVED)
+                    return word
                 await asyncio.sleep(_ASK_EVERY_S)
-            return bool(await self._do(self._state, request.id) == _APPROVED)
+            _, word = await self._do(self._said, request.id)
+            return word
         finally:
             with suppress(RuntimeError):  # it is closed
                 self._thread.submit(self._leave, request.id)
@@ -104,7 +109,7 @@ class ApprovalQueue:
 
     def _add(self, request: Request, decision: Decision, until: float) -> None:
         now = self._clock()
-        with told(self._path), closing(_open(self._path)) as db:
+        with _database(self._path) as db:
             db.execute(_GONE, (now - _KEEP_S,))
             if db.execute(_COUNT, (now, now - _GONE_AFTER_S)).fetchone()[0] >= MOST_WAITING:
                 full = NoCapacity("Too many requests wait for a person already.")
@@ -114,17 +119,17 @@ class ApprovalQueue:
             db.execute(_ADD, (request.id, now, until, now, facts))
 
     def _still_here(self, id_: str) -> None:
-        with told(self._path), closing(_open(self._path)) as db:
+        with _database(self._path) as db:
             db.execute(_SEEN, (self._clock(), id_))
 
-    def _state(self, id_: str) -> str:
-        with told(self._path), closing(_open(self._path)) as db:
-            row = db.execute(_STATE, (id_,)).fetchone()
-        return _DENIED if row is None else str(row[0])
+    def _said(self, id_: str) -> tuple[str, Approval | None]:
+        """Its state, and the word on it; of one that somebody removed, that nobody says it."""
+        with _database(self._path) as db:
+            return _said(db, id_)
 
     def _leave(self, id_: str) -> None:
         """Nobody waits for it any more."""
-        with told(self._path), closing(_open(self._path)) as db:
+        with _database(self._path) as db:
             db.execute(_LEFT, (self._clock(), id_))
 
 
@@ -138,7 +143,7 @@ def waiting(data: Path, now: float, *, everything: bool = False) -> list[Held]:
         raise StoreError(f"There is no data directory {data}.", do="Correct --data.")
     if not path.exists():
         return []
-    with told(path), closing(_open(path)) as db:
+    with _database(path) as db:
         rows = [_held(row, now) for row in db.execute(_LIST)]
     return [one for one in rows if everything or one.state == _WAITING]
 
@@ -147,7 +152,7 @@ def nobody_waits(data: Path, now: float) -> None:
     """What waited at a gateway that is gone does so no longer. Raises StoreError."""
     path = data / FILE
     if path.exists():
-        with told(path), closing(_open(path)) as db:
+        with _database(path) as db:
             db.execute(_ALL_LEFT, (now,))
 
 
@@ -156,7 +161,7 @@ def count_waiting(data: Path, now: float) -> int:
     path = data / FILE
     if not path.exists():
         return 0
-    with told(path), closing(_open(path)) as db:
+    with _database(path) as db:
         return int(db.execute(_COUNT, (now, now - _GONE_AFTER_S)).fetchone()[0])
 
 
@@ -168,16 +173,34 @@ def _held(row: tuple[Any, ...], now: float) -> Held:
 
 
 def decide(data: Path, id_: str, *, yes: bool, by: str, now: float) -> None:
-    """A person's word. Raises InvalidRequest where nothing of this id waits, StoreError."""
-    path = data / FILE
+    """A person's word: the first one counts.
+
+    Raises StoreError, and InvalidRequest where nothing of this id waits: it says who decided
+    before, and when.
+    """
+    path, state, word = data / FILE, "", None
     if path.exists():
-        with told(path), closing(_open(path)) as db:
-            state = _APPROVED if yes else _DENIED
-            if db.execute(_DECIDE, (state, now, by, id_, now, now - _GONE_AFTER_S)).rowcount:
+        with _database(path) as db:
+            done = _APPROVED if yes else _DENIED
+            if db.execute(_DECIDE, (done, now, by, id_, now, now - _GONE_AFTER_S)).rowcount:
                 return
-    raise InvalidRequest(
-        "Nothing with this id waits for approval.", do="See `situs approvals list`."
-    )
+            state, word = _said(db, id_)
+    if word is not None:
+        at = datetime.fromtimestamp(word.at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        what = f"{id_} was {state} by {word.by} at {at}; that word counts."
+    elif state == _WAITING:
+        what = f"Nobody waits for {id_} any more: its time was over, or its caller left."
+    else:
+        what = "Nothing with this id waits for approval."
+    raise InvalidRequest(what, do="See `situs approvals list --all`.")
+
+
+def _said(db: sqlite3.Connection, id_: str) -> tuple[str, Approval | None]:
+    """The state of one that waits or waited ("": there is none), and the word on it."""
+    state, at, by = db.execute(_STATE, (id_,)).fetchone() or ("", None, None)
+    if state not in (_APPROVED, _DENIED):
+        return state, None
+    return state, Approval(approved=state == _APPROVED, by=by, at=at)
 
 
 def _facts(request: Request, decision: Decision) -> dict[str, Any]:
@@ -201,6 +224,13 @@ def _facts(request: Request, decision: Decision) -> dict[str, Any]:
         "cost": ranked[0].cost,
         "policy": decision.policy.policy,
     }
+
+
+@contextmanager
+def _database(path: Path) -> Iterator[sqlite3.Connection]:
+    """Raises StoreError, which says what to do with a file that is of no use."""
+    with told(path, _REMOVE), closing(_open(path)) as db:
+        yield db
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -43,8 +43,11 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Turns what SQLite says into a StoreError that names the file."""
+def told(path: Path, corrupt: str = REBUILD) -> Iterator[None]:
+    """Turns what SQLite says into a StoreError that names the file.
+
+    `corrupt` is what to do about one that is damaged, or no database.
+    """
     try:
         yield
     except NewerVersion as error:
@@ -53,7 +56,7 @@ def told(path: Path) -> Iterator[None]:
             do=f"Use the Situs that wrote it, or make it anew. {REBUILD}",
         ) from error
     except sqlite3.Error as error:
-        do = REBUILD if _code(error) in _CORRUPT else None
+        do = corrupt if _code(error) in _CORRUPT else None
         raise StoreError(f"{path} cannot be used: {error}.", do=do) from error
     except OSError as error:
         raise StoreError(f"{path} cannot be used: {error.strerror}.") from error

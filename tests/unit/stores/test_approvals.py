@@ -6,9 +6,10 @@ import pytest
 from tests import make
 
 from situs.analysis import DEFAULT_FLOORS
+from situs.core.record import Approval
 from situs.core.snapshot import Labels
 from situs.decide import decide as decided
-from situs.errors import CannotRecord, InvalidRequest
+from situs.errors import CannotRecord, InvalidRequest, StoreError
 from situs.stores.approvals import (
     FILE,
     ApprovalQueue,
@@ -32,7 +33,7 @@ def asked(tmp_path, meanwhile, timeout_s=5.0):
 
     async def story():
         queue = ApprovalQueue(tmp_path)
-        task = asyncio.create_task(queue.approved(REQUEST, decision(), timeout_s))
+        task = asyncio.create_task(queue.word(REQUEST, decision(), timeout_s))
         while not waiting(tmp_path, time.time()) and not task.done():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         if not task.done():
@@ -47,18 +48,17 @@ def asked(tmp_path, meanwhile, timeout_s=5.0):
 
 @pytest.mark.parametrize("yes", [True, False])
 def test_a_persons_word_is_what_counts(tmp_path, yes):
-    told = asked(
-        tmp_path, lambda _: decide(tmp_path, REQUEST.id, yes=yes, by="ada", now=time.time())
-    )
-    assert told is yes
+    now = time.time()
+    told = asked(tmp_path, lambda _: decide(tmp_path, REQUEST.id, yes=yes, by="ada", now=now))
+    assert told == Approval(yes, "ada", now)
     [one] = waiting(tmp_path, time.time(), everything=True)
     assert (one.state, one.decided_by) == ("approved" if yes else "denied", "ada")
 
 
 def test_no_word_in_time_is_a_no_and_comes_too_late_afterwards(tmp_path):
-    assert asked(tmp_path, lambda _: None, timeout_s=0.05) is False
+    assert asked(tmp_path, lambda _: None, timeout_s=0.05) is None
     assert waiting(tmp_path, time.time()) == []
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequest, match=f"Nobody waits for {REQUEST.id} any more"):
         decide(tmp_path, REQUEST.id, yes=True, by="ada", now=time.time())
 
 
@@ -67,7 +67,7 @@ def test_a_word_in_the_last_moment_counts(tmp_path):
 
     async def story():
         queue = ApprovalQueue(tmp_path, lambda: clock[0])
-        task = asyncio.create_task(queue.approved(REQUEST, decision(), 5.0))
+        task = asyncio.create_task(queue.word(REQUEST, decision(), 5.0))
         while not waiting(tmp_path, clock[0]):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         decide(tmp_path, REQUEST.id, yes=True, by="ada", now=1004.9)
@@ -77,7 +77,17 @@ def test_a_word_in_the_last_moment_counts(tmp_path):
         finally:
             queue.close()
 
-    assert asyncio.run(story()) is True
+    assert asyncio.run(story()) == Approval(True, "ada", 1004.9)
+
+
+@pytest.mark.parametrize("yes", [True, False])
+def test_who_answers_late_is_told_whose_word_counts(tmp_path, yes):
+    asked(tmp_path, lambda _: decide(tmp_path, REQUEST.id, yes=yes, by="ada", now=time.time()))
+    said = f"was {'approved' if yes else 'denied'} by ada at 20"
+    with pytest.raises(InvalidRequest, match=said):
+        decide(tmp_path, REQUEST.id, yes=not yes, by="bob", now=time.time())
+    [one] = waiting(tmp_path, time.time(), everything=True)
+    assert one.decided_by == "ada"
 
 
 def test_a_caller_that_leaves_takes_its_place_in_the_queue_along(tmp_path):
@@ -117,7 +127,7 @@ def test_whoever_waits_long_is_still_there(tmp_path):
 
     async def story():
         queue = ApprovalQueue(tmp_path, clock)
-        task = asyncio.create_task(queue.approved(REQUEST, decision(), 10_000.0))
+        task = asyncio.create_task(queue.word(REQUEST, decision(), 10_000.0))
         await asyncio.sleep(1.2)
         there = count_waiting(tmp_path, clock() - 8)
         task.cancel()
@@ -151,5 +161,8 @@ def test_what_nobody_asked_for_cannot_be_approved(tmp_path):
 
 def test_where_nobody_can_be_asked_it_is_an_error_and_no_approval(tmp_path):
     (tmp_path / FILE).write_bytes(b"nothing of the kind" * 100)
+    with pytest.raises(StoreError) as refused:
+        waiting(tmp_path, time.time())
+    assert f"Remove {FILE}" in refused.value.advice
     with pytest.raises(CannotRecord):
-        asyncio.run(ApprovalQueue(tmp_path).approved(REQUEST, decision(), 5.0))
+        asyncio.run(ApprovalQueue(tmp_path).word(REQUEST, decision(), 5.0))

@@ -6,8 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 
-from situs.core.record import Rotation
+from situs.core.record import Approval, Outcome, Rotation
 from situs.stores.lines import (
     GENESIS,
     CheckpointBody,
@@ -85,6 +86,17 @@ def test_the_reference_shows_the_digests_as_they_are_made():
     salt = bytes(range(16))
     assert sha256(salt + b"hello").hexdigest() in text
     assert salted(salt, "session", "hello") in text
+
+
+def test_the_reference_shows_an_outcome_with_a_persons_word_as_it_is_made():
+    over = Outcome(
+        "req_0", 1750000003.0, 403, "not_approved", (), None, None, None, None, 0.001, 12.5, 0.0005
+    )
+    for word in (None, Approval(False, "ada", 1750000002.5)):
+        line = head("outcome", CHAIN, 3, GENESIS) + encode(replace(over, approval=word))[1:]
+        assert (line.decode() in REFERENCE.read_text()) is (word is not None)
+        assert msgspec.json.decode(line, type=Outcome).approval == word
+        assert (b"approval" in line) is (word is not None)
 
 
 @pytest.mark.parametrize("script", ["verify_receipts.py", "check_proof.py"])
