@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,11 @@ if TYPE_CHECKING:
 Headers = list[tuple[bytes, bytes]]
 
 _PREFIX = b"x-situs-"
+_OURS = re.compile(rb"(?:x[^a-z0-9]*)?situs")
+"""How a name of ours may come out of a proxy, or of a client that misspells it."""
+_SHOWN = re.compile(rb"[a-z_-]{1,64}")
 _MAX_LENGTH = 256
+_VAST = 1e9
 
 
 def _text(value: str) -> str:
@@ -28,10 +31,11 @@ def _text(value: str) -> str:
 
 
 def _positive(value: str) -> float:
+    """To six digits: what is asked is kept, and must not be long enough to be a card."""
     number = float(value)
-    if not (math.isfinite(number) and number >= 0):
-        raise ValueError("not a number of at least 0")
-    return number
+    if not 0 <= number < _VAST:
+        raise ValueError("not a number from 0 to below a billion")
+    return float(f"{number:.6g}")
 
 
 def _criticality(value: str) -> str:
@@ -59,7 +63,7 @@ _EXPECTED = {
     b"x-situs-session": "one printable line of at most 256 characters",
     b"x-situs-data": "one printable line of at most 256 characters",
 }
-"""What a value must be; a number of at least 0 where nothing is said."""
+"""What a value must be; a number where nothing is said."""
 
 _RESPONSE_ONLY = frozenset(
     _PREFIX + name
@@ -73,13 +77,17 @@ _RESPONSE_ONLY = frozenset(
 def ask_of(headers: Mapping[bytes, bytes]) -> Ask:
     """What the headers ask. Raises InvalidRequest for an unknown name or an unreadable value.
 
+    A name that is ours but for its spelling (`x_situs_label`) is unknown: it is not passed over.
+
     Names that only responses carry are dropped.
     """
     fields: dict[str, Any] = {}
     for name, value in headers.items():
-        if not name.startswith(_PREFIX) or name in _RESPONSE_ONLY:
+        if b"situs" not in name or name in _RESPONSE_ONLY:
             continue
         if name not in REQUEST_HEADERS:
+            if _OURS.match(name) is None:
+                continue
             raise _unknown(name)
         field, read = REQUEST_HEADERS[name]
         try:
@@ -87,7 +95,7 @@ def ask_of(headers: Mapping[bytes, bytes]) -> Ask:
                 raise ValueError("too long")
             fields[field] = read(value.decode("ascii").strip())
         except ValueError:
-            expected = _EXPECTED.get(name, "a number of at least 0")
+            expected = _EXPECTED.get(name, "a number from 0 to below a billion")
             raise InvalidRequest(
                 f"The header {name.decode()} has no value it can take: {expected}.",
                 param=name.decode(),
@@ -117,8 +125,10 @@ def trace_of(headers: Mapping[bytes, bytes]) -> str | None:
 
 
 def _unknown(name: bytes) -> InvalidRequest:
-    text = name.decode("ascii", "replace")
-    near = difflib.get_close_matches(text, [known.decode() for known in REQUEST_HEADERS], n=1)
+    """A name that is long or has digits in it may be content: it is not said."""
+    text = name.decode() if _SHOWN.fullmatch(name) else "x-situs-..."
+    spelt = re.sub(r"[^a-z0-9]+", "-", name.decode("ascii", "replace"))
+    near = difflib.get_close_matches(spelt, [known.decode() for known in REQUEST_HEADERS], n=1)
     hint = f"Did you mean {near[0]}?" if near else "Leave it out."
     return InvalidRequest(f"The header {text} means nothing to Situs.", param=text, do=hint)
 

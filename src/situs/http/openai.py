@@ -10,12 +10,16 @@ from msgspec import Meta, Struct
 from situs.core.ports import Chunk
 from situs.core.request import Modality, Request, Text
 from situs.errors import InvalidRequest
+from situs.http.openai_members import check_members
 
 _encode = msgspec.json.Encoder().encode
 _Fields = TypeVar("_Fields")
 
 ModelName = Annotated[str, Meta(min_length=1, max_length=256)]
 Choices = Annotated[int, Meta(ge=1, le=128)]
+
+MOST_TOKENS = 10_000_000
+"""No answer is longer, and the number is kept: it must not be long enough to be a card."""
 
 _MOST_INPUTS = 2048
 _ID_LIMIT = 2**31
@@ -29,17 +33,20 @@ class StreamOptions(Struct):
 
 
 def fields_of(document: dict[str, Any], kind: type[_Fields]) -> _Fields:
-    """The fields that Situs itself reads. Raises InvalidRequest with the path of what is wrong.
+    """The fields that Situs itself reads. Raises InvalidRequest with the path of what is wrong,
+    ElsewhereRefused for a member that would let others choose.
 
     msgspec names types and the path, never values: `... - at `$.messages[0].role``.
     """
     try:
-        return msgspec.convert(document, kind)
+        fields = msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
         what, _, path = str(error).partition(" - at `$")
         param = path.rstrip("`").removeprefix(".") or None
         where = f" at {param}" if param else ""
         raise InvalidRequest(f"{what}{where}.", param=param) from None
+    check_members(document)
+    return fields
 
 
 def wants_structure(response_format: dict[str, Any] | None) -> bool:

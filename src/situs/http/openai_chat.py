@@ -13,6 +13,7 @@ from situs.analysis.texts import texts_of
 from situs.core.request import Ask, Modality, Principal, Request, Wire
 from situs.http.document import parse_object
 from situs.http.openai import (
+    MOST_TOKENS,
     Choices,
     ModelName,
     StreamOptions,
@@ -46,8 +47,8 @@ class _Chat(Struct):
     messages: Annotated[list[_Message], Meta(min_length=1)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: Annotated[int, Meta(ge=1)] | None = None
-    max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
+    max_tokens: Annotated[int, Meta(ge=1, le=MOST_TOKENS)] | None = None
+    max_completion_tokens: Annotated[int, Meta(ge=1, le=MOST_TOKENS)] | None = None
     n: Choices | None = None
     tools: list[dict[str, Any]] | None = None
     functions: list[dict[str, Any]] | None = None

@@ -13,6 +13,7 @@ from situs.analysis.texts import texts_of
 from situs.core.request import Ask, Modality, Principal, Request, Wire
 from situs.http.document import parse_object
 from situs.http.openai import (
+    MOST_TOKENS,
     Choices,
     ModelName,
     StreamOptions,
@@ -30,7 +31,7 @@ class _Completion(Struct):
     echo: bool | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: Annotated[int, Meta(ge=0)] | None = None
+    max_tokens: Annotated[int, Meta(ge=0, le=MOST_TOKENS)] | None = None
     n: Choices | None = None
     best_of: Choices | None = None
     tools: list[dict[str, Any]] | None = None

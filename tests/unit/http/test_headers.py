@@ -1,5 +1,7 @@
 """The `x-situs-*` headers of a request: read strictly."""
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +22,8 @@ from situs.http.headers import ask_of, trace_of
         ("data", "hr files", "data", "hr files"),
         ("max-cost", "0.25", "max_cost", 0.25),
         ("max-cost", "0", "max_cost", 0.0),
+        ("max-cost", "0.30000000000000004", "max_cost", 0.3),
+        ("max-cost", "0.4111111111111111", "max_cost", 0.411111),
         ("slo-ttft-ms", "250", "slo_ttft_s", 0.25),
         ("deadline", "30", "deadline_s", 30.0),
         ("criticality", "operational", "criticality", "operational"),
@@ -47,8 +51,10 @@ def test_a_header_sets_its_field(name, value, field, expected):
         ("max-cost", b"nan"),
         ("max-cost", b"inf"),
         ("max-cost", b"1,5"),
+        ("max-cost", b"4111111111111111"),
         ("slo-ttft-ms", b"fast"),
         ("deadline", b"-0.1"),
+        ("deadline", b"1e9"),
         ("criticality", b"high"),
     ],
 )
@@ -71,6 +77,39 @@ def test_an_unknown_name_is_refused_with_the_nearest_known_one():
 
 
 @pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        (b"x-situs_label", "x-situs-label"),
+        (b"x_situs_label", "x-situs-label"),
+        (b"x_situs-max_cost", "x-situs-max-cost"),
+        (b"xsitus-label", "x-situs-label"),
+        (b"situs-session", "x-situs-session"),
+        (b"x.situs.data", "x-situs-data"),
+        (b"x--situs--label", "x-situs-label"),
+    ],
+)
+def test_a_name_that_a_proxy_or_a_client_spelt_otherwise_is_not_passed_over(name, near):
+    with pytest.raises(InvalidRequest) as caught:
+        ask_of({name: b"restricted"})
+    assert caught.value.advice == f"Did you mean {near}?"
+
+
+@pytest.mark.parametrize("name", [b"x-situs", b"x_situs", b"x-situs-", b"x-situsjunk"])
+def test_nothing_that_begins_as_ours_is_passed_over(name):
+    with pytest.raises(InvalidRequest):
+        ask_of({name: b"restricted"})
+
+
+@pytest.mark.parametrize("name", [b"x-situs-4111111111111111", b"x-situs-" + b"a" * 80])
+def test_a_name_that_may_be_content_is_not_quoted(name):
+    with pytest.raises(InvalidRequest) as caught:
+        ask_of({name: b"1"})
+    error = caught.value
+    assert error.param == "x-situs-..."
+    assert name.decode() not in error.message + error.advice
+
+
+@pytest.mark.parametrize(
     "name",
     ["request-id", "locus", "jurisdiction", "deployment", "reason", "policy", "cost", "receipt"],
 )
@@ -80,6 +119,7 @@ def test_what_only_an_answer_says_is_dropped(name):
 
 def test_other_headers_say_nothing():
     assert ask_of({}) == ask_of({b"authorization": b"x", b"x-request-id": b"1"}) == Ask()
+    assert ask_of({b"x-forwarded-host": b"situs", b"x-gateway-situs-pod": b"1"}) == Ask()
 
 
 @settings(max_examples=200, deadline=None)
@@ -123,3 +163,18 @@ def test_a_trace_is_valid_or_ignored(value, kept):
 
 def test_without_a_trace_there_is_none():
     assert trace_of({}) is None
+    assert trace_of({b"tracestate": f"v=00-{TRACE}-{PARENT}-01".encode()}) is None
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=80),
+        st.from_regex(
+            rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.{0,40})?", fullmatch=True
+        ),
+    )
+)
+def test_nothing_but_the_four_fields_of_a_trace_is_kept(value):
+    kept = trace_of({b"traceparent": value})
+    assert kept is None or re.fullmatch("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", kept)

@@ -109,6 +109,7 @@ def test_what_is_no_input_is_named(value):
         (completion, {"best_of": 0}, "best_of"),
         (completion, {"best_of": 1.5}, "best_of"),
         (completion, {"max_tokens": -1}, "max_tokens"),
+        (completion, {"max_tokens": 4111111111111111}, "max_tokens"),
         (completion, {"stream": "canary77"}, "stream"),
         (completion, {"stream_options": 1}, "stream_options"),
         (completion, {"response_format": "canary77"}, "response_format"),

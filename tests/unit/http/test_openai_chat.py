@@ -100,6 +100,7 @@ def test_a_part_of_any_unknown_type_counts_as_a_file(kind):
         ({"messages": [{"role": "user", "content": [{}]}]}, "messages[0].content[0]"),
         ({"messages": [{"role": "user", "tool_calls": "canary77"}]}, "messages[0].tool_calls"),
         ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": 4111111111111111}, "max_tokens"),
         ({"max_completion_tokens": "canary77"}, "max_completion_tokens"),
         ({"stream": "canary77"}, "stream"),
         ({"stream_options": ["canary77"]}, "stream_options"),

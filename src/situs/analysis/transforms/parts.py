@@ -16,6 +16,35 @@ _HOLDERS = frozenset({"attachments", "audio", "documents", "file_ids", "files", 
 """Members of a message in which one server or another takes what is no text."""
 
 
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", "").replace("-", "")
+
+
+def _names(words: str) -> frozenset[str]:
+    return frozenset(map(_plain, words.split()))
+
+
+_LENGTHS = _names(
+    """max_tokens max_completion_tokens max_output_tokens max_response_output_tokens max_new_tokens
+    max_gen_tokens max_gen_len max_tokens_to_sample n_predict num_predict"""
+)
+_BUDGETS = _names(
+    """min_tokens min_completion_tokens min_new_tokens min_length max_length budget_tokens
+    thinking_budget thinking_budget_tokens thinking_token_budget max_thinking_tokens
+    reasoning_budget reasoning_budget_tokens reasoning_tokens reasoning_max_tokens
+    max_reasoning_tokens"""
+)
+_SEVERAL = _names(
+    "n best_of n_cmpl candidate_count num_return_sequences num_beams beam_width use_beam_search"
+)
+_THINKING = _names("thinking thinking_config reasoning reasoning_config")
+_OPTIONS = _names(
+    """options parameters generation_config generation_kwargs sampling_params sampling_parameters
+    chat_template_kwargs extra_args vllm_xargs"""
+)
+"""Objects in which servers take some of the above."""
+
+
 def without_attachments(request: Request) -> tuple[Request, int]:
     """Without images, audio and files, wherever they stand, and how many there were.
 
@@ -70,14 +99,52 @@ def _part(part: Any, removed: list[int]) -> Any:
 
 
 def limited(request: Request, most: int) -> Request:
-    """An answer of at most so many tokens, whatever was asked for."""
+    """One answer of at most so many tokens to a prompt, whatever was asked for.
+
+    What the wire or a server knows for the length of an answer is lowered, in any spelling; a
+    minimum or a budget for thinking that does not fit below is left out, and so is what asks for
+    several answers.
+    """
     if request.wire.service is Service.EMBEDDINGS:
         return request
     asked = request.max_completion_tokens
     limit = most if asked is None else min(asked, most)
-    names = [name for name in ("max_tokens", "max_completion_tokens") if name in request.document]
-    document = {**request.document, **dict.fromkeys(names or ["max_tokens"], limit)}
-    return with_document(replace(request, max_completion_tokens=limit), document)
+    document = _bounded(request.document, limit)
+    if not {"max_tokens", "max_completion_tokens"} & document.keys():
+        document["max_tokens"] = limit
+    answers = [request.document.get(name) for name in ("n", "best_of")]
+    each = max((one for one in answers if isinstance(one, int)), default=1)
+    choices = max(1, request.choices // max(1, each))
+    return with_document(replace(request, max_completion_tokens=limit, choices=choices), document)
+
+
+def _bounded(members: dict[str, Any], limit: int) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for name, value in members.items():
+        plain = _plain(name)
+        if plain in _LENGTHS:
+            made[name] = value if _within(value, limit) else limit
+        elif plain in _OPTIONS and isinstance(value, dict):
+            made[name] = _bounded(value, limit)
+        elif _fits(plain, value, limit):
+            made[name] = value
+    return made
+
+
+def _fits(plain: str, value: Any, limit: int) -> bool:
+    """Whether a member may stay. An upstream may want a budget to be below the limit."""
+    if plain in _SEVERAL:
+        return type(value) is int and value == 1
+    if plain in _BUDGETS:
+        return _within(value, limit - 1)
+    if plain in _THINKING and isinstance(value, dict):
+        return _bounded(value, limit - 1) == value
+    return True
+
+
+def _within(value: Any, limit: int) -> bool:
+    """Servers read -1 as no limit, and some of them texts as numbers."""
+    return type(value) is int and 0 <= value <= limit
 
 
 def switched(request: Request, switches: Mapping[str, Any]) -> Request:
