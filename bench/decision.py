@@ -135,7 +135,7 @@ def main(count: int) -> None:
         ),
         "analysis": lambda request: analyse(request, snapshot.labels, NO_ROUTES, heads, families),
         "policy": lambda request: judge(request, analysis, snapshot, 1.7e9),
-        "placement": lambda request: place(request, analysis, verdict, snapshot),
+        "placement": lambda request: place(request, analysis, verdict, snapshot, {}),
         "decision": lambda request: decide(request, snapshot, 1.7e9),
         "decision, names always": lambda request: decide(request, always, 1.7e9),
     }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
@@ -18,6 +19,8 @@ from situs.core.snapshot import Snapshot
 from situs.placement import place
 from situs.policy import judge
 from situs.policy.input import Facts
+
+_COLD: Mapping[str, int] = MappingProxyType({})
 
 
 class Work(Struct, frozen=True):
@@ -39,15 +42,17 @@ def decide(
     *,
     analysis: Analysis | None = None,
     verdict: PolicyDecision | None = None,
+    warm: Mapping[str, int] = _COLD,
 ) -> Decision:
     """Say where this request may run, where it should, and why.
 
     The same inputs give the same decision. What is given (a remote verdict, a recorded analysis)
     is not computed again. `now` is wall time in seconds since the epoch; policies see it as
-    `input.time`. All work is done here and now; see `deciding` for who cannot wait.
+    `input.time`. `warm` are the prompt tokens that deployments have in their caches already. All
+    work is done here and now; see `deciding` for who cannot wait.
     """
     if analysis is None:
-        deciding_ = deciding(request, snapshot, now, verdict)
+        deciding_ = deciding(request, snapshot, now, verdict, warm=warm)
         try:
             work = next(deciding_)
             while True:
@@ -56,7 +61,7 @@ def decide(
             decision: Decision = done.value
             return decision
     verdict = verdict or judge(request, analysis, snapshot, now)
-    return _placed(request, snapshot, now, analysis, verdict)
+    return _placed(request, snapshot, now, analysis, verdict, warm)
 
 
 def deciding(
@@ -65,6 +70,7 @@ def deciding(
     now: float,
     verdict: PolicyDecision | None = None,
     hurried: bool = False,
+    warm: Mapping[str, int] = _COLD,
 ) -> Generator[Work, Any, Decision]:
     """`decide`, giving out the work that may take long and going on with its results.
 
@@ -84,7 +90,7 @@ def deciding(
             found = yield Work(partial(find_names, request, found, snapshot.labels, heads))
         asks = Facts(request, found.analysis, snapshot, now)
         verdict = yield Work(partial(judge, request, found.analysis, snapshot, now), asks=asks)
-        return _placed(request, snapshot, now, found.analysis, verdict)
+        return _placed(request, snapshot, now, found.analysis, verdict, warm)
     given, verdict = verdict, verdict or judge(request, found.analysis, snapshot, now)
     if heads.names is not None and heads.finds_names is not FindsNames.NEVER:
         if given is None and _names_matter(request, found.analysis, verdict, snapshot, now):
@@ -93,13 +99,18 @@ def deciding(
         else:
             tiers = {**found.analysis.tiers, "names": "skipped"}
             found = replace(found, analysis=replace(found.analysis, tiers=tiers))
-    return _placed(request, snapshot, now, found.analysis, verdict)
+    return _placed(request, snapshot, now, found.analysis, verdict, warm)
 
 
 def _placed(
-    request: Request, snapshot: Snapshot, now: float, analysis: Analysis, verdict: PolicyDecision
+    request: Request,
+    snapshot: Snapshot,
+    now: float,
+    analysis: Analysis,
+    verdict: PolicyDecision,
+    warm: Mapping[str, int],
 ) -> Decision:
-    placement = place(request, analysis, verdict, snapshot)
+    placement = place(request, analysis, verdict, snapshot, warm)
     return Decision(request.id, now, analysis, verdict, placement, snapshot.fleet.digest)
 
 

@@ -107,7 +107,8 @@ class Gateway:
         self, request: Request, snapshot: Snapshot, hurried: bool
     ) -> tuple[Decision, float]:
         """`decide`, with the event loop free meanwhile, and the seconds that analysing took."""
-        deciding_ = deciding(request, snapshot, self.wall(), hurried=hurried)
+        warm = self.situation.warm(request)
+        deciding_ = deciding(request, snapshot, self.wall(), hurried=hurried, warm=warm)
         analysis_s = 0.0
         try:
             work = next(deciding_)

@@ -146,5 +146,5 @@ def test_moving_data_is_paid_for_where_no_copy_lies():
 def test_without_data_sets_placement_is_as_before():
     asked = make.request()
     found = decide(asked, snapshot(), 0.0)
-    again = place(asked, found.analysis, found.policy, replace(snapshot(), data={}))
+    again = place(asked, found.analysis, found.policy, replace(snapshot(), data={}), {})
     assert msgspec.to_builtins(again) == msgspec.to_builtins(found.placement)

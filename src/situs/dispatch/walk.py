@@ -47,6 +47,9 @@ class Limits(Struct, frozen=True):
     hedge: Callable[[], bool] | None = None
 
 
+_NO_LIMITS = Limits()
+
+
 class Walk:
     """Tries the steps in order and remembers every attempt.
 
@@ -62,7 +65,7 @@ class Walk:
         backends: Backends,
         situation: Situation,
         clock: Callable[[], float],
-        limits: Limits = Limits(),
+        limits: Limits = _NO_LIMITS,
     ) -> None:
         self.steps = steps
         self._backends = backends
@@ -181,6 +184,7 @@ class Walk:
                 continue
             self._left.remove(step)
             if self._situation.began(step.deployment.name):
+                self._situation.sent(step.deployment.name, step.request)
                 tried = Try(step, self._backends, self._situation, self._clock)
                 tried.hedge = beside is not None
                 self._tries.append(tried)

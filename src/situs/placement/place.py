@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from zlib import crc32
 
@@ -16,9 +16,13 @@ from situs.placement.scorers import OBJECTIVES, SCORERS
 
 
 def place(
-    request: Request, analysis: Analysis, verdict: PolicyDecision, snapshot: Snapshot
+    request: Request,
+    analysis: Analysis,
+    verdict: PolicyDecision,
+    snapshot: Snapshot,
+    warm: Mapping[str, int],
 ) -> Placement:
-    """Rank what policy allowed.
+    """Rank what policy allowed. `warm` are the prompt tokens that a deployment has in its cache.
 
     1. Every filter is asked about every allowed deployment; one reason is enough to be out.
     2. The rest is scored on all axes and weighted by the objective.

@@ -28,6 +28,7 @@ def placed(*deployments, request=None, analysis=None, states=None, allowed=None)
         analysis or make.analysis(),
         make.verdict(*names),
         make.snapshot(fleet),
+        {},
     )
 
 

@@ -20,7 +20,7 @@ VIEW = make.view(*(make.deployment(name) for name in NAMES))
 def placed(routed: Routed | None, allowed=NAMES, model: str = "auto"):
     analysis = make.analysis(routed=routed)
     request = make.request(model=model)
-    return place(request, analysis, make.verdict(*allowed), make.snapshot(VIEW))
+    return place(request, analysis, make.verdict(*allowed), make.snapshot(VIEW), {})
 
 
 def ranked(placement) -> set[str]:
