@@ -14,19 +14,23 @@ from situs.errors import ElsewhereRefused, InvalidRequest
 from situs.http.drawn import METADATA
 
 CHOOSE = """
-    models fallbacks fallback_models default_fallbacks context_window_fallbacks
-    content_policy_fallbacks route router provider providers preset transforms plugins model_list
-    deployment_id custom_llm_provider litellm_params api_base base_url api_key api_version
-    extra_body extra_headers extra_query headers organization region region_name inference_geo
-    aws_region_name vertex_location vertex_project
+    models fallback fallbacks fallback_models default_fallbacks context_window_fallbacks
+    content_policy_fallbacks route router provider providers provider_options preset transforms
+    plugins model_list user_config deployment_id custom_llm_provider safety_model api_base base_url
+    api_key api_version extra_body extra_headers extra_query headers organization region
+    region_name allowed_model_region inference_geo
 """.split()  # noqa: SIM905 - quotes would hide the words
 """What brokers and proxies take for another model, place, account or address."""
 
 SHOW = """
-    web_search web_search_options enable_search search_options search_parameters search_settings
+    web_search web_search_options enable_search enable_deep_search enable_enhancement
+    force_search_enhancement search_options search_parameters search_settings compound_custom
     mcp_servers data_sources connectors callbacks callback_url webhook webhook_url
 """.split()  # noqa: SIM905 - quotes would hide the words
 """What makes an upstream show something of the request to others: searches, servers, call-backs."""
+
+BROKERS = ("litellm", "tensorzero", "openrouter", "portkey", "requesty", "aws", "azure", "vertex")
+"""What begins with one of these speaks to a broker, or names a place or an account of a cloud."""
 
 _TOOLS = ("function", "custom")
 """Tools that the caller runs itself; all others run with the upstream, or where it sends them."""
@@ -69,8 +73,10 @@ def check_members(document: dict[str, Any]) -> None:
 def _check(name: str) -> None:
     """A member that is none of the wire's, as it is spelt."""
     plain = _plain(name)
-    if plain in _ELSEWHERE:
-        known = _ELSEWHERE[plain]
+    known = _ELSEWHERE.get(plain) or next(
+        (f"{one}_*" for one in BROKERS if plain.startswith(one)), ""
+    )
+    if known:
         raise ElsewhereRefused(
             f"The member {known} lets others choose where the request goes, or shows it to them.",
             param=known,

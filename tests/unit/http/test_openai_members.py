@@ -1,6 +1,7 @@
 """Members that let somebody else choose, or that look like ours, are refused on every wire."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from situs.analysis.texts import KEYS_OF_THE_WIRE
 from situs.core.request import Ask, Principal
 from situs.errors import ElsewhereRefused, InvalidRequest
 from situs.http import openai_chat, openai_completions, openai_embeddings
-from situs.http.openai_members import CHOOSE, SHOW
+from situs.http.openai_members import BROKERS, CHOOSE, SHOW
 
 FUNCTION = {"type": "function", "function": {"name": "pay"}}
 CHAT = openai_chat.parse, {"messages": [{"role": "user", "content": "hello"}]}
@@ -56,6 +57,28 @@ def test_what_lets_others_choose_or_see_is_refused_by_name(wire, name):
 )
 def test_no_spelling_that_a_server_may_take_gets_by(spelt, known):
     assert refused(CHAT, **{spelt: None}).param == known
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("litellm_metadata", "litellm_*"),
+        ("tensorzero::variant_name", "tensorzero_*"),
+        ("aws_region_name", "aws_*"),
+        ("vertexLocation", "vertex_*"),
+        ("AZURE-endpoint", "azure_*"),
+    ],
+)
+def test_what_speaks_to_a_broker_or_a_cloud_is_refused(name, known):
+    error = refused(CHAT, **{name: "canary77"})
+    assert (error.code, error.param) == ("elsewhere_refused", known)
+
+
+def test_every_member_that_is_refused_is_in_the_reference():
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "http-api.md").read_text("utf-8")
+    section = page.partition("### Members that are refused")[2].partition("\n### ")[0]
+    names = [*CHOOSE, *SHOW, *BROKERS]
+    assert [name for name in names if f"`{name}`" not in section] == []
 
 
 @pytest.mark.parametrize("name", ["Model", "MAX_TOKENS", "\u017ftream", "Messages", "Store"])
