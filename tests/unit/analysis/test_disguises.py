@@ -12,7 +12,8 @@ from tests.e2e.leak_attempts import CARD, IBAN, SPACED, TOKEN
 
 from situs.analysis import DEFAULT_FLOORS
 from situs.analysis.sensitivity import scan
-from situs.analysis.sensitivity.disguises import COUNTS, DISGUISES
+from situs.analysis.sensitivity.disguise import COUNTS
+from situs.analysis.sensitivity.disguises import DISGUISES
 from situs.analysis.sensitivity.table import compiled
 
 DRAW = random.Random(31)

@@ -1,7 +1,6 @@
 """Ways to hide a number or a secret in what reads as something else, each undone by its own row.
 
-A row proposes a stretch of text and says what it may mean; that is read as any text is. Only what
-nobody writes by chance counts then (`COUNTS`), and what it finds covers the stretch.
+A row proposes a stretch of text and says what it may mean (see `disguise.py`).
 """
 
 from __future__ import annotations
@@ -9,46 +8,15 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator
-
-from msgspec import Struct
+from collections.abc import Iterator
+from itertools import takewhile
 
 from situs.analysis.sensitivity import views
+from situs.analysis.sensitivity.broken import BROKEN
 from situs.analysis.sensitivity.detector import NUMBER, RUN
+from situs.analysis.sensitivity.disguise import ALONE, WIDE, Disguise
 from situs.analysis.sensitivity.money import IBAN_LENGTHS, is_issued
 from situs.analysis.sensitivity.secrets import NAMES
-
-COUNTS = frozenset({"card", "iban", "crypto_wallet", "credential", "private_key"})
-"""Kinds that count in a disguise; all but the last two only if their check confirmed them."""
-
-Read = Callable[[str], Iterator[str]]
-
-
-class Disguise(Struct, frozen=True):
-    """`gate` and `pattern` are RE2: a sign that is cheap to look for, and the stretches to read.
-
-    The gate is asked only in a text that has the `rough` pattern; gates with another one (`ALONE`)
-    are asked together, apart from the others. `reach` says how much of a stretch may stand for
-    something: a pattern cannot count. Reading so many characters as `pace` says is a step.
-    """
-
-    name: str
-    gate: str
-    pattern: str
-    read: Read
-    rough: str | None = None
-    reach: Callable[[str], int] = len
-    pace: int = 2
-
-
-WIDE = "[^\\x00-\\x7f]"
-"""Rough: what is no ASCII."""
-
-GROUP = "[0-9]{4}"
-"""Rough: a group of digits as on a card."""
-
-ALONE = ""
-
 
 _LEAST = 13
 """Digits, or characters, of what is worth hiding."""
@@ -151,10 +119,15 @@ def _without_letters(run: str) -> Iterator[str]:
     yield "".join(filter(str.isdigit, run))
 
 
+_BETWEEN = r"(?:[ .\-_*\n]|\r\n|[\"'] ?[,+] ?[\"'])"
+
+
 def _close(run: str) -> Iterator[str]:
-    """Single characters, each by itself."""
-    found = run[::2]
-    if len(found) >= _LEAST and len(set(run[1::2])) == 1:
+    """Single characters, each by itself and all with the same between them."""
+    between = re.match(_BETWEEN, run[1:])
+    pieces = run.split(between.group()) if between else ()
+    found = "".join(takewhile(lambda one: len(one) == 1, pieces))
+    if len(found) >= _LEAST:
         yield found
 
 
@@ -347,8 +320,8 @@ DISGUISES = (
     ),
     Disguise(
         "close",
-        r"(?:\b[A-Za-z0-9][ .\-_*]){8}",
-        r"\b[A-Za-z0-9](?:[ .\-_*][A-Za-z0-9/+_])+\b",
+        rf"(?:\b[A-Za-z0-9]{_BETWEEN}){{8}}",
+        rf"\b[A-Za-z0-9](?:{_BETWEEN}[A-Za-z0-9/+_.\-])+\b",
         _close,
     ),
     Disguise(
@@ -394,4 +367,5 @@ DISGUISES = (
         r"(?m)^[ \t]*[a-z]{3,8}(?: [a-z]{3,8}){11}(?:(?: [a-z]{3,8}){3}){0,4}[ \t]*$",
         _phrase,
     ),
+    *BROKEN,
 )

@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from situs.analysis.sensitivity import phones, views
 from situs.analysis.sensitivity.detector import AROUND, CONFIRMED, Check, Detector, Doubt
-from situs.analysis.sensitivity.disguises import COUNTS, DISGUISES, Disguise
+from situs.analysis.sensitivity.disguise import COUNTS, Disguise
+from situs.analysis.sensitivity.disguises import DISGUISES
 from situs.analysis.sensitivity.near import Chars, Near, matches
 from situs.analysis.sensitivity.seams import Seams, ends, scattered
 from situs.analysis.sensitivity.table import (
@@ -290,7 +291,7 @@ def _undisguised(
                 row = hit.detector
                 if row.kind in COUNTS and (hit.checked or row.kind in _SECRET):
                     first, last = to_chars(start), to_chars(end)
-                    yield _Hit(first, first, last, row, hit.checked, hidden=True)
+                    yield _Hit(first, first, last, row, hit.checked, hidden=not disguise.mends)
 
 
 def _find(index: int, text: str, data: bytes, work: _Work, plain: bool) -> Iterator[_Hit]:

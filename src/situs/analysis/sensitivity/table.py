@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -22,7 +22,8 @@ from situs.analysis.sensitivity import (
     wallets,
 )
 from situs.analysis.sensitivity.detector import NUMBER, RUN, Detector
-from situs.analysis.sensitivity.disguises import DISGUISES, GROUP, WIDE
+from situs.analysis.sensitivity.disguise import ALONE, GROUP, WIDE
+from situs.analysis.sensitivity.disguises import DISGUISES
 
 DETECTORS: tuple[Detector, ...] = (
     *contact.DETECTORS,
@@ -76,12 +77,14 @@ class Table(Struct, frozen=True):
     gates: tuple[Gate, ...]
 
     def matching(self, data: bytes) -> list[int]:
-        """Which rows can match, and `SPECIAL` and `ENCODED`."""
+        """Which rows can match, and `SPECIAL` and `ENCODED`; disguises last."""
         found: list[int] = []
         for gate in self.gates:
             if gate.behind is None or gate.behind in found:
                 found.extend(gate.matching(data))
-        return [index for index in found if index not in (_NUMBER, _WIDE)]
+        wanted = [index for index in found if index not in (_NUMBER, _WIDE)]
+        wanted.sort(key=DISGUISED.__ge__)
+        return wanted
 
 
 @cache
@@ -89,37 +92,36 @@ def standard() -> Table:
     """The table of all detectors that come with Situs.
 
     What is looked for at once costs the product of its patterns' states where it is read for the
-    first time, so sets are small and alike: words, shapes, and what is rare behind what is rough.
+    first time, and what is looked for apart costs one more pass; so what every text is asked is in
+    three sets (what is rough and what looks like it; shapes and disguises; words), and what is rare
+    stands behind what is rough.
     """
     rough = {RUN: ENCODED, NUMBER: _NUMBER, WIDE: _WIDE, GROUP: SCATTERED}
-    apart: dict[tuple[bool, int | None], list[int]] = {}
+    apart: dict[tuple[bool, str | None], list[tuple[str, int]]] = {(False, ALONE): []}
     for place, row in enumerate(DETECTORS):
-        behind = None if row.rough is None else rough[row.rough]
-        apart.setdefault((row.context is not None, behind), []).append(place)
-    first = Gate(_set([*rough, views.SPECIAL]), (*rough.values(), SPECIAL))
-    gates = (
-        Gate(_set([_gate(DETECTORS[place]) for place in places]), tuple(places), behind)
-        for (_, behind), places in apart.items()
-    )
-    return Table(DETECTORS, (first, *gates, *_hidden(rough)))
-
-
-def _hidden(rough: dict[str, int]) -> Iterator[Gate]:
-    """Disguises have sets of their own, apart by what must be there before they are asked."""
-    apart: dict[str | None, list[int]] = {}
+        apart.setdefault((row.context is not None, row.rough), []).append((_gate(row), place))
     for place, one in enumerate(DISGUISES):
-        apart.setdefault(one.rough, []).append(place)
-    for behind, places in apart.items():
-        gates = [DISGUISES[place].gate for place in places]
-        rows = tuple(DISGUISED - place for place in places)
-        yield Gate(_set(gates), rows, None if behind is None else rough.get(behind))
+        hidden = one.rough is not None and one.rough != ALONE
+        apart.setdefault((hidden, one.rough), []).append((one.gate, DISGUISED - place))
+    alone = apart.pop((False, ALONE))
+    wanted = [*rough.items(), (views.SPECIAL, SPECIAL)]
+    first = _gated([*wanted, *alone])
+    gates = (
+        _gated(rows, None if behind is None else rough[behind])
+        for (_, behind), rows in apart.items()
+    )
+    return Table(DETECTORS, (first, *gates))
+
+
+def _gated(rows: Sequence[tuple[str, int]], behind: int | None = None) -> Gate:
+    return Gate(_set([gate for gate, _ in rows]), tuple(index for _, index in rows), behind)
 
 
 def extended(rows: Sequence[Detector]) -> Table:
     """The standard table and these rows, which have a set of their own: one more pass for them."""
     base = standard()
     places = tuple(range(len(base.rows), len(base.rows) + len(rows)))
-    own = Gate(_set([_gate(row) for row in rows]), places)
+    own = _gated([(_gate(row), place) for row, place in zip(rows, places, strict=True)])
     return Table((*base.rows, *rows), (*base.gates, own))
 
 

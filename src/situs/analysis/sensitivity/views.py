@@ -22,7 +22,7 @@ _UNICODE = r"\\(?:u[0-9A-Fa-f]{4}|0000[2-7][0-9A-Fa-f]|x[0-9A-Fa-f]{2}|u\{0{0,4}
 _NAMED = "&(?:nbsp|ensp|emsp|thinsp|hairsp|zwn?j|shy|lrm|rlm|[nm]dash|hyphen|Tab|NewLine);"
 _CALLED = r"\\N\{[A-Z][A-Z \-]{2,60}\}"
 _ESCAPES = (
-    rf"(?:%[0-9A-Fa-f]{{2}})+|(?:=[0-9A-F]{{2}}){{3,}}|{_UNICODE}|&#[xX]?[0-9A-Fa-f]{{1,8}};?|"
+    rf"(?:%(?:u00)?[0-9A-Fa-f]{{2}})+|(?:=[0-9A-F]{{2}}){{3,}}|{_UNICODE}|&#[xX]?[0-9A-Fa-f]{{1,8}};?|"
     rf"{_NAMED}|&amp;(?=#|[a-zA-Z]{{2,8}};)|(?:\\[0-3][0-7]{{2}}){{3,}}|{_CALLED}"
 )
 _INVISIBLE = (
@@ -60,7 +60,7 @@ _RULE = r"[ \t]{0,3}(?:-{3,}|={3,}|_{3,}|\.{3,}|~{3,}|\*{3,})[ \t]{0,3}"
 SPECIAL = (
     rf"[0-9]{_MARKS}{_BETWEEN}{{1,5}}{_MARKS}[0-9]|[0-9]{_RULE}[0-9]|"
     rf"[0-9]\.[0-9]{{11,18}}[eE]\+?1[2-5]|"
-    rf"%[0-9A-Fa-f]{{2}}|(?:=[0-9A-F]{{2}}){{3}}|{_UNICODE}|&(?:amp;)*(?:#[xX]?[0-9A-Fa-f]|"
+    rf"%(?:u00)?[0-9A-Fa-f]{{2}}|\\(?:033|e)\[|(?:=[0-9A-F]{{2}}){{3}}|{_UNICODE}|&(?:amp;)*(?:#[xX]?[0-9A-Fa-f]|"
     rf"{_NAMED[1:]})|(?:\\[0-3][0-7]{{2}}){{3}}|\\N\{{[A-Z]|"
     f"[{_CONTROLS}{_FORMS}{_DECIMALS}]|[!-~ ][{_INVISIBLE}]|[0-9][{''.join(_LOOKALIKES)}]|"
     f"[0-9A-Za-z][{_JOINTS}][0-9]{{1,6}}[{_JOINTS}]|[0-9]{{5}}[{_JOINTS}][0-9A-Za-z]|"
@@ -104,11 +104,12 @@ _SHORTEST = 18
 _OVERLAP = 512
 """Lines put together are read in windows of `_LONGEST_MIXED`, which share so many characters."""
 
-_PLAIN = {"marks": "", "rule": ",", "row": "|"}
+_PLAIN = {"marks": "", "rule": ",", "row": "|", "colour": ""}
 _LAYOUT = (
     rf"(?<=[0-9])(?P<row>{_MARKS}[ \t]*\|[ \t]*\r?\n[ \t]*\|[ \t]*{_MARKS})(?=[0-9])|"
     rf"(?P<marks>(?<=[0-9]){_MARKS}(?={_BETWEEN}{{1,5}}{_MARKS}[0-9])|"
     rf"(?<={_BETWEEN}){_MARKS}(?=[0-9]))|(?<=[0-9])(?P<rule>{_RULE})(?=[0-9])|"
+    r"(?P<colour>(?:\x1b|\\(?:x1[bB]|033|e|u001[bB]))\[[0-9;]{0,12}[A-Za-z])|"
     r"(?<![0-9.])(?P<scaled>[0-9]\.[0-9]{11,18}[eE]\+?1[2-5])(?![0-9])"
 )
 _SPECIAL = re.compile(
@@ -119,7 +120,7 @@ _DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63")
 _KEPT = re.compile(f"[^{_CONTROLS}{_INVISIBLE}]")
 _HEX = re.compile("[0-9A-Fa-f]+")
 _LINE = re.compile(rf"({_RUN}+)(?:{_WRAP})?")
-_PRINTABLE = re.compile(rb"(?:[\t\n\r -~]\0?){13,}")
+_PRINTABLE = re.compile(rb"(?:[\t\n\r -~]\0{0,3}){13,}")
 
 
 class Folded:
@@ -203,7 +204,7 @@ def _fold(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
         plain = _PLAIN.get(match.lastgroup)
         yield _unscaled(found) if plain is None else plain, start, match.end()
     elif found[0] == "%" and len(found) > 1:
-        octets = bytes.fromhex(found.replace("%", ""))
+        octets = bytes.fromhex(found.replace("%u00", "").replace("%", ""))
         yield octets.decode("utf-8", "replace"), start, match.end()
     elif found[:2] == "\\N":
         yield _called(found), start, match.end()
@@ -327,7 +328,7 @@ def _inflated(octets: bytes) -> bytes:
 
 
 def _pieces(octets: bytes) -> list[str]:
-    """The printable pieces of bytes that are none as a whole; UTF-16 of ASCII is printable."""
+    """The printable pieces of bytes that are none as a whole; UTF-16 and UTF-32 of ASCII are."""
     return [piece.replace(b"\0", b"").decode("ascii") for piece in _PRINTABLE.findall(octets)]
 
 
