@@ -142,7 +142,10 @@ def test_a_running_gateway_takes_a_new_key_at_reload_and_the_first_public_key_st
     first.write_bytes((keys / "receipts.pub").read_bytes())
     gateway.chat("Before.")
     assert "situs reload" in situs("rotate-key", *data)
-    subprocess.run(stage.command("reload", *map(str, data)), check=True, capture_output=True)
+    reload = stage.command("reload", *map(str, data))
+    told = [subprocess.run(reload, check=True, capture_output=True, text=True).stdout for _ in "12"]
+    assert ["signs from now on" in one for one in told] == [True, False]
+    assert "nothing changed" in told[1]
     old, ref = {line["key"] for line in gateway.lines("open")}, ""
 
     def turned():

@@ -73,6 +73,7 @@ class Parent:
         self._connector = Connector()
         self.crew = Crew(listeners, log, told, self._connector)
         self._bundle: str | None = None
+        self._signer = ""
         self._looked_at = time.monotonic()
         self._reloading = asyncio.Lock()
         self._watching: Watching | None = None
@@ -89,7 +90,13 @@ class Parent:
             plan = load_plan(self.setting, 0, {})
             self._connector.permit(self._permits(self.setting))
             key = open_signing_key(data / "keys")
+            self._signer = key.id
             watching = Watching(self.setting, key, self._status(plan), self._connector)
+            anchor = self.setting.config.receipts.anchor
+            if self._blocked:
+                anchor = None  # a drill's chains are nobody's record
+            if anchor is not None:
+                stack.push_async_callback(asyncio.to_thread, watching.anchor)  # its last words, too
             self._watching = stack.enter_context(watching)
             self._office = Office(watching, self.reload, self.darken)
             stack.push_async_callback(self._runtimes.stop)
@@ -104,10 +111,9 @@ class Parent:
                 (_BEAT_S, partial(self._beat, watching, admin)),
                 (_BEAT_S, self._look_at_bundle),
                 (_RETIRE_S, partial(asyncio.to_thread, watching.retire)),
-                (_BEAT_S, partial(asyncio.to_thread, watching.count_held)),
+                (_BEAT_S, partial(asyncio.to_thread, watching.look_at_stores)),
             ]
-            anchor = self.setting.config.receipts.anchor
-            if anchor is not None and not self._blocked:  # a drill's chains are nobody's record
+            if anchor is not None:
                 again.append((60.0 * anchor.every_min, partial(asyncio.to_thread, watching.anchor)))
             for every_s, step in again:
                 stack.callback(asyncio.create_task(_again(every_s, step)).cancel)
@@ -138,8 +144,8 @@ class Parent:
     async def reload(self) -> dict[str, Any]:
         """Read configuration and policy again: all of it holds from now on, or nothing changes.
 
-        Returns the generation and the changes. Raises ConfigError, PolicyError or another
-        OperatorError, with file and line.
+        Returns the generation, the changes, and which key signs if it is a new one. Raises
+        ConfigError, PolicyError or another OperatorError, with file and line.
         """
         async with self._reloading:
             before, setting = self._plan, self._read()
@@ -170,7 +176,10 @@ class Parent:
             if self._watching is not None:
                 self._watching.sign_with(key)
             self.setting, self._plan, self._bundle = setting, plan, bundle
-        return {"generation": plan.generation, "policy": plan.policy.digest, "changes": changes}
+            signer = None if key.id == self._signer else key.id
+            self._signer = key.id
+        told = {"generation": plan.generation, "policy": plan.policy.digest, "changes": changes}
+        return {**told, "signing_key": signer}
 
     async def _newest_bundle(self, setting: Setting) -> str | None:
         return await newest_bundle(setting, Connector(self._permits(setting)).dial)

@@ -33,6 +33,9 @@ def reload(data: Path | None, as_json: bool) -> None:
         click.echo(body)
         return
     changes = msgspec.convert(told["changes"], tuple[Change, ...])
-    for line in as_lines(changes):
+    lines = list(as_lines(changes))
+    if told["signing_key"] is not None:
+        lines.append(f"   signing key: {told['signing_key']} signs from now on")
+    for line in lines:
         click.echo(line)
-    click.echo(f"generation {told['generation']}" + ("" if changes else ": nothing changed"))
+    click.echo(f"generation {told['generation']}" + ("" if lines else ": nothing changed"))

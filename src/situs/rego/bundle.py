@@ -123,6 +123,8 @@ def _modules(files: dict[str, bytes], shown: str) -> Iterator[Module]:
                 yield Module(name, f"{shown}:{name}", text.decode())
             except UnicodeDecodeError:
                 raise _wrong(shown, f"has {name}, which is not UTF-8 text") from None
+        elif name.lower().endswith(".rego") and not name.endswith(".rego"):
+            raise _wrong(shown, f"has {name}, which is not read", "End its name in .rego.")
 
 
 def _data(files: dict[str, bytes], shown: str) -> dict[str, Any]:

@@ -72,6 +72,7 @@ def check(
     if modules:
         look.required(modules[0])
         look.misspelt()
+        look.unread(modules)
     builtins, reads = frozenset(look.builtins), frozenset(look.reads)
     for module in tests:
         look.module(module, test=True)
@@ -131,6 +132,37 @@ class _Look:
                 module, rule = clauses[0]
                 what = f"nothing reads the rule `{name[-1]}`"
                 self._problem(module, rule.at, what, f"did you mean `{near}`?")
+
+    def unread(self, modules: Sequence[Syntax]) -> None:
+        """Packages beside `situs` of which it uses no rule, and rules there that look like its own.
+
+        Only what is in `situs` itself is the verdict.
+        """
+        read: set[Names] = set()
+        more = {name for name in self._rules if name[:-1] == PACKAGE}
+        while more:
+            read |= more
+            more = {used for name in more for used in self._uses.get(name, ())} - read
+        packages = {
+            module.package
+            for module in modules
+            for rule in module.rules
+            if module.package + rule.name in read
+        }
+        for module in modules:
+            if module.package == PACKAGE or module.package[:1] != PACKAGE or not module.rules:
+                continue
+            said = _said(module.package)
+            if module.package not in packages:
+                names = sorted({rule.name[-1] for rule in module.rules})
+                do = f"write `package situs`, or use a rule of it there: data.{said}.{names[0]}"
+                self._missing(module, module.at, f"nothing reads package {said}", do)
+                continue
+            for rule in module.rules:
+                if rule.name[-1] in _SETS and module.package + rule.name not in read:
+                    what = f"nothing reads the rule {_said((*module.package, *rule.name))}"
+                    do = f"write `package situs`, where `{rule.name[-1]}` is the verdict's"
+                    self._missing(module, rule.at, what, do)
 
     def module(self, module: Syntax, *, test: bool = False) -> None:
         for alias, one in module.imports.items():

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from situs.errors import PolicyError
 from situs.policy.input import InputDocument
 from situs.rego.tree import ANY, Names
 from situs.rego.words import nearest, unknown_kind
@@ -18,11 +19,17 @@ def document_warnings(
 ) -> tuple[str, ...]:
     """Fields that `input` does not have, and those that the policy reads and that are missing.
 
-    Nothing for what is no JSON: the engine says that. No values are told, only names.
+    Nothing for what is no JSON: the engine says that. No values are told, only names. Raises
+    PolicyError for what is nested too deep to be read.
     """
     try:
         said = msgspec.json.decode(document)
-    except msgspec.DecodeError:
+    except RecursionError:
+        raise PolicyError(
+            "input is nested deeper than any input document",
+            do="`situs policy fmt-input --example internal` prints one.",
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return ()
     if not isinstance(said, dict):
         return ("input is not an object",)

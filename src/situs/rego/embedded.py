@@ -17,6 +17,7 @@ import regorus
 from msgspec import Struct
 
 from situs.core.snapshot import Policy
+from situs.errors import PolicyError
 from situs.policy.input import FIELDS
 from situs.policy.judge import must_pass, read_verdict
 from situs.policy.memory import Memory
@@ -129,7 +130,9 @@ def evaluate_once(source: Source, document: bytes, lists: Names = ()) -> Any:
     except BaseException as problem:
         if must_pass(problem):
             raise
-        raise refuse([engine_problem(problem, "input")]) from None
+        said = engine_problem(problem, "input")
+        do = "Correct the input document, or the policy if it is sound."
+        raise PolicyError(str(said), do=do) from None
     return answer
 
 

@@ -68,6 +68,7 @@ def read_modules(paths: Sequence[Path], *, tests: bool = False) -> tuple[Module,
     found: dict[Path, Module] = {}
     problems: list[Problem] = []
     for path in paths:
+        problems += [] if tests else _misnamed(path)
         for file, name in _files(path, tests):
             try:
                 text = file.read_text(encoding="utf-8")
@@ -103,6 +104,16 @@ def _files(path: Path, tests: bool) -> list[tuple[Path, str]]:
         beside = path.with_name(path.stem + TEST_SUFFIX)
         return [(beside, beside.name)] if beside.is_file() else []
     return [(path, path.name)]
+
+
+def _misnamed(path: Path) -> list[Problem]:
+    """Files in a directory that are meant to be of the policy, and would not be read."""
+    inside = sorted(path.rglob("*")) if path.is_dir() else []
+    return [
+        Problem(str(file), 0, 0, "is not read", f"rename it to {file.stem}.rego")
+        for file in inside
+        if file.suffix != ".rego" and file.suffix.lower() == ".rego"
+    ]
 
 
 def _unreadable(problem: OSError | UnicodeDecodeError) -> str:

@@ -197,3 +197,64 @@ def test_helpers_in_a_package_below_are_found(tmp_path):
     )
     (tmp_path / "p.rego").write_text(HEAD + text + uses, encoding="utf-8")
     assert load([tmp_path]).reads == {"deployments", "task"}
+
+
+ALLOW = "package situs\nimport rego.v1\nallow contains d.name if some d in input.deployments\n"
+DENY = 'deny contains {"deployment": d.name, "code": "c"} if some d in input.deployments\n'
+
+
+def told(tmp_path, **modules: str) -> list[str]:
+    for name, text in modules.items():
+        (tmp_path / f"{name}.rego").write_text(text, encoding="utf-8")
+    return [str(one).replace(f"{tmp_path}/", "") for one in inspect([tmp_path]).problems]
+
+
+def test_a_package_that_nobody_reads_is_refused(tmp_path):
+    problems = told(tmp_path, a=ALLOW + DENY, b="package situs.eu\nimport rego.v1\n" + DENY)
+    assert problems == [
+        (
+            "b.rego:1:1: nothing reads package situs.eu; "
+            "write `package situs`, or use a rule of it there: data.situs.eu.deny"
+        )
+    ]
+
+
+def test_packages_that_read_each_other_only_are_refused(tmp_path):
+    head = "package situs.{}\nimport rego.v1\nyes if data.situs.{}.{}\n"
+    two = {
+        "b": head.format("b", "c", "also"),
+        "c": "package situs.c\nimport rego.v1\nalso := true\n",
+    }
+    problems = told(tmp_path, a=ALLOW + DENY, **two)
+    assert [one.partition(";")[0] for one in problems] == [
+        "b.rego:1:1: nothing reads package situs.b",
+        "c.rego:1:1: nothing reads package situs.c",
+    ]
+
+
+def test_a_rule_of_the_verdict_in_a_package_of_helpers_is_refused(tmp_path):
+    helper = 'package situs.eu\nimport rego.v1\nmembers := {"DE"}\n' + DENY
+    deny = 'deny contains {"deployment": d.name, "code": "c"} if { some d in input.deployments; '
+    deny += "not d.locus.jurisdiction in data.situs.eu.members }\n"
+    assert told(tmp_path, a=ALLOW + deny, b=helper) == [
+        (
+            "b.rego:4:1: nothing reads the rule situs.eu.deny; "
+            "write `package situs`, where `deny` is the verdict's"
+        )
+    ]
+
+
+def test_a_package_is_read_through_another(tmp_path):
+    deny = 'deny contains {"deployment": d.name, "code": "c"} if { some d in input.deployments; '
+    deny += "data.situs.b.far(d) }\n"
+    far = (
+        "package situs.b\nimport rego.v1\nfar(d) if not d.locus.jurisdiction in data.situs.c.near\n"
+    )
+    near = 'package situs.c\nimport rego.v1\nnear contains "DE"\n'
+    assert told(tmp_path, a=ALLOW + deny, b=far, c=near) == []
+
+
+def test_a_file_whose_name_ends_in_capitals_is_named(tmp_path):
+    (tmp_path / "more.REGO").write_text(ALLOW, encoding="utf-8")
+    with pytest.raises(PolicyError, match=r"more.REGO: is not read; rename it to more.rego"):
+        told(tmp_path, a=ALLOW + DENY)

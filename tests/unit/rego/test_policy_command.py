@@ -115,6 +115,15 @@ def test_eval_of_what_is_not_json_is_an_operators_error():
         raise done.exception
 
 
+@pytest.mark.parametrize("depth", [200, 20_000])
+def test_eval_of_what_is_nested_too_deep_is_an_operators_error(depth):
+    document = b'{"label": ' + b"[" * depth + b"]" * depth + b"}"
+    done = run("eval", "--input", "-", document=document)
+    with pytest.raises(PolicyError, match=r"^input(:| is nested deeper)") as refused:
+        raise done.exception
+    assert "input document" in refused.value.advice + refused.value.message
+
+
 RULES = """package situs
 
 allow contains d.name if some d in input.deployments
