@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import importlib.util
 import os
@@ -14,29 +15,39 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from situs.app.confine import why_not_sealed
+from situs.app.egress import permits_of
 from situs.app.heads import encoder
+from situs.app.plan import fleet_view, load_plan
+from situs.app.policies import policy_token, server_error
 from situs.app.setting import Setting
 from situs.config import build
 from situs.config.collector import collector_of
+from situs.config.policy import Opa
 from situs.config.policy_source import policy_checked, policy_url
 from situs.config.rules import is_loopback
 from situs.config.secrets import resolve
 from situs.config.tree import Deployment, LlamaCpp, Model, Onnx
 from situs.core.fleet import LocusKind
 from situs.core.heads import FindsNames
+from situs.core.label import Label
+from situs.dispatch.egress import Connector
 from situs.errors import SitusError
 from situs.http.auth import key_required
 from situs.learning.versions import open_version, shipped_heads
 from situs.policy.evidence import end_of
 from situs.policy.judge import KNOWN_OBLIGATIONS
+from situs.rego.sample import sample_facts
 from situs.runtimes.llama_cpp import check_loadable, locate
 from situs.runtimes.onnx import check_onnx
 from situs.stores.anchor_places import place
 from situs.stores.anchors import held, newest
 from situs.stores.approvals import count_waiting
 from situs.stores.layout import chains, receipts_dir
+from situs.stores.sessions import FILE as SESSIONS
+from situs.stores.sessions import check_sessions
 from situs.stores.verify import verify
 from situs.trust.api_keys import Scope, load_keys
 from situs.trust.keys import pinned_keys
@@ -57,6 +68,14 @@ class Finding(Struct, frozen=True):
     do: str = ""
 
 
+_SERVER_DO = {
+    "engine_down": "See that the OPA server runs, and that policy.engine.url is right.",
+    "engine_deadline": "See why the OPA server is slow, or raise policy.engine.deadline_ms.",
+    "engine_status": "See the log of the OPA server; policy.engine.token may be wrong.",
+    "verdict_undefined": "See that policy.engine.path names the package of the policy.",
+}
+_SERVER_ODD = "Run `situs policy eval` with what the OPA server holds."
+
 Check = Callable[[Setting], Iterator[Finding]]
 
 
@@ -73,6 +92,7 @@ def examine(setting: Setting, url: str | None = None) -> list[Finding]:
         _deployments,
         _labels,
         _evidence,
+        _sessions,
         _approvals,
         _heads,
         _routes,
@@ -131,7 +151,12 @@ def _policy(setting: Setting) -> Iterator[Finding]:
     bundle = setting.config.policy.bundle
     named = ", ".join(str(path) for path in paths) or "the one that ships with Situs"
     source = policy_url(setting.config) or (bundle.path if bundle else named)
-    yield Finding("policy", Condition.ACTIVE, f"{source}; digest {policy.digest[:16]}")
+    error = _server_error(setting)
+    if error is None:
+        yield Finding("policy", Condition.ACTIVE, f"{source}; digest {policy.digest[:16]}")
+    else:
+        because = f"{source} gives no verdict ({error}), so every request is denied"
+        yield Finding("policy", Condition.PROBLEM, because, _SERVER_DO.get(error, _SERVER_ODD))
     clouds = [n for n, x in setting.config.loci.items() if x.kind is LocusKind.SOVEREIGN_CLOUD]
     if setting.config.home is None and clouds:
         yield Finding(
@@ -140,6 +165,19 @@ def _policy(setting: Setting) -> Iterator[Finding]:
             f"not set, so confidential requests may not use {', '.join(clouds)}",
             "Set home: CC in the configuration.",
         )
+
+
+def _server_error(setting: Setting) -> str | None:
+    """Why the OPA server denies everything, as a code, if there is one and it does."""
+    engine = setting.config.policy.engine
+    if not isinstance(engine, Opa):
+        return None
+    example = sample_facts(Label.PUBLIC)
+    fleet = fleet_view(load_plan(setting, 0, {}, secrets=False))
+    snapshot = replace(example.snapshot, fleet=fleet, home=setting.config.home)
+    facts = replace(example, snapshot=snapshot, now=time.time())
+    dial = Connector(permits_of(setting, lambda _: None)).dial
+    return asyncio.run(server_error(engine, policy_token(setting), dial, facts))
 
 
 def _models(setting: Setting) -> Iterator[Finding]:
@@ -229,6 +267,14 @@ def _evidence(setting: Setting) -> Iterator[Finding]:
         yield Finding("evidence", Condition.ACTIVE, because)
     elif not until:
         yield Finding("evidence", Condition.OFF, "no locus has a last day (evidence_until)")
+
+
+def _sessions(setting: Setting) -> Iterator[Finding]:
+    """Raises StoreError where requests that name a session are refused."""
+    check_sessions(setting.data)
+    yield Finding(
+        "sessions", Condition.ACTIVE, f"their labels are kept in {setting.data / SESSIONS}"
+    )
 
 
 def _approvals(setting: Setting) -> Iterator[Finding]:

@@ -1,19 +1,23 @@
 """What `situs doctor` says of the gateway that runs on the data directory."""
 
+import json
 import os
 
 import msgspec
 import pytest
+from tests.fakes.json_server import json_server
 from tests.unit.learning.small import trained
 from tests.unit.stores.writing import serve, writing
 
 from situs.app.setting import Setting
 from situs.config.analysis import Analysis
 from situs.config.load import default_config
+from situs.config.policy import Opa, Policy
 from situs.config.receipts import Anchor, Receipts
 from situs.config.routing import Route
 from situs.config.tree import Otlp, Telemetry
 from situs.doctor import Condition, examine
+from situs.stores import approvals, sessions
 from situs.stores.anchor_places import place
 from situs.stores.anchors import Anchoring
 from situs.stores.layout import receipts_dir
@@ -112,3 +116,50 @@ def test_anchors_are_said_to_be_there_or_why_they_are_not(tmp_path):
     assert anchors(anchor=there).because == "anchors.jsonl holds checkpoints of 1 chain"
     (tmp_path / "anchors.jsonl").write_text("garbage\n")
     assert anchors(anchor=there).condition is Condition.PROBLEM
+
+
+def finding(feature, config, data):
+    [found] = [one for one in examine(Setting(config, data, data)) if one.feature == feature]
+    return found
+
+
+def policy_of(url, tmp_path):
+    policy = Policy(engine=Opa(url=url, deadline_ms=5000))
+    return finding("policy", msgspec.structs.replace(default_config(), policy=policy), tmp_path)
+
+
+def test_a_policy_server_that_gives_verdicts_is_active(tmp_path):
+    verdict = {"allow": list(default_config().deployments), "deny": []}
+    with json_server(200, json.dumps({"result": verdict}).encode()) as (url, asked):
+        assert policy_of(url, tmp_path).condition is Condition.ACTIVE
+    assert asked == ["/v1/data/situs?provenance=true&strict-builtin-errors=true"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (200, b"{}", "verdict_undefined"),
+        (200, b'{"result": true}', "verdict_malformed"),
+        (401, b"{}", "engine_status"),
+    ],
+)
+def test_one_that_gives_none_is_said_to_deny_everything(tmp_path, status, body, code):
+    with json_server(status, body) as (url, _):
+        found = policy_of(url, tmp_path)
+        gone = url
+    assert (found.condition, code in found.because) == (Condition.PROBLEM, True)
+    assert "every request is denied" in found.because
+    assert found.do
+    assert "engine_down" in policy_of(gone, tmp_path).because
+
+
+@pytest.mark.parametrize("store", [sessions, approvals])
+def test_a_store_that_cannot_be_read_is_a_problem_and_what_helps_is_said(tmp_path, store):
+    feature = store.FILE.removesuffix(".db")
+    assert finding(feature, default_config(), tmp_path).condition is Condition.ACTIVE
+    (tmp_path / store.FILE).write_bytes(b"nothing of the kind" * 100)
+    found = finding(feature, default_config(), tmp_path)
+    assert found.condition is Condition.PROBLEM
+    assert str(tmp_path / store.FILE) in found.because
+    assert "emove" in found.do
+    assert "index rebuild" not in found.do

@@ -24,6 +24,7 @@ from situs.config.policy_source import bundle_file, bundle_key, server_name
 from situs.config.secrets import resolve
 from situs.core.snapshot import Snapshot
 from situs.errors import BackendUnavailable, PolicyError, SitusError
+from situs.policy.input import Facts
 from situs.rego.bundle import read_bundle
 from situs.rego.embedded import check_source
 from situs.rego.opa import RemotePolicy
@@ -49,6 +50,20 @@ def asking(
         return snapshot
     remote = remote_of(engine, token, origins)
     return replace(snapshot, policy=replace(snapshot.policy, ask=remote.verdict))
+
+
+async def server_error(engine: Opa, token: str | None, dial: Dial, facts: Facts) -> str | None:
+    """The code for which the server's answer to an example denies all; None: it is a verdict.
+
+    It is asked again where there was none, for the first answer may be late: nothing is warm.
+    """
+    origins = Origins(dial)
+    try:
+        remote = remote_of(engine, token, origins)
+        first = await remote.verdict(facts)
+        return first.error and (await remote.verdict(facts)).error
+    finally:
+        origins.close()
 
 
 def policy_token(setting: Setting) -> str | None:

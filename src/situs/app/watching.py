@@ -25,6 +25,7 @@ from situs.stores.approvals import count_waiting, nobody_waits
 from situs.stores.database import INDEX_FILE
 from situs.stores.layout import receipts_dir
 from situs.stores.retention import NOT_READ, read_by_index, retire
+from situs.stores.sessions import check_sessions
 from situs.stores.signatory import Signer
 from situs.stores.watch import Sink, Watch
 from situs.stores.witness import Witness
@@ -87,12 +88,14 @@ class Watching:
         self._anchor_problem: str | None = None
         self._held = 0
         self._held_problem: str | None = None
+        self._sessions_problem: str | None = None
+        self._anchors = Lock()
         self._setting = setting
         self._signer = signer
         self.index: Path = data / INDEX_FILE
 
     def __enter__(self) -> Self:
-        with suppress(StoreError):  # what cannot be written is told by `count_held`
+        with suppress(StoreError):  # what cannot be written is told by `look_at_stores`
             nobody_waits(self._setting.data, time.time())
         self._watch.start()
         self._stack.callback(self._watch.close)
@@ -108,7 +111,7 @@ class Watching:
         index, witness = self._watch.problem(), self._witness.problem()
         told = (
             *(("index", index), ("witness", witness), ("anchor", self._anchor_problem)),
-            ("approvals", self._held_problem),
+            *(("approvals", self._held_problem), ("sessions", self._sessions_problem)),
         )
         return tuple(f"{name}: {problem}" for name, problem in told if problem is not None)
 
@@ -144,12 +147,16 @@ class Watching:
         self._witness.sign_with(signer)
 
     def anchor(self) -> None:
-        """Put the newest checkpoints where they are configured to be. Blocks; never raises."""
+        """Put the newest checkpoints where they are configured to be. Blocks; never raises.
+
+        Once this is closed, they are the last ones.
+        """
         if self._anchoring is None:
             return
         now = time.time()
         try:
-            self._anchoring.run(now)
+            with self._anchors:
+                self._anchoring.run(now)
         except AnchorError as error:
             if self._anchor_problem is None:
                 _log.warning("checkpoints are not anchored: %s", error.message)
@@ -159,13 +166,19 @@ class Watching:
             _log.warning("checkpoints are anchored again")
         self._anchored_at, self._anchor_problem = now, None
 
-    def count_held(self) -> None:
-        """See how many requests wait for a person. Blocks; never raises."""
+    def look_at_stores(self) -> None:
+        """How many requests wait for a person, and what cannot be read. Blocks; never raises."""
+        data = self._setting.data
         try:
-            self._held = count_waiting(self._setting.data, time.time())
+            self._held = count_waiting(data, time.time())
             self._held_problem = None
         except StoreError as error:
             self._held_problem = error.message
+        try:
+            check_sessions(data)
+            self._sessions_problem = None
+        except StoreError as error:
+            self._sessions_problem = error.message
 
     def retire(self) -> None:
         """Remove the receipts that are older than configured, and read by the index."""

@@ -233,7 +233,7 @@ class Worker:
         server = plan.config.server
         required = key_required(server.host, server.require_key)
         self._auth = auth = Auth(self._table, required, self._desk.lease)
-        admin = Admin(gateway, lambda: receipts.state().problem, self._loading)
+        admin = Admin(gateway, lambda: receipts.state().problem, self._loading, sessions.problem)
         desks = (self._desk, ApprovalDesk(Path(plan.data), time.time))
         self._app = application(plan, gateway, admin, desks, auth)
         self._server = quiet_server(

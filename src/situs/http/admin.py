@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,7 @@ class Admin:
     """`recording` says why no receipt can be written; None while it can.
 
     `loading` names the models of this machine that the gateway was started with and that are not
-    known to load or to fail yet.
+    known to load or to fail yet. `sessions` says why requests that name a session are refused.
     """
 
     def __init__(
@@ -30,10 +31,12 @@ class Admin:
         gateway: Gateway,
         recording: Callable[[], str | None],
         loading: Callable[[], list[str]] = list,
+        sessions: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._gateway = gateway
         self._recording = recording
         self._loading = loading
+        self._sessions = sessions
 
     async def livez(self, call: Call) -> None:
         await send_json(call.send, 200, {"status": "alive"})
@@ -41,7 +44,7 @@ class Admin:
     async def readyz(self, call: Call) -> None:
         """200 when a deployment is usable, none is still loading and receipts can be written.
 
-        Else 503.
+        Else 503. A gateway that refuses sessions serves others, so it is ready, and says so.
         Names and reasons are told to those who may see the fleet.
         """
         usable = [d.name for d, state in _pairs(self._fleet()) if state.health not in _UNUSABLE]
@@ -49,7 +52,9 @@ class Admin:
         ready = bool(usable) and not loading and problem is None
         told: dict[str, Any] = {"status": "ready" if ready else "not_ready"}
         if Scope.ADMIN in call.caller.scopes:
-            told |= {"usable": usable, "loading": loading, "receipts": problem}
+            sessions = await asyncio.to_thread(self._sessions)
+            told |= {"usable": usable, "loading": loading}
+            told |= {"receipts": problem, "sessions": sessions}
         await send_json(call.send, 200 if ready else 503, told)
 
     async def models(self, call: Call) -> None:

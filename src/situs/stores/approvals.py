@@ -197,10 +197,12 @@ def decide(data: Path, id_: str, *, yes: bool, by: str, now: float) -> None:
 
 def _said(db: sqlite3.Connection, id_: str) -> tuple[str, Approval | None]:
     """The state of one that waits or waited ("": there is none), and the word on it."""
-    state, at, by = db.execute(_STATE, (id_,)).fetchone() or ("", None, None)
-    if state not in (_APPROVED, _DENIED):
-        return state, None
-    return state, Approval(approved=state == _APPROVED, by=by, at=at)
+    row = db.execute(_STATE, (id_,)).fetchone()
+    if row is None:
+        return "", None
+    state, at, by = row
+    decided = state in (_APPROVED, _DENIED)
+    return state, Approval(state == _APPROVED, by, at) if decided else None
 
 
 def _facts(request: Request, decision: Decision) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from situs.core.label import Label
-from situs.errors import CannotRecord
+from situs.errors import CannotRecord, StoreError
+from situs.stores.database import reading, told
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,18 @@ _FORGET = """DELETE FROM sessions WHERE used < ? OR digest IN (
     SELECT digest FROM sessions ORDER BY used DESC LIMIT -1 OFFSET ?)"""
 
 
+_REMOVE = f"Mend {FILE} in the data directory, or remove it: sessions are then forgotten."
+
+
+def check_sessions(data: Path) -> None:
+    """Raises StoreError where labels cannot be read; where there are none yet, nothing is wrong."""
+    path = data / FILE
+    if path.exists():
+        with told(path, _REMOVE), reading(path) as db:
+            if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'sessions'").fetchone():
+                db.execute("SELECT label FROM sessions LIMIT 1").fetchone()
+
+
 class SessionLabels:
     """The port `Sessions` over a file; all of it happens on one thread of its own.
 
@@ -53,7 +66,9 @@ class SessionLabels:
         limit: int = LIMIT,
         keep_s: float = KEEP_S,
     ) -> None:
+        self._data = data
         self._path = data / FILE
+        self._failed: str | None = None
         self._key = key
         self._clock = clock
         self._limit = limit
@@ -75,6 +90,14 @@ class SessionLabels:
         """Just `label`, if it is still `seen`; durable against kill -9. Raises CannotRecord."""
         await self._do(self._write, self._digest(tenant, session), label, seen)
 
+    def problem(self) -> str | None:
+        """Why requests that name a session are refused now; None while they are not. Blocks."""
+        try:
+            check_sessions(self._data)
+        except StoreError as error:
+            return error.message
+        return self._failed
+
     def close(self) -> None:
         self._thread.submit(self._end)
         self._thread.shutdown()
@@ -85,13 +108,17 @@ class SessionLabels:
 
     async def _do(self, run: Callable[..., Any], *given: Any) -> Any:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, run, *given)
+            done = await asyncio.get_running_loop().run_in_executor(self._thread, run, *given)
         except (sqlite3.Error, OSError, ValueError) as error:
             _log.error("%s cannot be used (%s): sessions are refused", self._path, error)
+            self._failed = f"{self._path} could not be used: {type(error).__name__}."
+            self._thread.submit(self._end)  # the next one opens it anew
             raise CannotRecord(
                 f"What this session has touched cannot be known: {type(error).__name__}.",
-                do=f"Mend {FILE} in the data directory, or remove it: sessions are then forgotten.",
+                do=_REMOVE,
             ) from error
+        self._failed = None
+        return done
 
     def _read(self, digest: bytes) -> Label:
         found = self._open().execute(_GET, (digest,)).fetchone()

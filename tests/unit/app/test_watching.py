@@ -106,6 +106,20 @@ def test_a_time_stamping_service_is_reached_through_the_connector(data, tmp_path
         assert len(authority.asked) == 1
 
 
+def test_stores_that_cannot_be_read_are_told_until_they_can(data):
+    keeper = watching(data)
+    keeper.look_at_stores()
+    assert keeper.problems() == ()
+    for name in ("approvals", "sessions"):
+        (data / f"{name}.db").write_bytes(b"nothing of the kind" * 100)
+    keeper.look_at_stores()
+    assert [problem.split(":")[0] for problem in keeper.problems()] == ["approvals", "sessions"]
+    for name in ("approvals", "sessions"):
+        (data / f"{name}.db").unlink()
+    keeper.look_at_stores()
+    assert keeper.problems() == ()
+
+
 def test_without_a_place_nothing_is_anchored(data):
     keeper = watching(data)
     keeper.anchor()

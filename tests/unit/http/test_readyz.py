@@ -16,13 +16,13 @@ from situs.http.admin import Admin
 from situs.http.auth import ANYONE
 
 
-def asked(health, *, loading=(), problem=None):
+def asked(health, *, loading=(), problem=None, sessions=None):
     """Status and body of `GET /readyz`."""
     states = {"a": DeploymentState(health)}
     snapshot = make.snapshot(make.view(make.deployment("a"), states=states))
     situation = SimpleNamespace(current=lambda: Current(snapshot, SimpleNamespace()))
     gateway: Any = SimpleNamespace(situation=situation)
-    admin = Admin(gateway, lambda: problem, lambda: list(loading))
+    admin = Admin(gateway, lambda: problem, lambda: list(loading), lambda: sessions)
     sent: list[dict[str, Any]] = []
 
     async def send(message):
@@ -50,3 +50,9 @@ def test_while_a_model_of_this_machine_still_loads_it_is_not_ready():
 
 def test_what_cannot_record_is_not_ready():
     assert asked(Health.HEALTHY, problem="ENOSPC")[0] == 503
+
+
+def test_one_that_refuses_sessions_is_ready_for_others_and_says_so():
+    status, told = asked(Health.HEALTHY, sessions="sessions.db cannot be used")
+    assert (status, told["sessions"]) == (200, "sessions.db cannot be used")
+    assert asked(Health.HEALTHY)[1]["sessions"] is None

@@ -73,6 +73,28 @@ def test_a_file_that_is_no_database_is_an_error_and_no_label(tmp_path):
         over(tmp_path, lambda store: store.label("a", "s"))
 
 
+def test_one_that_cannot_be_used_is_told_until_it_is_mended(tmp_path):
+    async def run(store):
+        found = [store.problem()]  # there is none yet
+        await store.raised("a", "s", Label.INTERNAL)
+        found.append(store.problem())
+        for path in tmp_path.glob(f"{FILE}*"):
+            path.write_bytes(b"nothing of the kind" * 1000)
+        found.append(store.problem())
+        with pytest.raises(CannotRecord):
+            await store.raised("a", "s", Label.CONFIDENTIAL)
+        for path in tmp_path.glob(f"{FILE}*"):
+            path.unlink()
+        found.append(store.problem())
+        await store.raised("a", "s", Label.CONFIDENTIAL)
+        return [*found, store.problem()]
+
+    none, well, junk, failed, mended = over(tmp_path, run)
+    assert none is well is mended is None
+    assert str(tmp_path / FILE) in junk
+    assert str(tmp_path / FILE) in failed
+
+
 def test_a_label_that_is_none_is_an_error(tmp_path):
     over(tmp_path, lambda store: store.raised("a", "s", Label.INTERNAL))
     with sqlite3.connect(tmp_path / FILE) as db:
