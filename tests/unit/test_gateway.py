@@ -32,6 +32,12 @@ class Kept:
     def current(self):
         return Current(self.fixed, self.backends)
 
+    def warm(self, request):
+        return {}
+
+    def sent(self, deployment, request):
+        """No cache to remember."""
+
     def began(self, deployment):
         """Nothing to count."""
         return True

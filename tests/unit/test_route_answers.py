@@ -46,6 +46,12 @@ class Kept:
     def ended(self, outcome, *_):
         self.outcomes.append(outcome)
 
+    def warm(self, request):
+        return {}
+
+    def sent(self, deployment, request):
+        """No cache to remember."""
+
     def began(self, deployment):
         self.begun.append(deployment)
         return True
