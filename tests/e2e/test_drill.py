@@ -61,7 +61,8 @@ def test_without_an_owned_model_that_can_take_it_the_blackout_fails_and_says_why
     code, report = drilled(folder, config, "blackout", "--sample", "1")
     assert (code, report["passed"], report["continuity"]) == (1, False, 0.0)
     assert report["failed"][0]["code"] == "all_deployments_failed"
-    assert "us-llm (unreachable)" in report["failed"][0]["message"]
+    assert "us-llm: dark (by the drill)" in report["failed"][0]["message"]
+    assert "situs decisions" not in report["failed"][0]["message"]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +97,40 @@ def test_a_live_drill_darkens_the_running_gateway_and_only_while_it_runs(stage):
         assert len(known["us"].requests()) == 2 + 2  # the normal run's
         assert known["us"].traffic()[0] == before
         comes_back(gateway)
+
+
+def test_two_live_drills_do_not_meet_and_one_that_was_killed_is_no_obstacle(stage):
+    folder, known = stage
+    config = fleet(known)
+    with running(folder, config) as gateway:
+        file = write_config(folder, config)
+        line = (
+            "drill",
+            "blackout",
+            "--live",
+            "--config",
+            str(file),
+            "--data",
+            str(folder / "data"),
+        )
+        with subprocess.Popen(
+            command(*line, "--duration", "60"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        ) as first:
+            deadline = time.monotonic() + 40
+            while not known["us"].requests():
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            done = subprocess.run(command(*line), capture_output=True, text=True)
+            assert done.returncode == 2
+            assert f"Process {first.pid} already runs a drill on " in done.stderr
+            assert "Wait until it is over" in done.stderr
+            first.kill()
+        darken(gateway, b'{"loci": ["us"], "for_s": 60}')  # as the one that was killed left it
+        code, report = drilled(folder, config, "blackout", "--live", "--sample", "6")
+        assert (code, report["moved"]) == (
+            0,
+            {"office-llm -> office-llm": 4, "us-llm -> office-llm": 2},
+        )
 
 
 def darken(gateway, body):

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from situs.app.confine import why_not_sealed
 from situs.app.egress import COLLECTOR, check_blocked
@@ -22,6 +23,7 @@ from situs.app.setting import Setting
 from situs.config.tree import Config
 from situs.errors import ConfigError, SitusError
 from situs.stores.decisions import find
+from situs.stores.lock import DataLock
 from situs.studies.drill import Drill, Held, Reached, Report, report
 from situs.studies.drill_run import Job, Said, can_have_namespace, run
 from situs.trust.api_keys import Grants, create_key
@@ -97,14 +99,17 @@ def drill(setting: Setting, name: str, dark: Collection[str], asked: Asked, told
     with _gateway(setting, asked, ()) as (job, _):
         normal = list(_telling("normal", job, told))
     with _gateway(setting, asked, dark) as (job, data):
-        job = msgspec.structs.replace(job, namespace=namespace is None)
+        job = replace(job, namespace=namespace is None)
         after = list(_telling("dark", job, told))
         reached = [one for said in after for one in _reached(data, said, dark)]
     return report(_tried(setting.config, name, dark, asked, held), normal, after, reached)
 
 
 class Live(Struct, frozen=True):
-    """A gateway that runs: where it listens, a key it takes, and how it is made dark."""
+    """A gateway that runs: where it listens, a key it takes, and how it is made dark.
+
+    Its data directory is that of the setting.
+    """
 
     url: str
     key: str
@@ -116,17 +121,21 @@ def live_drill(
 ) -> Report:
     """The same on the gateway that serves everybody. Requests that run when it goes dark go on.
 
-    It is dark only as long as this process says so, and `LEASE_S` after it was killed. Raises
-    OperatorError for what cannot go dark alone, and when it could not be kept dark.
+    It is dark only as long as this process says so, and `LEASE_S` after it was killed; what a
+    drill that was killed left dark is not dark here. Raises OperatorError for what cannot go dark
+    alone, when it could not be kept dark, and while another one is under way.
     """
     check_blocked(setting.config, dark)
     job = Job((), os.devnull, live.key, asked.requests, asked.duration_s, url=live.url)
-    normal = list(_telling("normal", job, told))
-    with _kept_dark(live.darken, dark):
-        after = list(_telling("dark", job, told))
+    with DataLock(setting.data, "drill", do="Wait until it is over, or stop it."):
+        live.darken((), 0.0)
+        normal = list(_telling("normal", job, told))
+        with _kept_dark(live.darken, dark):
+            after = list(_telling("dark", job, told))
     reached = [one for said in after for one in _reached(setting.data, said, dark)]
     held = "not used: the gateway is the live one"
-    return report(_tried(setting.config, name, dark, asked, held), normal, after, reached)
+    tried = replace(_tried(setting.config, name, dark, asked, held), live=True)
+    return report(tried, normal, after, reached)
 
 
 @contextmanager

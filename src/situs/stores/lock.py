@@ -1,4 +1,4 @@
-"""One gateway per data directory: a lock file held for life."""
+"""One gateway per data directory, and one live drill on it: lock files held for life."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from situs.errors import CannotRecord, DataDirectoryInUse
 
 
 class DataLock:
-    """Owns `DATA/gateway.lock`; the kernel lets go of it when the process ends, however it ends.
+    """Owns `DATA/WHAT.lock`; the kernel lets go of it when the process ends, however it ends.
 
-    Entering raises DataDirectoryInUse when another process holds it, and CannotRecord when the
-    directory cannot be written.
+    `do` is what to do where another one runs. Entering raises DataDirectoryInUse when another
+    process holds it, and CannotRecord when the directory cannot be written.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, what: str = "gateway", do: str | None = None) -> None:
         self._data_dir = data_dir
+        self._what = what
+        self._do = do
         self._fd: int | None = None
 
     def acquire(self) -> None:
-        path = self._data_dir / "gateway.lock"
+        path = self._data_dir / f"{self._what}.lock"
         try:
             self._data_dir.mkdir(parents=True, exist_ok=True)
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -35,7 +37,7 @@ class DataLock:
             holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(fd)
             raise DataDirectoryInUse(
-                f"Process {holder} already runs a gateway on {self._data_dir}."
+                f"Process {holder} already runs a {self._what} on {self._data_dir}.", do=self._do
             ) from error
         self._fd = fd
         self._note_pid(fd)

@@ -5,6 +5,7 @@ Nothing of a request or an answer stands in a report: requests by number, answer
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -21,6 +22,7 @@ _MOST_TOKENS = 48
 _SEED = 7
 _MOST_LINES = 100_000
 _PROMPTS = "drill_prompts.jsonl"
+_DARK = "dark (by the drill)"
 
 
 class Reached(Struct, frozen=True):
@@ -94,7 +96,10 @@ class Report(Struct, frozen=True):
 
 
 class Drill(Struct, frozen=True):
-    """What is tried: `name` for people, the `dark` loci, and the least continuity that passes."""
+    """What is tried: `name` for people, the `dark` loci, and the least continuity that passes.
+
+    `live`: on the gateway that serves everybody.
+    """
 
     name: str
     at: float
@@ -103,6 +108,7 @@ class Drill(Struct, frozen=True):
     owned: frozenset[str]
     held: Held
     least: float = 1.0
+    live: bool = False
 
 
 def requests_of(file: Path | None, sample: int | None) -> tuple[dict[str, Any], ...]:
@@ -154,7 +160,7 @@ def report(
     answered = [place for place, said in before.items() if said.status == 200]
     kept = [place for place in answered if place in after and after[place].status == 200]
     same = [p for p in kept if before[p].deployment == after[p].deployment in drill.owned]
-    failed = tuple(_failed(after.get(p), p) for p in answered if p not in set(kept))
+    failed = tuple(_failed(drill, after.get(p), p) for p in answered if p not in set(kept))
     changed = tuple(
         Changed(p + 1, after[p].deployment, before[p].answer[:16], after[p].answer[:16])
         for p in same
@@ -200,10 +206,24 @@ def _first(run: Sequence[Said]) -> dict[int, Said]:
     return found
 
 
-def _failed(said: Said | None, place: int) -> Failed:
+def _failed(drill: Drill, said: Said | None, place: int) -> Failed:
     if said is None:
         return Failed(place + 1, 0, "not_asked", "The run ended before it was asked.")
-    return Failed(place + 1, said.status, said.code, said.message)
+    return Failed(place + 1, said.status, said.code, _why(drill, said))
+
+
+def _why(drill: Drill, said: Said) -> str:
+    """What the gateway said, where what was dark is called so.
+
+    Nobody is sent to the decisions of a drill's own gateway: they are gone with it.
+    """
+    told = said.message
+    if not drill.live:
+        told = re.sub(r"(?<=\.) [^.]*`situs decisions show .*", "", told)
+    for name in map(re.escape, drill.deployments_dark):
+        told = re.sub(rf"(?<![\w.-])({name}) \(unreachable\)", rf"\1: {_DARK}", told)
+        told = re.sub(rf"(?<![\w.-])({name}: [^;)]*?)\bunhealthy\b", rf"\1{_DARK}", told)
+    return told
 
 
 def _moved(before: Mapping[int, Said], after: Mapping[int, Said], kept: Sequence[int]) -> Any:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -51,3 +52,12 @@ def test_a_directory_that_cannot_be_written_is_said_so(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(CannotRecord):
         DataLock(tmp_path / "file").acquire()
+
+
+def test_a_drill_and_a_gateway_do_not_hold_each_other_up_and_two_drills_do(tmp_path):
+    with DataLock(tmp_path), DataLock(tmp_path, "drill", do="Wait."):
+        with pytest.raises(
+            DataDirectoryInUse, match=f"{os.getpid()} already runs a drill on"
+        ) as one:
+            DataLock(tmp_path, "drill", do="Wait.").acquire()
+        assert one.value.advice == "Wait."

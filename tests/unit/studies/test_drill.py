@@ -2,6 +2,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from situs.errors import OperatorError
 from situs.studies.drill import Drill, Held, Reached, report, requests_of
@@ -142,3 +143,30 @@ def test_the_page_escapes_what_others_said_and_names_the_verdict():
     assert "<script>" not in text
     assert "failed" in text
     assert "50%" in text
+
+
+TRIED = "Every deployment was tried and failed: "
+NONE = "No allowed deployment can take it"
+LOOK = "`situs decisions show req_1` lists what each deployment lacked."
+
+
+@pytest.mark.parametrize(
+    ("live", "message", "told"),
+    [
+        (
+            False,
+            f"{TRIED}us-llm (unreachable). Retry; {LOOK}",
+            f"{TRIED}us-llm: dark (by the drill).",
+        ),
+        (False, f"{TRIED}b.us-llm (unreachable).", f"{TRIED}b.us-llm (unreachable)."),
+        (
+            True,
+            f"{NONE} (b: unhealthy; us-llm: context, unhealthy). {LOOK}",
+            f"{NONE} (b: unhealthy; us-llm: context, dark (by the drill)). {LOOK}",
+        ),
+    ],
+)
+def test_what_is_dark_is_called_so_and_nobody_is_sent_to_what_is_gone(live, message, told):
+    refusal = Said(1, 0.1, 503, id="req_1", code="no_capacity", message=message)
+    found = report(replace(tried(), live=live), [said(1)], [refusal])
+    assert [one.message for one in found.failed] == [told]
