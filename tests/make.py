@@ -26,6 +26,7 @@ from situs.core.record import Approval
 from situs.core.request import Ask, Objective, Request, Text, Wire
 from situs.core.snapshot import Labels, Policy, Snapshot
 from situs.dispatch.budget import Budgets
+from situs.dispatch.line import Line
 from situs.gateway import Gateway
 
 
@@ -138,6 +139,7 @@ def gateway(kept: Any, **ports: Any) -> Gateway:
         "sessions": Sessions(),
         "approvals": Approvals(),
         "budgets": Budgets(time.monotonic),
+        "line": Line(),
         "secret": b"a key of a test",
     }
     return Gateway(kept, kept, **{**defaults, **ports})

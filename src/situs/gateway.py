@@ -26,6 +26,7 @@ from situs.decide import deciding
 from situs.dispatch.attempt import Step, end_of
 from situs.dispatch.budget import Budgets
 from situs.dispatch.canaries import carry_canaries
+from situs.dispatch.line import Line, urgency
 from situs.dispatch.obliged import HOLD, obliged_steps
 from situs.dispatch.walk import Limits, Walk
 from situs.errors import (
@@ -59,7 +60,8 @@ class Gateway:
     `aside` does the work that a long request takes away from the event loop, which never blocks;
     `deep` does what the deep tier is asked for, or gives None where there is no time for it.
     `hurried`: there is more to do than can be done, and rules stand in for learned heads.
-    `budgets` bound second attempts. Pseudonyms are drawn from `secret`.
+    `budgets` bound second attempts, who finds no place free waits in `line`. Pseudonyms are drawn
+    from `secret`.
     """
 
     situation: Situation
@@ -72,6 +74,7 @@ class Gateway:
     sessions: Sessions
     approvals: Approvals
     budgets: Budgets
+    line: Line
     secret: bytes
 
     async def explain(self, request: Request) -> Decision:
@@ -184,11 +187,14 @@ class Gateway:
 
     def _limits(self, request: Request, decision: Decision, started: float) -> Limits:
         self.budgets.earn()
-        given = request.ask.deadline_s
+        given, urgent = request.ask.deadline_s, urgency(request, decision.analysis)
+        patience_s = self.line.patience_s if given is None else given
         return Limits(
             deadline=None if given is None else started + given,
             retry=self.budgets.retries.spend,
             hedge=self.budgets.hedges.spend if decision.placement.hedge else None,
+            wait=partial(self.line.wait, urgent, patience_s),
+            freed=self.line.look,
         )
 
     async def handle(self, request: Request) -> Answer:
@@ -264,8 +270,8 @@ class Answer:
         return self.walk.deployment
 
     def overhead_s(self) -> float:
-        """Seconds in Situs so far: everything but waiting for upstreams, and for a person."""
-        waited = self.walk.waited_s + self.held_s
+        """Seconds in Situs so far: all but waiting for upstreams, a place, or a person."""
+        waited = self.walk.waited_s + self.walk.queued_s + self.held_s
         return max(0.0, self.gateway.clock() - self.started - waited)
 
     def bill(self) -> Bill:

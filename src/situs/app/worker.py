@@ -60,6 +60,7 @@ from situs.core.fleet import Health
 from situs.core.ports import Backends
 from situs.core.snapshot import Snapshot
 from situs.dispatch.budget import Budgets
+from situs.dispatch.line import Line
 from situs.errors import SitusError
 from situs.fleet.board import Board
 from situs.fleet.registry import Registry
@@ -100,6 +101,7 @@ class Worker:
         self._aside = ThreadPoolExecutor(2, "situs-analysis")
         self._deep = DeepTier()
         self._haste = Haste()
+        self._line = Line()
         self._receipts: SegmentWriter | None = None
         self._secret = b""
         self._sessions: SessionLabels | None = None
@@ -202,6 +204,8 @@ class Worker:
         self._loaded = None
         self._board.bind(plan.slots)
         self._drain_s = plan.config.server.drain_s
+        self._line.most = plan.config.server.max_waiting
+        self._line.patience_s = plan.config.server.patience_s
         self._deep.budget_s = plan.config.analysis.deep_budget_ms / 1000
         if self._situation is None:
             fleet = snapshot.fleet
@@ -228,6 +232,7 @@ class Worker:
             sessions,
             approvals,
             Budgets(time.monotonic),
+            self._line,
             self._secret,
         )
         server = plan.config.server

@@ -57,6 +57,13 @@ class Server(_Section, frozen=True, kw_only=True):
     max_connections: Annotated[
         int, Meta(ge=1, description="A worker keeps so many open; further ones are answered 503.")
     ] = 1000
+    max_waiting: Annotated[
+        int,
+        Meta(ge=0, description="So many requests of a worker wait for a place, the urgent first."),
+    ] = 256
+    patience_s: Annotated[
+        float, Meta(ge=0, description="A request waits so long for a place, then is answered 503.")
+    ] = 10.0
     allowed_hosts: Annotated[
         tuple[Host, ...],
         Meta(description="Values of the Host header to accept besides loopback names."),

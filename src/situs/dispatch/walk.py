@@ -39,12 +39,15 @@ class Limits(Struct, frozen=True):
     """What a walk may do. `deadline` is when it must be over, by the walk's clock.
 
     `retry` and `hedge` take one from a budget that all requests share, and say False when it is
-    spent; without `hedge` no second place is asked beside the first.
+    spent; without `hedge` no second place is asked beside the first. `wait` is given what takes a
+    place, and says what it took, or None: without it, who finds none free does not wait.
     """
 
     deadline: float | None = None
     retry: Callable[[], bool] = _always
     hedge: Callable[[], bool] | None = None
+    wait: Callable[[Callable[[], Try | None]], Awaitable[Try | None]] | None = None
+    freed: Callable[[], None] | None = None
 
 
 _NO_LIMITS = Limits()
@@ -56,7 +59,7 @@ class Walk:
     `begin` returns once a deployment has sent its first chunk and commits to it; `rest` yields
     what follows. `close` is safe at any time and ends what is still open as `client_gone`.
     Policy has allowed every step, so failing over cannot reach what the decision excluded. `steps`
-    may be set until it begins.
+    may be set until it begins. `queued_s` is how long it waited for a place.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Walk:
         limits: Limits = _NO_LIMITS,
     ) -> None:
         self.steps = steps
+        self.queued_s = 0.0
         self._backends = backends
         self._situation = situation
         self._clock = clock
@@ -138,7 +142,7 @@ class Walk:
         """
         self._left = list(self.steps)
         retry_after_s: int | None = None
-        while (tried := self._start()) is not None:
+        while (tried := await self._place()) is not None:
             try:
                 return await self._answered(tried)
             except (AnswerStopped, DeadlineExceeded):
@@ -171,6 +175,21 @@ class Walk:
         """Ends what is still open, by default because the caller has gone. Records, then closes."""
         for one in self._tries:
             await one.end(end)
+        if self._limits.freed is not None:
+            self._limits.freed()
+
+    async def _place(self) -> Try | None:
+        """The next place, waiting for it where not one was free."""
+        tried = self._start()
+        if tried is None and not self._tries and self._limits.wait is not None:
+            began = self._clock()
+            tried = await self._limits.wait(self._again)
+            self.queued_s = self._clock() - began
+        return tried
+
+    def _again(self) -> Try | None:
+        self._left = list(self.steps)
+        return self._start()
 
     def _start(self, *, beside: Try | None = None) -> Try | None:
         """The next place that is free; `beside` another it must be as trusted as that one is."""
@@ -256,7 +275,7 @@ class Walk:
     def _exhausted(self, retry_after_s: int | None) -> SitusError:
         if not self._tries:
             busy = NoCapacity("Every allowed deployment is busy.")
-            busy.retry_after_s = 1
+            busy.retry_after_s = max(1, round(self.queued_s))
             return busy
         tried = ", ".join(f"{a.deployment} ({a.end})" for a in self.attempts)
         failure = NodesExhausted(f"Every allowed deployment was tried and failed: {tried}.")

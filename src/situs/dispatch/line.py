@@ -1,0 +1,93 @@
+"""Where requests wait for a place: bounded, the most urgent first."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import insort
+from collections.abc import Callable
+from itertools import count
+from typing import Any, NamedTuple
+
+from situs.core.decision import Analysis
+from situs.core.request import Request
+
+LOOK_S = 0.05
+"""How often it is looked for places that other processes gave back."""
+
+
+class _Waiting(NamedTuple):
+    urgency: int
+    number: int
+    take: Callable[[], Any | None]
+    taken: asyncio.Future[Any | None]
+
+
+class Line:
+    """Those that wait in one process, `most` at a time and each for `patience_s` at most.
+
+    Where it is full, who is more urgent takes the place of the last.
+    """
+
+    def __init__(self, most: int = 0, patience_s: float = 0.0) -> None:
+        self.most = most
+        self.patience_s = patience_s
+        self._waiting: list[_Waiting] = []
+        self._numbers = count()
+        self._ticking: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def wait(self, urgency: int, seconds: float, take: Callable[[], Any | None]) -> Any:
+        """What `take` gives once it gives something; None when time is up or the line is full.
+
+        0 is the most urgent; of equals who came first is asked first.
+        """
+        loop = asyncio.get_running_loop()
+        mine = _Waiting(urgency, next(self._numbers), take, loop.create_future())
+        if not self._enter(mine):
+            return None
+        try:
+            async with asyncio.timeout(min(seconds, self.patience_s)):
+                return await mine.taken
+        except TimeoutError:
+            return None
+        finally:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+
+    def look(self) -> None:
+        """Somebody gave a place back: whoever finds one, in the order of the line, has it."""
+        for one in tuple(self._waiting):
+            if not one.taken.done() and (found := one.take()) is not None:
+                one.taken.set_result(found)
+                self._waiting.remove(one)
+
+    def _enter(self, mine: _Waiting) -> bool:
+        if len(self._waiting) >= self.most:
+            last = self._waiting[-1] if self._waiting else mine
+            if last[:2] <= mine[:2]:
+                return False
+            self._waiting.remove(last)
+            if not last.taken.done():
+                last.taken.set_result(None)
+        insort(self._waiting, mine, key=lambda one: one[:2])
+        self._tick()
+        return True
+
+    def _tick(self) -> None:
+        if self._ticking is None:
+            self._ticking = asyncio.get_running_loop().call_later(LOOK_S, self._ticked)
+
+    def _ticked(self) -> None:
+        self._ticking = None
+        self.look()
+        if self._waiting:
+            self._tick()
+
+
+def urgency(request: Request, analysis: Analysis) -> int:
+    """Operational requests before others, and those somebody waits for before those nobody does."""
+    if request.ask.criticality == "operational":
+        return 0
+    return 1 if analysis.interactive else 2
