@@ -223,6 +223,23 @@ def test_a_killed_gateway_leaves_a_chain_that_verifies(tmp_path, fakes):
     assert subprocess.run(verify, capture_output=True).returncode == 0
 
 
+def test_after_a_clean_stop_all_is_signed_and_anchored(tmp_path, fakes):
+    """It anchors at its start, and then not for an hour."""
+    receipts = {"anchor": {"to": "anchors.jsonl", "every_min": 60}}
+    with stage.running(tmp_path, stage.fleet(fakes, receipts=receipts)) as gateway:
+        assert gateway.chat().status == 200
+        assert gateway.stop() == 0
+    anchored = set()
+    for line in (tmp_path / "anchors.jsonl").read_text().splitlines():
+        anchored |= set(json.loads(line)["heads"])
+    heads = list((gateway.data / "receipts").glob("*/head.json"))
+    assert len(heads) == 2  # a worker and the witness
+    for head in heads:
+        last = head.with_name("000000000000.jsonl").read_text().splitlines()[-1]
+        assert last == head.read_text().strip()
+        assert last in anchored
+
+
 def test_a_segment_that_cannot_be_written_is_a_503_and_nothing_leaves(tmp_path, fakes):
     with stage.running(tmp_path, stage.fleet(fakes)) as gateway:
         assert gateway.chat().status == 200
