@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from situs.analysis.sensitivity.views import MEDIA
 from situs.core.label import Label, LabelReason, highest
 from situs.core.request import Modality, Request
 from situs.core.snapshot import Labels
@@ -9,7 +10,8 @@ from situs.core.snapshot import Labels
 DEFAULT_FLOORS: dict[str, Label] = {
     **dict.fromkeys(("location", "organisation", "url", "date"), Label.PUBLIC),
     **dict.fromkeys(
-        ("person", "email", "phone", "address", "ip", "mac", "bic", "company_id"), Label.INTERNAL
+        ("person", "email", "phone", "address", "ip", "mac", "bic", "company_id", MEDIA),
+        Label.INTERNAL,
     ),
     **dict.fromkeys(
         ("card", "iban", "bank_account", "crypto_wallet", "national_id", "health_id"),
@@ -33,7 +35,7 @@ def label(
     """
     reasons = [
         LabelReason(
-            labels.floors.get(kind, Label.RESTRICTED),
+            _floor(kind, labels),
             "finding",
             kind if count == 1 else f"{kind} \N{MULTIPLICATION SIGN}{count}",
         )
@@ -55,6 +57,12 @@ def label(
         reasons.append(LabelReason(labels.default, "default", labels.default))
     reasons.sort(key=lambda reason: (-reason.label.rank, reason.source, reason.detail))
     return highest(reason.label for reason in reasons), tuple(reasons[:MAX_REASONS])
+
+
+def _floor(kind: str, labels: Labels) -> Label:
+    """What a finding asks for; media in a text ask for no less than what is sent as media."""
+    floor = labels.floors.get(kind, Label.RESTRICTED)
+    return max(floor, labels.unread) if kind == MEDIA else floor
 
 
 _READ = frozenset({Modality.TEXT})

@@ -33,29 +33,33 @@ _CODE = (
     r"[fbru]?\\?[\"'`]"
 )
 _MARKS = r"[*~`]{1,3}|</?[a-z]{1,8}>"
-_GLUE = rf"(?:{_CODE}|{_LINE}|(?:{_ESCAPE}){{1,3}}|{_MARKS}| )"
-_SEAM = re.compile(f"({_GLUE})({_CHAR}*)")
+_TIGHT = rf"{_CODE}|(?:{_ESCAPE}){{1,3}}|{_MARKS}"
+_GLUE = f"(?:{_TIGHT}|{_LINE}| )"
+_SEAM = re.compile(f"(?:{_TIGHT}|({_LINE}| ))({_CHAR}*)")
 _CHARS = ascii_letters + digits + "_-.+/"
 _PLAIN = re.compile(r"[A-Za-z][a-z]{2,}(?:[\-/.][a-z]+)*[.\-/]*|[A-Za-z]?[.\-]?")
 _BEGINS = re.compile(_HEAD)
 
 
 def _token_end(run: str) -> int:
-    """To where the pieces belong to one token."""
-    end = size = len(run) - len(run.lstrip(_CHARS))
-    while (seam := _SEAM.match(run, end)) is not None and _belongs(seam[1], seam[2], size):
+    """To where the pieces belong to one token: what lines or spaces part is all as long as the
+    second piece, but for the first and the last."""
+    first = len(run) - len(run.lstrip(_CHARS))
+    end, size, last = first, 0, False
+    while not last and (seam := _SEAM.match(run, end)) is not None:
+        parted, piece = seam.groups()
+        if parted:
+            most = first if parted == " " else size or len(piece)
+            if len(piece) > most or _is_other(piece, size or first):
+                break
+            size, last = most, len(piece) < most
         end = seam.end()
     return end
 
 
-def _belongs(glue: str, piece: str, size: int) -> bool:
-    """Behind a line break neither a word does nor another token, behind a space only what is as
-    long as the first piece, or less."""
-    if glue == " ":
-        return len(piece) == size or (len(piece) < size and not _PLAIN.fullmatch(piece))
-    if "\n" not in glue or glue[-1] in "\"'`":
-        return True
-    return not _BEGINS.match(piece) and (len(piece) == size or not _PLAIN.fullmatch(piece))
+def _is_other(piece: str, size: int) -> bool:
+    """Whether it begins another token, or is a word that is not as long as a piece."""
+    return bool(_BEGINS.match(piece) or (len(piece) != size and _PLAIN.fullmatch(piece)))
 
 
 def _token(run: str) -> Iterator[str]:

@@ -47,6 +47,7 @@ _REMEMBERED = 4096
 _UNSURE = 0.5
 _DEPTH = 4
 _SCATTERED = Detector("card_scattered", "card", "", _UNSURE)
+_BARE = Detector("bare_media", views.MEDIA, "", CONFIRMED)
 _SECRET = frozenset({"credential", "private_key"})
 
 
@@ -257,6 +258,8 @@ def _decoded(text: str, data: bytes, depth: int, work: _Work) -> Iterator[_Hit]:
             if not work.take(_RUN + len(run) // 32):
                 yield _rest(first + begin, text)
                 return
+            if views.is_media(run):
+                yield _Hit(first + begin, first + begin, first + end - start, _BARE, True)
             decoded = views.decode(run)
             if decoded is not None and not depth:
                 yield _rest(first + begin, text)

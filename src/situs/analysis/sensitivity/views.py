@@ -100,6 +100,18 @@ _CHAR = 3
 _BEFORE_RUN = 8
 """So many characters before a run belong to what the run begins."""
 
+MEDIA = "media"
+"""The kind of what is a picture, a recording or a file in a text: nobody reads it."""
+
+_MEDIA = (
+    *("iVBORw0KGgo", "/9j/", "_9j_", "R0lGODlh", "R0lGODdh", "UklGR", "SUkqAA", "TU0AK", "JVBERi0"),
+    *("UEsDB", "SUQz", "T2dnUw", "AAAAGGZ0eXA", "AAAAHGZ0eXA", "AAAAIGZ0eXA", "GkXfo"),
+    *("89504e470d0a", "89504E470D0A", "ffd8ff", "FFD8FF", "255044462d", "255044462D"),
+)
+"""How PNG, JPEG, GIF, WebP and WAV, TIFF, PDF, zip (office files), MP3, Ogg, MP4 and Matroska
+begin in base64; some in hexadecimal."""
+_LEAST_MEDIA = 64
+
 _SHORTEST = 18
 _OVERLAP = 512
 """Lines put together are read in windows of `_LONGEST_MIXED`, which share so many characters."""
@@ -286,6 +298,11 @@ def _windows(chain: str, lines: Sequence[tuple[int, int]]) -> Iterator[tuple[int
         if first < last:
             start = lines[first][1] - (meets[first] - place)
             yield start, lines[last][1] - (meets[last] - stop), whole[place:stop]
+
+
+def is_media(run: str) -> bool:
+    """Whether the run is a picture, a recording or a file."""
+    return len(run) >= _LEAST_MEDIA and run.startswith(_MEDIA)
 
 
 def decode(run: str) -> str | None:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from situs.analysis.sensitivity.scan import UNREAD
+from situs.analysis.sensitivity.views import MEDIA
 from situs.analysis.texts import SOURCE_KEY, Form, Unchangeable, rewritten, texts_of
 from situs.analysis.transforms.pairs import (
     ATTEMPTS,
@@ -84,10 +85,15 @@ def carry_out(
     """
     owed = [one for one in obligations if one.kind in (REDACT, PSEUDONYMISE)]
     kinds = _kinds(owed)
-    mine = [one for one in findings if owed and (kinds is None or one.kind in kinds)]
+    mine = [
+        one
+        for one in findings
+        if owed and (kinds is None or one.kind in kinds) and one.kind != MEDIA
+    ]
     stripped = any(one.kind == STRIP_ATTACHMENTS for one in obligations)
     unread = request.modalities - (_STRIPPED if stripped else {Modality.TEXT})
-    if owed and (unread or any(is_unread(one, kinds) for one in findings)):
+    seen = [one for one in findings if not (stripped and one.kind == MEDIA)]
+    if owed and (unread or any(is_unread(one, kinds) for one in seen)):
         return Sent(request, refused="unread", kinds=kinds)
     if not mine:
         return Sent(request, kinds=kinds)
@@ -98,9 +104,10 @@ def carry_out(
 
 
 def is_unread(finding: Finding, kinds: frozenset[str] | None) -> bool:
-    """Whether it stands for what was not read, and something of these kinds may be there."""
+    """Whether it stands for what was not read, and something of these kinds may be there; anything
+    may be in a picture."""
     about = kinds is None or finding.kind in kinds or finding.kind == UNREAD
-    return finding.detector == UNREAD and about
+    return finding.kind == MEDIA or (finding.detector == UNREAD and about)
 
 
 def _kinds(owed: Sequence[Obligation]) -> frozenset[str] | None:
