@@ -357,8 +357,17 @@ def test_on_the_command_line(scene, beside):
         assert json.loads(cli(gateway, "list", "--json")[1])[0]["state"] == "waiting"
         assert cli(gateway, verb, one["id"], "--by", "ada")[0] == 0
         assert waiting.result().status == status
+        approval = gateway.outcome(one["id"])["approval"]
+        assert (approval["approved"], approval["by"]) == (verb == "approve", "ada")
         code, told = cli(gateway, "approve", one["id"])
-        assert (code, "Nothing with this id waits" in told) == (2, True)
+        done = "approved" if verb == "approve" else "denied"
+        assert (code, f"was {done} by ada at " in told) == (2, True)
+        shown = subprocess.run(
+            stage.command("decisions", "show", one["id"], "--data", str(gateway.data)),
+            capture_output=True,
+            text=True,
+        )
+        assert f"{done} by ada at 20" in shown.stdout
         [last] = [
             o
             for o in json.loads(cli(gateway, "list", "--all", "--json")[1])
