@@ -40,7 +40,10 @@ _FORGET = """DELETE FROM sessions WHERE used < ? OR digest IN (
     SELECT digest FROM sessions ORDER BY used DESC LIMIT -1 OFFSET ?)"""
 
 
-_REMOVE = f"Mend {FILE} in the data directory, or remove it: sessions are then forgotten."
+_REMOVE = (
+    f"Mend {FILE} in the data directory, or remove it, with {FILE}-wal and {FILE}-shm: sessions "
+    "are then forgotten."
+)
 
 
 def check_sessions(data: Path) -> None:
@@ -74,6 +77,7 @@ class SessionLabels:
         self._limit = limit
         self._keep_s = keep_s
         self._db: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._written = 0
         self._thread = ThreadPoolExecutor(1, "situs-sessions")
 
@@ -146,6 +150,9 @@ class SessionLabels:
             db.execute(_FORGET, (now - self._keep_s, self._limit))
 
     def _open(self) -> sqlite3.Connection:
+        """One that was removed or replaced is opened anew, so that all workers use the same."""
+        if self._file != _identity(self._path):
+            self._end()
         if self._db is None:
             self._path.touch(mode=0o600)
             db = sqlite3.connect(self._path, timeout=5.0, isolation_level=None)
@@ -153,10 +160,19 @@ class SessionLabels:
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute(_TABLE)
             db.execute(_BY_USE)
-            self._db = db
+            self._db, self._file = db, _identity(self._path)
         return self._db
 
     def _end(self) -> None:
         if self._db is not None:
             self._db.close()
             self._db = None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file has this name; None where there is none."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_dev, stat.st_ino

@@ -95,6 +95,22 @@ def test_one_that_cannot_be_used_is_told_until_it_is_mended(tmp_path):
     assert str(tmp_path / FILE) in failed
 
 
+def test_after_it_was_removed_all_workers_use_the_same_again(tmp_path):
+    async def run(store):
+        other = SessionLabels(tmp_path, b"k" * 32)
+        await store.raised("a", "s", Label.INTERNAL)
+        assert await other.label("a", "s") is Label.INTERNAL
+        for path in tmp_path.glob(f"{FILE}*"):
+            path.unlink()
+        await store.raised("a", "s", Label.RESTRICTED)
+        try:
+            return await other.label("a", "s")
+        finally:
+            other.close()
+
+    assert over(tmp_path, run) is Label.RESTRICTED
+
+
 def test_a_label_that_is_none_is_an_error(tmp_path):
     over(tmp_path, lambda store: store.raised("a", "s", Label.INTERNAL))
     with sqlite3.connect(tmp_path / FILE) as db:
