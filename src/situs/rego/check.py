@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from situs.policy.input import FIELDS, unknown_field
 from situs.rego.agree import disagreement
+from situs.rego.arguments import argument_misfits
 from situs.rego.builtins import ALLOWED, INSTEAD, NAMESPACES, OUTSIDE
 from situs.rego.compare import Literals
 from situs.rego.facts import facts_read
@@ -23,7 +24,7 @@ from situs.rego.follow import called, follow_parameters, passed
 from situs.rego.heads import element_misfits
 from situs.rego.modules import Problem
 from situs.rego.syntax import Call, Reference, Rule, Syntax, expand, expand_imports
-from situs.rego.traps import comparison_traps, lone_trap
+from situs.rego.traps import comparison_traps, condition_traps, lone_trap
 from situs.rego.tree import ANY, KEYS, Names, Place, static
 from situs.rego.words import field, unknown_kind
 
@@ -190,7 +191,11 @@ class _Look:
         about = functools.partial(field, lists=self._lists)
         for trap in comparison_traps(rule, module.imports, named, free, about):
             self._problem(module, trap.at, trap.what, trap.do)
+        for trap in condition_traps(rule, module.imports, about):
+            self._problem(module, trap.at, trap.what, trap.do)
         for call in rule.calls:
+            for wrong in argument_misfits(call, rule, module.imports, about):
+                self._problem(module, call.at, wrong.what, wrong.do)
             for where, clause in self._rules.get(called(module, call) or (), ()):
                 clause = passed(call, clause)
                 for trap in comparison_traps(clause, where.imports, named, free, about):

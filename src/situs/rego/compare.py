@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from situs.rego.tree import (
     ANY,
@@ -31,6 +32,7 @@ _KINDS: Final = {
     "Null": "null",
 }
 _OPERATORS: Final = {"Eq": "==", "Ne": "!=", "Lt": "<", "Le": "<=", "Gt": ">", "Ge": ">="}
+_PICKS: Final = frozenset({"max", "min", "sort"})
 _TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
@@ -52,16 +54,26 @@ class Literals(Struct, frozen=True):
 class Comparison(Struct, frozen=True):
     """`path operator other`. `operator` is `==` … `>=`, `=`, `in`, `has`, or `key` of what follows.
 
-    `other` is literals or a path; `at` is where `other` stands.
+    Or it is `max`, `min` or `sort`, of it among others. `other` is literals or a path; `at` is
+    where `other` stands. `negated`: it stands after `not`.
     """
 
     path: Names
     operator: str
     other: Literals | Names
     at: Place
+    negated: bool = False
 
 
-def comparisons(node: Any) -> Iterator[Comparison]:
+class Condition(Struct, frozen=True):
+    """A name that stands alone where something must hold, or, `negated`, must not."""
+
+    path: Names
+    at: Place
+    negated: bool
+
+
+def comparisons(node: Any, *, negated: bool = False) -> Iterator[Comparison]:
     """All of a tree, both ways round."""
     if isinstance(node, list):
         for one in node:
@@ -69,8 +81,27 @@ def comparisons(node: Any) -> Iterator[Comparison]:
     elif isinstance(node, dict):
         for kind, inside in node.items():
             if isinstance(inside, dict):
-                yield from _compared(kind, inside)
-            yield from comparisons(inside)
+                found = _compared(kind, inside)
+                yield from (replace(one, negated=True) for one in found) if negated else found
+            yield from comparisons(
+                inside, negated=kind == "NotExpr" or (negated and kind == "expr")
+            )
+
+
+def conditions(node: Any) -> Iterator[Condition]:
+    """All of a tree."""
+    if isinstance(node, list):
+        for one in node:
+            yield from conditions(one)
+    elif isinstance(node, dict):
+        for kind, inside in node.items():
+            if kind == "literal" and inside.keys() & {"Expr", "NotExpr"}:
+                [(how, said)] = inside.items()
+                root = root_or_none(said["expr"])
+                if root is not None:
+                    path = path_of(said["expr"])
+                    yield Condition(path, place_of(root["span"]), how == "NotExpr")
+            yield from conditions(inside)
 
 
 def _compared(kind: str, inside: dict[str, Any]) -> Iterator[Comparison]:
@@ -89,8 +120,20 @@ def _compared(kind: str, inside: dict[str, Any]) -> Iterator[Comparison]:
     elif kind == "BinExpr" and inside["op"] == "Intersection":
         yield from _shared(inside["lhs"], inside["rhs"])
         yield from _shared(inside["rhs"], inside["lhs"])
+    elif kind == "Call" and len(inside["params"]) == 1 and variable(inside["fcn"]) in _PICKS:
+        yield from _picked(variable(inside["fcn"]) or "", inside["params"][0])
     elif kind == "Call" and calls(inside, "get", 3) and variable(inside["params"][1]) is not None:
         yield from _keyed(inside["params"][0], inside["params"][1])
+
+
+def _picked(operator: str, node: dict[str, Any]) -> Iterator[Comparison]:
+    """What `max`, `min` and `sort` choose from, where it is written out."""
+    [(kind, inside)] = node.items()
+    among = [inside["term"]] if kind in {"SetCompr", "ArrayCompr"} else inside.get("items", ())
+    for one in among if kind in {"Set", "Array", "SetCompr", "ArrayCompr"} else ():
+        path, root = path_or_none(one), root_or_none(one)
+        if path is not None and root is not None:
+            yield Comparison(path, operator, Literals("one", ()), place_of(root["span"]))
 
 
 def _shared(node: Any, other: Any) -> Iterator[Comparison]:

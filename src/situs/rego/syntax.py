@@ -11,7 +11,15 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from situs.rego.compare import Comparison, Literals, comparisons, literals, named_literals
+from situs.rego.compare import (
+    Comparison,
+    Condition,
+    Literals,
+    comparisons,
+    conditions,
+    literals,
+    named_literals,
+)
 from situs.rego.heads import Element, read_element
 from situs.rego.scope import Lone, lone_variables
 from situs.rego.tree import (
@@ -76,6 +84,7 @@ class Rule(Struct, frozen=True):
     members: dict[str, Names]
     lone: tuple[Lone, ...]
     comparisons: tuple[Comparison, ...]
+    conditions: tuple[Condition, ...]
     matches: dict[int, Literals]
     literals: dict[str, Literals]
     value: Literals | None
@@ -140,6 +149,7 @@ def _rule(source: bytes, imports: dict[str, Reference], node: dict[str, Any]) ->
         members=_members(walk.bound),
         lone=lone_variables(source, head, bodies),
         comparisons=tuple(comparisons(said)),
+        conditions=tuple(conditions(bodies)),
         matches=_literal_arguments(head.get("args") or ()),
         literals=named_literals(source, said),
         value=_value(kind, head, bodies),

@@ -28,8 +28,10 @@ _SAID: Final[dict[Names, Names]] = {
     ),
 }
 _COUNTRY: Final = r"[A-Z]{2}|"
+_MOMENT: Final = r"[0-9]{4}(-[0-9]{2}(-[0-9]{2}(T[0-9]{2}(:[0-9]{2}(:[0-9]{2}(Z)?)?)?)?)?)?"
 _PATTERNS: Final[dict[Names, tuple[str, str]]] = {
     ("language",): ("[a-z]{2,3}", "it is a code of two or three letters, `und` where not known"),
+    ("time",): (_MOMENT, "it is a moment in UTC: 2026-01-01T00:00:00Z; the time alone, time.clock"),
     ("home_jurisdiction",): (_COUNTRY, "it is a code of ISO 3166-1 alpha-2, such as DE"),
     ("deployments", ANY, "locus", "jurisdiction"): (
         _COUNTRY,
@@ -41,6 +43,8 @@ _NO_COUNTRY: Final[dict[str, str]] = {
     "EL": "the code is GR",
     "EU": "name its member states in a set, after `in`",
 }
+_MILLISECONDS: Final = 1e11
+"""So many seconds would be the year 5138."""
 _DURATION: Final[Names] = ("deployments", ANY, "locus", "retention")
 _SCALARS: Final[tuple[tuple[type[inspect.Type], str], ...]] = (
     (inspect.StrType, "string"),
@@ -94,7 +98,8 @@ def field(path: Names, lists: Names = ()) -> Field | None:
         return Field("string", _SAID[path], nullable=nullable, unordered="words")
     if path in _PATTERNS:
         pattern, means = _PATTERNS[path]
-        return Field("string", nullable=nullable, pattern=pattern, means=means, unordered="codes")
+        codes = "" if pattern == _MOMENT else "codes"
+        return Field("string", nullable=nullable, pattern=pattern, means=means, unordered=codes)
     if path == _DURATION:
         return Field("string", nullable=nullable, unordered="durations as text")
     if isinstance(found, inspect.EnumType):
@@ -115,6 +120,8 @@ def _key(path: Names, lists: Names) -> Field | None:
         return Field("array")
     if path == ("findings", KEYS, ANY):
         return Field("string", (*KINDS, *lists), unordered="words")
+    if path[-2:] == (KEYS, ANY) and (of := field(path[:-2])) is not None and of.kind == "array":
+        return Field("number")
     return None
 
 
@@ -151,7 +158,9 @@ def unknown_kind(path: Names, lists: Names = ()) -> Misfit | None:
 
 def spelled(path: Names) -> str:
     """A path as a problem names it."""
-    return "a key of findings" if path == ("findings", KEYS, ANY) else ".".join(path)
+    if path[-2:] == (KEYS, ANY):
+        return f"a key of {'.'.join(path[:-2])}"
+    return ".".join(path)
 
 
 def never(name: str, one: Field, literal: Literal) -> Misfit | None:
@@ -161,6 +170,8 @@ def never(name: str, one: Field, literal: Literal) -> Misfit | None:
     if literal.kind != one.kind:
         what = f"{name} is {_article(one.kind)} {one.kind}, never {literal.text}"
         return Misfit(what, _one_of(one.words))
+    if name == "time_unix" and abs(float(literal.text)) >= _MILLISECONDS:
+        return Misfit(f"{name} is in seconds, never {literal.text}", "leave out what is finer")
     word = literal.text[1:-1]
     if one.pattern:
         return _no_code(name, one, word)
@@ -191,6 +202,18 @@ def unordered(name: str, one: Field, operator: str, literal: Literal | None) -> 
         if meant:
             do = f"write {name} in {{" + ", ".join(f'"{word}"' for word in meant) + "}"
     return Misfit(f"{name} has {one.unordered}, and {operator} goes by the alphabet", do)
+
+
+def alphabetical(name: str, function: str) -> Misfit:
+    what = f"{name} has an order of its own, and {function} goes by the alphabet"
+    return Misfit(what, 'rank them: {"public": 0, "internal": 1, …}[…]')
+
+
+def among_values(name: str) -> Misfit:
+    what = f"{name} is an object, and `in` looks among its values, not its names"
+    if name == "findings":
+        return Misfit(what, "write input.findings[kind] > 0, or in object.keys(input.findings)")
+    return Misfit(what, "name one of its members, or write in object.keys(…)")
 
 
 def nearest(word: str, words: Names) -> str | None:

@@ -148,9 +148,9 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path):
     ("text", "reads"),
     [
         ("", {"deployments"}),
-        ("x if input.label", {"deployments", "label"}),
-        ('x if input["label"]', {"deployments", "label"}),
-        ("x if input.principal.tenant", {"deployments", "principal"}),
+        ("x := input.label", {"deployments", "label"}),
+        ('x := input["label"]', {"deployments", "label"}),
+        ("x := input.principal.tenant", {"deployments", "principal"}),
         ("x := [input[k] | some k in [1]]", set(FIELDS)),
         ("x := input", set(FIELDS)),
         ("f(i) := i\nx := f(input)", set(FIELDS)),

@@ -338,3 +338,220 @@ def test_a_word_is_found_whatever_its_case_and_dashes(kind, dash, upper):
     written = kind.value.replace("_", dash)
     words = tuple(one.value for one in LocusKind)
     assert nearest(written.upper() if upper else written, words) == kind.value
+
+
+NAMES = "findings is an object, and `in` looks among its values, not its names"
+HOW_NAMES = "write input.findings[kind] > 0, or in object.keys(input.findings)"
+ANY_CARD = "none is `not input.findings.card`, any is `input.findings.card > 0`"
+NO_CARD = "findings.card is not there where none was found, and"
+RANK = 'rank them: {"public": 0, "internal": 1, …}[…]'
+MOMENT = "it is a moment in UTC: 2026-01-01T00:00:00Z; the time alone, time.clock"
+NS = "write time.parse_rfc3339_ns(input.time)"
+STOPS = "an error in a function denies everything"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('x if "card" in input.findings', f"5:6: {NAMES}; {HOW_NAMES}"),
+        ("x if { some k in {KINDS}; k in input.findings }", f"5:36: {NAMES}; {HOW_NAMES}"),
+        (
+            "ks := {KINDS}\nx if { some k in ks; k in input.findings }",
+            f"6:22: {NAMES}; {HOW_NAMES}",
+        ),
+        ("f(k) if k in input.findings", f"5:9: {NAMES}; {HOW_NAMES}"),
+        (
+            'x if "acme" in input.principal',
+            (
+                "5:6: principal is an object, and `in` looks among its values, not its names; "
+                "name one of its members, or write in object.keys(…)"
+            ),
+        ),
+        (
+            "x if input.findings == {KINDS}",
+            "5:25: findings is an object, never a set; compare object.keys(…) with it",
+        ),
+        (
+            'x if input.modalities == {"text"}',
+            "5:27: modalities is an array, never a set; write … in it",
+        ),
+        (
+            'x if input.label in {"public": 1}',
+            (
+                "5:22: `in` looks for label among the values of an object, not its keys; "
+                "write a set after `in`"
+            ),
+        ),
+        (
+            'x if { some n; input.deployments[n].locus.owned; n == "cloud" }',
+            '5:55: a key of deployments is a number, never "cloud"',
+        ),
+        (
+            "x if input.prompt_tokens == input.label",
+            (
+                "5:29: prompt_tokens is a number, and label is a string; "
+                "what is of different types is never equal, and has no order"
+            ),
+        ),
+    ],
+)
+def test_what_is_in_an_object_and_what_is_of_another_type_is_refused(tmp_path, text, problem):
+    assert said(tmp_path, text.replace("KINDS", '"card", "iban"')) == [f"p.rego:{problem}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "input.findings.card == 0",
+            f"findings.card is 1 or more, or not there, so == 0 never holds; {ANY_CARD}",
+        ),
+        (
+            'not input.findings["card"] < 1',
+            f"findings.card is 1 or more, or not there, so < 1 never holds; {ANY_CARD}",
+        ),
+        (
+            "n := input.findings.card; n <= 0",
+            f"findings.card is 1 or more, or not there, so <= 0 never holds; {ANY_CARD}",
+        ),
+        ("input.findings.card >= 0", f"{NO_CARD} >= 0 does not hold then; {ANY_CARD}"),
+        (
+            "not input.findings.card < 5",
+            f"{NO_CARD} < 5 does not hold then; write `not input.findings.card >= 5`",
+        ),
+        (
+            "5 > input.findings.card",
+            f"{NO_CARD} < 5 does not hold then; write `not input.findings.card >= 5`",
+        ),
+        (
+            "input.findings.card != 1",
+            f"{NO_CARD} != 1 does not hold then; write `not input.findings.card == 1`",
+        ),
+        (
+            'every k in {"card"} { input.findings[k] == 0 }',
+            (
+                "findings.* is 1 or more, or not there, so == 0 never holds; "
+                "none is `not input.findings[…]`, any is `input.findings[…] > 0`"
+            ),
+        ),
+        (
+            "some _, n in input.findings; n == 0",
+            (
+                "findings.* is 1 or more, or not there, so == 0 never holds; "
+                "none is `not input.findings[…]`, any is `input.findings[…] > 0`"
+            ),
+        ),
+    ],
+)
+def test_a_kind_that_was_not_found_is_not_there(tmp_path, text, problem):
+    [told] = said(tmp_path, "x if { " + text + " }")
+    assert told.partition(": ")[2] == problem
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("input.route", "route by itself always holds, whatever it is; write route != null"),
+        ("not input.route", "`not route` never holds, whatever it is; write route == null"),
+        ("not input.data", "`not data` never holds, whatever it is; write count(…) == 0"),
+        ("input.findings", "findings by itself always holds, whatever it is; write count(…) > 0"),
+        ("input.label", "label by itself always holds, whatever it is; compare it with something"),
+        (
+            "some d in input.deployments; d.price",
+            (
+                "deployments.*.price by itself always holds, whatever it is; "
+                "write deployments.*.price != null"
+            ),
+        ),
+        (
+            'some d in input.deployments; d.locus.evidence_until < "2027-01-01"',
+            (
+                "deployments.*.locus.evidence_until is null where nobody knows it, and null is "
+                "less than anything; write evidence_until != null beside it"
+            ),
+        ),
+        (
+            "some d in input.deployments; not d.price.prompt > 1",
+            (
+                "deployments.*.price is null where nobody knows it, and `not` then holds; "
+                "write price != null beside it"
+            ),
+        ),
+        ('input.time > "18:00"', f'time is never "18:00"; {MOMENT}'),
+        (
+            'input.time == "2026-01-01"',
+            (
+                "time is a moment, which hardly any request is of; "
+                'write startswith(input.time, "2026-01-01"), or compare with < and >='
+            ),
+        ),
+        (
+            "input.time_unix > 1767225600000",
+            "time_unix is in seconds, never 1767225600000; leave out what is finer",
+        ),
+        (
+            "time.clock(input.time_unix)[0] > 18",
+            f"time_unix is no time in nanoseconds, which time.clock takes; {NS}",
+        ),
+        (
+            'time.weekday(input.time) == "Sunday"',
+            f"time is no time in nanoseconds, which time.weekday takes; {NS}",
+        ),
+        (
+            "count(input.findings.card) > 0",
+            "findings.card is a field of type number, and count takes array or object or string; "
+            + STOPS,
+        ),
+        (
+            'startswith(input.modalities, "im")',
+            f"modalities is a field of type array, and startswith takes string; {STOPS}",
+        ),
+        (
+            "sort([r.label | some r in input.label_reasons]) == []",
+            f"label_reasons.*.label has an order of its own, and sort goes by the alphabet; {RANK}",
+        ),
+        (
+            'max({input.label, "internal"}) == "restricted"',
+            f"label has an order of its own, and max goes by the alphabet; {RANK}",
+        ),
+    ],
+)
+def test_what_always_or_never_holds_is_refused(tmp_path, text, problem):
+    [told] = said(tmp_path, "x if { " + text + " }")
+    assert told.partition(": ")[2] == problem
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "input.findings.card > 0",
+        "not input.findings.card",
+        "not input.findings.card > 4",
+        "input.findings.card",
+        "input.findings.card != 0",
+        "input.findings.card >= 1; input.findings.card < 5",
+        'some kind, n in input.findings; n < 5; startswith(kind, "c")',
+        'object.get(input.findings, "card", 0) == 0',
+        '"card" in object.keys(input.findings)',
+        "1 in input.findings",
+        "input.tools",
+        "not input.session",
+        'not input.route == "billing"',
+        "input.deployments[_]",
+        "some d in input.deployments; d.price.prompt",
+        "some d in input.deployments; d.price != null; not d.price.prompt > 1",
+        "some d in input.deployments; d.price.prompt < 1",
+        'some d in input.deployments; u := d.locus.evidence_until; u != null; u < "2027"',
+        'input.time >= "2026-01-01T18:00"',
+        'startswith(input.time, "2026-01-01")',
+        "time.clock(time.parse_rfc3339_ns(input.time))[0] > 18",
+        "input.time_unix > 1767225600",
+        "count(input.findings) > 0",
+        "count(input.language) > 2",
+        "max({input.prompt_tokens, 5}) > 10",
+        "input.prompt_tokens > input.completion_tokens",
+        'input.modalities == ["text"]',
+    ],
+)
+def test_what_says_what_it_means_is_accepted(tmp_path, text):
+    assert said(tmp_path, "x if { " + text + " }") == []
