@@ -223,6 +223,23 @@ def test_a_killed_gateway_leaves_a_chain_that_verifies(tmp_path, fakes):
     assert subprocess.run(verify, capture_output=True).returncode == 0
 
 
+def test_without_the_labels_of_sessions_others_are_served_and_it_is_told(tmp_path, fakes):
+    with stage.running(tmp_path, stage.fleet(fakes)) as gateway:
+        session = {"x_situs_session": "4711"}
+        assert gateway.chat(headers=session).status == 200
+        assert gateway.call("GET", "/readyz").json["sessions"] is None
+        for path in gateway.data.glob("sessions.db*"):
+            path.write_bytes(b"nothing of the kind" * 1000)
+        assert gateway.chat(headers=session).code == "cannot_record"
+        assert gateway.chat().status == 200
+        ready = gateway.call("GET", "/readyz")
+        assert (ready.status, "sessions.db" in ready.json["sessions"]) == (200, True)
+        for path in gateway.data.glob("sessions.db*"):
+            path.unlink(missing_ok=True)
+        assert gateway.chat(headers=session).status == 200
+        assert gateway.call("GET", "/readyz").json["sessions"] is None
+
+
 def test_after_a_clean_stop_all_is_signed_and_anchored(tmp_path, fakes):
     """It anchors at its start, and then not for an hour."""
     receipts = {"anchor": {"to": "anchors.jsonl", "every_min": 60}}
