@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from bench.decision import fleet
 from situs.core.capability import CapabilityClass
 from situs.core.decision import Analysis
-from situs.core.fleet import DeploymentState, FleetView
+from situs.core.fleet import DeploymentState, FleetView, Pace
 from situs.core.label import Finding, Label, LabelReason
 from situs.core.record import Attempt, Decided, End, Outcome, Peer, Usage
 from situs.core.request import Request, Wire
@@ -68,7 +68,7 @@ def analysis(rng: random.Random) -> Analysis:
 
 def states(rng: random.Random, count: int) -> tuple[DeploymentState, ...]:
     return tuple(
-        DeploymentState(in_flight=rng.randrange(20), slowness=0.5 + rng.random())
+        DeploymentState(in_flight=rng.randrange(20), pace=Pace(*[rng.random()] * 6, late=2.0))
         for _ in range(count)
     )
 

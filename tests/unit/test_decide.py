@@ -14,7 +14,7 @@ from tests import make
 from situs.analysis import DEFAULT_FLOORS
 from situs.core.capability import CapabilityClass
 from situs.core.decision import Analysis, Placement, PolicyDecision
-from situs.core.fleet import Deployment, DeploymentState, FleetView, Health, LocusKind
+from situs.core.fleet import Deployment, DeploymentState, FleetView, Health, LocusKind, Pace
 from situs.core.record import Decided
 from situs.core.request import Ask, Modality, Objective
 from situs.core.snapshot import Labels, Snapshot
@@ -42,7 +42,7 @@ states = st.builds(
     DeploymentState,
     health=st.sampled_from(Health),
     in_flight=st.integers(0, 70),
-    slowness=st.floats(0.05, 20),
+    pace=st.none() | st.builds(Pace, *[st.floats(1e-6, 20)] * 7),
 )
 fleets = st.tuples(*[states] * len(DEPLOYMENTS)).map(
     lambda known: FleetView(DEPLOYMENTS, known, "fleet-of-the-test")

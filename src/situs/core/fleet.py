@@ -125,25 +125,64 @@ class Deployment(Struct, frozen=True):
 
 
 class Health(StrEnum):
-    """`unknown` was never tried; `stale` was unhealthy and may be tried again."""
+    """`unknown` was never tried; `stale` was unhealthy and may be tried again, one at a time.
+
+    `ejected` answers, but far worse than others of its model; `limited` said when to come again.
+    """
 
     UNKNOWN = "unknown"
     HEALTHY = "healthy"
     STARTING = "starting"
     UNHEALTHY = "unhealthy"
     STALE = "stale"
+    EJECTED = "ejected"
+    LIMITED = "limited"
+
+
+SHUT = frozenset({Health.STARTING, Health.UNHEALTHY, Health.EJECTED, Health.LIMITED})
+"""Nothing is sent there now."""
+
+
+class Pace(Struct, frozen=True, array_like=True):
+    """How fast a deployment is, as learned; see `placement.latency` for the sums.
+
+    Seconds: to the first token of an empty prompt, more for each prompt token not in its cache,
+    more for each request in flight; then for each token of the answer, more for each prompt token,
+    more for each request in flight. `late` times the expected TTFT is about its p95.
+    """
+
+    fixed_s: float
+    prompt_s: float
+    wait_s: float
+    token_s: float
+    context_s: float
+    crowd_s: float
+    late: float
 
 
 class DeploymentState(Struct, frozen=True):
     """How one deployment is doing now.
 
-    `in_flight` counts requests sent and not ended; `slowness` is measured over predicted TTFT,
-    smoothed (1.0: as predicted).
+    `in_flight` counts requests sent and not ended; `pace` is None until something was measured.
     """
 
     health: Health = Health.UNKNOWN
     in_flight: int = 0
-    slowness: float = 1.0
+    pace: Pace | None = None
+
+
+class Condition(Struct, frozen=True):
+    """What a health is due to: `why` in a word or two, since when (wall time), and for how long.
+
+    `until` is when it may be tried again, where that is known; `tries` counts how often in a row it
+    was shut.
+    """
+
+    health: Health
+    since: float
+    why: str = ""
+    until: float | None = None
+    tries: int = 0
 
 
 class FleetView(Struct, frozen=True):

@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from situs.core.fleet import Deployment, DeploymentState, FleetView, Health
+from situs.core.fleet import Deployment, DeploymentState, FleetView, Health, Pace
 from situs.core.record import End, Measured
+from situs.placement.latency import Learned, beginning, learn
 
 _WELL = frozenset({End.COMPLETE, End.STOPPED, End.WITHHELD, End.REFUSED})
 _NOT_ITS_FAULT = frozenset({End.CLIENT_GONE})
 _AT_ONCE = frozenset({End.UNREACHABLE})
 _FAILURES_TO_UNHEALTHY = 3
 _COOL_DOWN_S = 10.0
-_SMOOTHING = 0.2
 
 
 class Places(Protocol):
@@ -76,13 +76,19 @@ class Registry:
         self._deployments: tuple[Deployment, ...] = ()
         self._states: list[DeploymentState] = []
         self._failures: list[int] = []
+        self._learned: list[Learned] = []
         self._retry_at: dict[int, float] = {}
         self.replace(deployments, digest)
 
     def replace(self, deployments: Sequence[Deployment], digest: str) -> None:
         """Another fleet from now on; the same model served at the same node keeps its state."""
         before = {
-            (d.name, d.node, d.model.name): (self._states[i], self._failures[i], i)
+            (d.name, d.node, d.model.name): (
+                self._states[i],
+                self._failures[i],
+                self._learned[i],
+                i,
+            )
             for i, d in enumerate(self._deployments)
         }
         retry_at, self._retry_at = self._retry_at, {}
@@ -92,10 +98,11 @@ class Registry:
         self._index = {name: i for i, name in enumerate(self._names)}
         self._states = [DeploymentState() for _ in deployments]
         self._failures = [0 for _ in deployments]
+        self._learned = [beginning(d) for d in deployments]
         for index, d in enumerate(deployments):
             known = before.get((d.name, d.node, d.model.name))
             if known is not None:
-                self._states[index], self._failures[index], old = known
+                self._states[index], self._failures[index], self._learned[index], old = known
                 if old in retry_at:
                     self._retry_at[index] = retry_at[old]
         self._view: FleetView | None = None
@@ -136,14 +143,13 @@ class Registry:
         if index is None:  # a fleet without it was loaded meanwhile
             return
         state = self._states[index]
-        slowness = state.slowness
-        if measured is not None and measured.ttft_s is not None:
-            ratio = measured.ttft_s / max(measured.expected_ttft_s, 1e-3)
-            moved = slowness * ((1 - _SMOOTHING) + _SMOOTHING * ratio)
-            slowness = min(max(moved, 0.05), 20.0)
+        pace = state.pace
+        if measured is not None:
+            self._learned[index] = learn(self._learned[index], measured, state.in_flight - 1)
+            pace = self._learned[index].pace
         health = state.health if end in _NOT_ITS_FAULT else self._judge(index, end)
-        if slowness != state.slowness or health is not state.health:
-            self._change(index, slowness=slowness, health=health)
+        if pace != state.pace or health is not state.health:
+            self._change(index, pace=pace, health=health)
 
     def _judge(self, index: int, end: End) -> Health:
         if end in _WELL:
@@ -168,12 +174,12 @@ class Registry:
         *,
         health: Health | None = None,
         in_flight: int | None = None,
-        slowness: float | None = None,
+        pace: Pace | None = None,
     ) -> None:
         state = self._states[index]
         self._states[index] = DeploymentState(
             state.health if health is None else health,
             state.in_flight if in_flight is None else in_flight,
-            state.slowness if slowness is None else slowness,
+            state.pace if pace is None else pace,
         )
         self._view = None

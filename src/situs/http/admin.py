@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from situs.core.fleet import FleetView, Health
+from situs.core.fleet import SHUT, FleetView
 from situs.core.request import AUTO
 from situs.errors import UnknownModel
 from situs.gateway import Gateway
@@ -15,8 +15,6 @@ from situs.http.inference import request_of
 from situs.http.respond import send_json
 from situs.placement.explain import explain
 from situs.trust.api_keys import Scope
-
-_UNUSABLE = (Health.UNHEALTHY, Health.STARTING)
 
 
 class Admin:
@@ -47,7 +45,7 @@ class Admin:
         Else 503. A gateway that refuses sessions serves others, so it is ready, and says so.
         Names and reasons are told to those who may see the fleet.
         """
-        usable = [d.name for d, state in _pairs(self._fleet()) if state.health not in _UNUSABLE]
+        usable = [d.name for d, state in _pairs(self._fleet()) if state.health not in SHUT]
         problem, loading = self._recording(), self._loading()
         ready = bool(usable) and not loading and problem is None
         told: dict[str, Any] = {"status": "ready" if ready else "not_ready"}

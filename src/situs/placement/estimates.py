@@ -12,6 +12,7 @@ from situs.core.decision import Analysis, Decision
 from situs.core.fleet import Deployment, DeploymentState, FleetView, LocusKind
 from situs.core.record import Usage
 from situs.core.request import Request
+from situs.placement.latency import predict
 
 
 class Estimate(Struct, frozen=True):
@@ -29,19 +30,12 @@ def estimate(
     analysis: Analysis,
     data: Mapping[str, DataSet],
 ) -> Estimate:
-    """Expected figures from the configured speed, corrected by what was measured.
-
-    TTFT = (fixed part + prompt tokens / prefill speed) x slowness x (1 + in flight / limit);
-    E2E adds completion tokens / decode speed under the same load.
-    """
-    speed = deployment.speed
+    """Expected figures; see `placement.latency` for the times."""
     usage = expected_usage(deployment, request, analysis)
-    load = 1.0 + state.in_flight / deployment.max_in_flight
-    prefill_s = speed.ttft_s + usage.prompt_tokens / speed.prompt_tokens_per_s
-    ttft_s = prefill_s * state.slowness * load
-    decode_s = usage.completion_tokens / speed.completion_tokens_per_s
-    cost = expected_cost(deployment, request, analysis, data)
-    return Estimate(cost, ttft_s, ttft_s + decode_s * load)
+    ttft_s, e2e_s, _ = predict(
+        deployment, state, usage.prompt_tokens, completion_tokens=usage.completion_tokens
+    )
+    return Estimate(expected_cost(deployment, request, analysis, data), ttft_s, e2e_s)
 
 
 class Bill(Struct, frozen=True):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from situs.core.decision import Analysis, Obligation, PolicyDecision
-from situs.core.fleet import Deployment, DeploymentState, Health
+from situs.core.fleet import SHUT, Deployment, DeploymentState
 from situs.core.request import AUTO, READABLE, Objective, Request, Service
 from situs.core.route import RoutedBy
 from situs.core.snapshot import Snapshot
@@ -94,7 +94,7 @@ def serves(option: Option, context: Context) -> str | None:
 def healthy(option: Option, context: Context) -> str | None:
     """`unknown` and `stale` may be tried; scorers rank them lower."""
     health = option.state.health
-    return health.value if health in (Health.UNHEALTHY, Health.STARTING) else None
+    return health.value if health in SHUT else None
 
 
 def free_slot(option: Option, context: Context) -> str | None:

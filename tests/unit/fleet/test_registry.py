@@ -88,15 +88,6 @@ def test_a_supervisor_overrules(registry, clock):
     assert state(registry).health is Health.HEALTHY
 
 
-def test_slowness_follows_the_measured_times_and_is_bounded(registry):
-    for _ in range(50):
-        attempt(registry, End.COMPLETE, 3.0)
-    assert state(registry).slowness == 20.0
-    for _ in range(100):
-        attempt(registry, End.COMPLETE, 0.1)
-    assert state(registry).slowness == 0.05
-
-
 def test_a_full_deployment_takes_no_more(clock):
     one = Registry([make.deployment("a", max_in_flight=1)], "digest", clock)
     assert one.began("a")

@@ -29,7 +29,7 @@ from tests.unit.studies.replaying import (
 from situs import __version__
 from situs.core.capability import CapabilityClass
 from situs.core.data import DataSet, Leaves
-from situs.core.fleet import DeploymentState, Health, Price
+from situs.core.fleet import DeploymentState, Health, Pace, Price
 from situs.core.label import Finding, Label, LabelReason
 from situs.core.request import Ask, Modality, Objective, Principal, Wire
 from situs.core.route import Routed, RoutedBy
@@ -102,7 +102,7 @@ STATES = st.fixed_dictionaries(
             DeploymentState,
             health=st.sampled_from(Health),
             in_flight=st.integers(0, 64),
-            slowness=st.floats(0.1, 9),
+            pace=st.none() | st.builds(Pace, *[st.floats(1e-6, 20)] * 7),
         )
         for name in ("rack", "near", "far")
     }
