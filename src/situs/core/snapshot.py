@@ -104,10 +104,14 @@ class Belief(Struct, frozen=True):
     weight: float
 
 
-class Beliefs(Struct, frozen=True):
-    """What is known of models: by (model, task, capability class needed), by (model, task), …
+ANY_TASK = "*"
+"""Stands for tasks at which a model was never seen."""
 
-    The most exact key that is there counts; see `placement.quality`. `digest` names the state.
+
+class Beliefs(Struct, frozen=True):
+    """What is known of models, by (model, task, capability class needed).
+
+    The task may be ANY_TASK; see `placement.quality`. `digest` names the state.
     """
 
     table: dict[tuple[str, ...], Belief] = {}
