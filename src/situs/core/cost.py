@@ -14,20 +14,30 @@ _MB = 1_000_000
 
 
 def expected_cost(
-    deployment: Deployment, request: Request, analysis: Analysis, data: Mapping[str, DataSet]
+    deployment: Deployment,
+    request: Request,
+    analysis: Analysis,
+    data: Mapping[str, DataSet],
+    cached_tokens: int = 0,
 ) -> float | None:
     """Money for the tokens that are expected; None without a price.
 
     What a request takes along of data sets is paid for as what it sends.
     """
-    sent = request.size + round(moved_mb(deployment.locus, analysis, data) * _MB)
-    return cost_of(deployment, expected_usage(deployment, request, analysis), sent)
+    sent = request.size
+    if analysis.data:
+        sent += round(moved_mb(deployment.locus, analysis, data) * _MB)
+    usage = expected_usage(deployment, request, analysis, cached_tokens)
+    return cost_of(deployment, usage, sent)
 
 
-def expected_usage(deployment: Deployment, request: Request, analysis: Analysis) -> Usage:
-    """The tokens, as this deployment's tokenizer makes them."""
+def expected_usage(
+    deployment: Deployment, request: Request, analysis: Analysis, cached_tokens: int = 0
+) -> Usage:
+    """The tokens, as this deployment's tokenizer makes them; no more of them are in a cache."""
     prompt_tokens = analysis.tokens_by.get(deployment.model.family, analysis.prompt_tokens)
-    return Usage(prompt_tokens, analysis.completion_tokens * request.choices)
+    completion_tokens = analysis.completion_tokens * request.choices
+    return Usage(prompt_tokens, completion_tokens, min(cached_tokens, prompt_tokens))
 
 
 def moved_mb(locus: Locus, analysis: Analysis, data: Mapping[str, DataSet]) -> float:

@@ -130,7 +130,8 @@ class Snapshot(Struct, frozen=True):
 
     `home` is the jurisdiction of the organisation itself (ISO 3166-1 alpha-2); empty: not stated.
     `data` are the declared data sets by name. `canaries` are the tokens that may not leave.
-    `aim` holds but for those of its fields that `tenants`, and then `aims` of routes, set.
+    `aim` holds but for those of its fields that `tenants`, and then `aims` of routes, set. In
+    `memory` placement keeps what it knows of the fleet; without one it is made anew each time.
     """
 
     fleet: FleetView
@@ -146,3 +147,4 @@ class Snapshot(Struct, frozen=True):
     aims: dict[str, dict[str, Any]] = {}
     beliefs: Beliefs = Beliefs()
     confidences: Confidences = Confidences()
+    memory: Memory | None = None
