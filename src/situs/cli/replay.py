@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from situs.cli.options import config_option, data_option, setting_from, several
-from situs.cli.tables import counted, print_json, show_tables, table_of
+from situs.cli.tables import print_json, show_tables, table_of
 from situs.cli.when import when
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _configured(setting: Setting) -> Checked:
 
 def _show(said: Report) -> None:
     from situs.studies.replay_report import KINDS
-    from situs.studies.replay_words import figures, reproduced, title
+    from situs.studies.replay_words import figures, looked_at, reproduced, title
 
     click.echo(f"{title(said)}\n")
     changes = table_of("", "requests", "of all")
@@ -186,4 +186,4 @@ def _show(said: Report) -> None:
         click.echo(f"note: {remark}")
     for reason in said.failed:
         click.echo(f"failed: {reason}")
-    click.echo(f"\n{counted(said.replayed, 'decision')}: {'failed' if said.failed else 'passed'}")
+    click.echo(f"\n{looked_at(said)}: {'failed' if said.failed else 'passed'}")

@@ -38,12 +38,15 @@ def replay(
     found = record(receipts_dir(data), terms.since)
     if sample is not None:
         there = sum(count_decisions(segment) for segment in found)
-        terms = replace(terms, share=min(1.0, sample / max(1, there)))
+        terms = replace(terms, share=min(1.0, sample / max(1, there)), there=there)
     total, done, whole = sum(one.size for one in found), 0, Tally()
     for segment, part in zip(found, _tallies(found, terms, total, processes), strict=True):
         whole.add(part)
         done += segment.size
         told(done, total)
+    if not whole.replayed and terms.share < 1 and not whole.lost:
+        what = f"none of about {terms.there:,} decisions is in so small a sample"
+        raise SegmentError(f"{receipts_dir(data)}: {what}.", do="Take a larger --sample, or all.")
     if not whole.replayed:
         raise SegmentError(
             f"{receipts_dir(data)}: no decision there can be made again"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -41,6 +42,10 @@ KINDS = {
 FARTHER = ("left", "widened", "crossed", "bared")
 """What lets content go farther than it could."""
 _GATES = {FailOn.DENIED: ("denied",), FailOn.LEFT: FARTHER, FailOn.MOVED: ("moved",)}
+
+
+_FEW: Final = 300
+"""A smaller sample may well have nothing of what happens to one in a hundred."""
 
 
 class Ways(Struct, frozen=True):
@@ -99,15 +104,16 @@ class Reproduced(Struct, frozen=True):
 class Report(Struct, frozen=True):
     """What a replay found. `old` is None where the decisions themselves are what is compared with.
 
-    `cost` is by currency, as estimated for each decision then, over the `priced` requests that go
-    somewhere before and after; `latency` over these and the `unpriced`. `lost` are decisions that
-    cannot be made again. `doubts` are what the figures do not cover, `failed` says why the gate is
-    shut.
+    `there` are about all decisions, where a `share` of them was looked at. `cost` is by currency,
+    as estimated for each decision then, over the `priced` requests that go somewhere before and
+    after; `latency` over these and the `unpriced`. `lost` are decisions that cannot be made again.
+    `doubts` are what the figures do not cover, `failed` says why the gate is shut.
     """
 
     old: str | None
     new: str
     replayed: int
+    there: int | None
     share: float
     since: float | None
     began: float
@@ -138,6 +144,7 @@ def report(found: Tally, terms: Terms, gates: Collection[FailOn]) -> Report:
         old=None if terms.old is None else terms.old.digest,
         new=terms.new.digest,
         replayed=found.replayed,
+        there=terms.there if terms.share < 1 else None,
         share=terms.share,
         since=terms.since,
         began=found.began,
@@ -178,6 +185,8 @@ def _failed(found: Tally, gates: Collection[FailOn], doubts: Sequence[str]) -> I
 
 def _doubts(found: Tally, terms: Terms) -> Iterator[str]:
     """What the figures do not cover, and why they may be wrong."""
+    if terms.share < 1 and found.replayed < _FEW:
+        yield _sampled(found, terms)
     if found.lost:
         yield f"{found.lost.total()} decisions cannot be made again: {counted(found.lost)}"
     if found.changed["verdict"]:
@@ -200,6 +209,15 @@ def _doubts(found: Tally, terms: Terms) -> Iterator[str]:
         )
 
 
+def _sampled(found: Tally, terms: Terms) -> str:
+    """So much of the whole may be what none of a sample is, with a confidence of 95 of 100."""
+    unseen = 1 - 0.05 ** (1 / found.replayed)
+    return (
+        f"a sample: {found.replayed:,} of about {terms.there:,} decisions; what changes for up to "
+        f"{unseen:.2%} of them may not be among these"
+    )
+
+
 def _remarks(found: Tally, terms: Terms) -> Iterator[str]:
     """What to know of the figures besides."""
     if found.changed["names"]:
@@ -207,8 +225,8 @@ def _remarks(found: Tally, terms: Terms) -> Iterator[str]:
             f"in {found.changed['names']} decisions nobody looked for names, as they could not "
             "matter then; under the new policy they might"
         )
-    if terms.share < 1:
-        yield f"a sample: {terms.share:.2%} of the decisions"
+    if terms.share < 1 and found.replayed >= _FEW:
+        yield _sampled(found, terms)
     if "home_jurisdiction" in _reads(terms):
         home = terms.home or "nothing"
         yield f"input.home_jurisdiction is what the configuration says now: {home}"

@@ -36,7 +36,7 @@ class Terms(Struct, frozen=True):
 
     `new` is tried; `old` is what it is compared with, None: what was decided then. `home` and
     `data` are those of the configuration, `names` the labels that names in a text would set, by
-    kind. Of the record, a `share` since then is read.
+    kind. Of the record, a `share` since then is read; `there` are about all, where it is a sample.
     """
 
     new: Checked
@@ -46,6 +46,7 @@ class Terms(Struct, frozen=True):
     names: dict[str, Label] = {}
     since: float | None = None
     share: float = 1.0
+    there: int | None = None
 
 
 class Group(Struct):

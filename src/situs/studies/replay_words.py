@@ -13,11 +13,15 @@ _SHORT = 12
 def title(said: Report) -> str:
     """What was compared with what, on which decisions."""
     old = "what was decided" if said.old is None else f"policy {said.old[:_SHORT]}"
-    share = "" if said.share >= 1 else f" (a sample: {said.share:.2%})"
-    return (
-        f"policy {said.new[:_SHORT]} against {old}: {said.replayed:,} decisions"
-        f"{share}, {moment(said.began)} to {moment(said.ended)} UTC"
-    )
+    when = f"{moment(said.began)} to {moment(said.ended)} UTC"
+    return f"policy {said.new[:_SHORT]} against {old}: {looked_at(said)}, {when}"
+
+
+def looked_at(said: Report) -> str:
+    """How many decisions, and of how many if it was a sample."""
+    if said.there is None:
+        return f"{said.replayed:,} decision{'s' if said.replayed != 1 else ''}"
+    return f"{said.replayed:,} of about {said.there:,} decisions (a sample)"
 
 
 def moment(at: float) -> str:

@@ -524,8 +524,29 @@ def test_a_sample_is_about_as_large_as_said_and_always_the_same(tmp_path):
     assert one == two
     assert 25 <= one.replayed <= 80
     assert one.share == pytest.approx(0.25)
-    assert any("sample" in remark for remark in one.remarks)
+    assert one.there == 200
     assert replayed(data, policy(OWNED), sample=1000).replayed == 200
+
+
+def test_a_small_sample_says_how_little_it_looked_at_and_shuts_every_gate(tmp_path):
+    records = [decided(policy(OWNED), make.request(id=f"r{number}")) for number in range(900)]
+    data = written(tmp_path, *records)
+    few = replayed(data, policy(OWNED), FailOn.LEFT, sample=30)
+    share = 1 - 0.05 ** (1 / few.replayed)
+    [said] = few.doubts
+    assert said.startswith(f"a sample: {few.replayed} of about 900 decisions; ")
+    assert f"{share:.2%}" in said
+    assert not few.passed
+    many = replayed(data, policy(OWNED), FailOn.LEFT, sample=600)
+    assert many.replayed >= 300
+    assert many.passed
+    assert any(remark.startswith("a sample: ") for remark in many.remarks)
+
+
+def test_a_sample_without_a_decision_is_an_error_that_says_so(tmp_path):
+    data = written(tmp_path, *(decided(policy(OWNED), make.request(id=f"r{n}")) for n in (0, 1)))
+    with pytest.raises(SegmentError, match="none of about 2 decisions is in so small a sample"):
+        replayed(data, policy(OWNED), share=0.0, there=2)
 
 
 def test_several_processes_find_what_one_finds(tmp_path):
