@@ -6,10 +6,16 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
+from tests import make
 from tests.conformance.policy.some_facts import some_facts
 
+from situs.core.data import DataSet, Leaves
+from situs.core.fleet import DeploymentState, FleetView
+from situs.core.label import Label
 from situs.core.snapshot import Policy
 from situs.policy import judge
+from situs.policy.input import Facts
 from situs.rego.embedded import check_source, make_ready
 from situs.rego.library import shipped
 from situs.rego.modules import Module, Source, read_modules
@@ -249,3 +255,40 @@ def test_one_that_is_not_in_the_fleet_is_no_kind_of_its_own():
         for facts in some_facts(policy, 20)
     }
     assert errors == {None, "unknown_deployment"}
+
+
+def _far(**facts: float) -> Facts:
+    """A request to one deployment that costs per token and per byte, and lies far from the data."""
+    policy = REMEMBERS
+    one = make.deployment("far", locus=make.locus("far", egress_price=1.0), price=(1.0, 1.0))
+    fleet = FleetView((one,), (DeploymentState(),), "far")
+    moved = DataSet(
+        "crm", Label.PUBLIC, (), "DE", Leaves.ANYWHERE, moved_mb=facts.get("moved", 0.0)
+    )
+    data = ("crm",) if "moved" in facts else ()
+    analysis = make.analysis(
+        prompt_tokens=facts.get("prompt", 10),
+        completion_tokens=facts.get("completion", 10),
+        tokens_by={"default": facts["by"]} if "by" in facts else {},
+        data=data,
+    )
+    request = replace(
+        make.request(), choices=facts.get("choices", 1), size=facts.get("size", 10), data=data
+    )
+    return Facts(request, analysis, make.snapshot(fleet, policy, data={"crm": moved}), 0.0)
+
+
+REMEMBERS = policy_of(ALLOW + DENY % "input.expected_cost[d.name] > 0.001")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "much"),
+    [("prompt", 10_000), ("completion", 10_000), ("by", 10_000), ("choices", 1000),
+     ("size", 10_000), ("moved", 1.0)],
+)  # fmt: skip
+def test_a_verdict_on_a_cost_is_remembered_for_that_cost_only(name, much):
+    few, dear = _far(), _far(**{name: much})
+    verdicts = [
+        judge(one.request, one.analysis, one.snapshot, one.now).allowed for one in (few, dear, few)
+    ]
+    assert verdicts == [("far",), (), ("far",)]
