@@ -106,6 +106,18 @@ class Walk:
         return self._chosen or (self._tries[-1] if self._tries else None)
 
     @property
+    def detour(self) -> str | None:
+        """What happened on the way to the present one: `escalated`, `hedged` or `failover`."""
+        present = self.present
+        if present is None or present is self._tries[0]:
+            return None
+        before = self._tries[: self._tries.index(present)]
+        ends = {one.attempt.end for one in before if one.attempt is not None}
+        if End.UNSURE in ends:
+            return "escalated"
+        return "hedged" if ends <= {End.OUTRUN} else "failover"
+
+    @property
     def deployment(self) -> Deployment | None:
         """Where the request is now, or was last."""
         return None if self.present is None else self.present.step.deployment

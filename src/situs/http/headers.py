@@ -194,13 +194,13 @@ def finals(answer: Answer) -> dict[str, Any]:
 
 
 def reason(answer: Answer) -> str:
-    """Why there, in a word: an error code, `failover`, `route_answer`, `pinned`, `only_candidate`,
-    or the objective.
+    """Why there, in a word: an error code, what happened on the way (`escalated`, `hedged`,
+    `failover`), `route_answer`, `pinned`, `only_candidate`, or the objective.
     """
     if isinstance(answer.error, SitusError):
         return answer.error.code
-    if answer.walk.tried > 1:
-        return "failover"
+    if (detour := answer.walk.detour) is not None:
+        return detour
     if answer.own:
         return "route_answer"
     routed = answer.decision.analysis.routed

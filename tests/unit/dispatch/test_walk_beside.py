@@ -117,6 +117,7 @@ def test_where_the_first_is_late_the_second_is_asked_beside_it_and_the_faster_se
     assert data == [b"hello", b"last"]
     assert ends(walk) == [("a", "outrun"), ("b", "complete")]
     assert [one.hedge for one in walk.attempts] == [False, True]
+    assert walk.detour == "hedged"
     assert slow.closed
 
 
@@ -125,6 +126,7 @@ def test_what_is_late_and_still_faster_serves():
     walk, data = over(replies, HEDGED)
     assert data == [b"hello", b"last"]
     assert ends(walk) == [("a", "complete"), ("b", "outrun")]
+    assert walk.detour is None
 
 
 def test_what_is_in_time_is_not_hedged():
@@ -163,6 +165,7 @@ def test_when_the_first_fails_while_the_second_runs_the_second_serves():
     walk, data = over({"a": Failing([]), "b": SlowReply([HELLO, LAST], 0.08)}, HEDGED)
     assert data == [b"hello", b"last"]
     assert ends(walk) == [("a", "server_error"), ("b", "complete")]
+    assert walk.detour == "failover"
 
 
 def test_when_both_fail_the_next_is_tried():
@@ -211,6 +214,7 @@ def test_an_answer_that_is_not_to_be_trusted_is_replaced_by_a_better_one():
     assert data == [b"good"]
     assert ends(walk) == [("a", "unsure"), ("b", "complete")]
     assert walk.attempts[0].confidence == 0.2
+    assert walk.detour == "escalated"
 
 
 def test_both_are_paid():
