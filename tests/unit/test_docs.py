@@ -27,7 +27,8 @@ from situs.core.request import Modality, Objective, Wire
 from situs.errors import OperatorError, SitusError
 from situs.http import headers
 from situs.placement.filters import FILTERS
-from situs.placement.scorers import OBJECTIVES, SCORERS
+from situs.placement.objectives import OBJECTIVES
+from situs.placement.scorers import SCORERS
 from situs.rego.embedded import load as load_policy
 from situs.rego.testing import run_tests
 
@@ -167,11 +168,11 @@ def test_every_code_of_a_filter_is_in_the_reference():
 def test_the_weights_of_objectives_are_those_of_the_code():
     page = (REFERENCE / "placement.md").read_text("utf-8")
     _, _, section = page.partition("## Objectives")
-    for objective, weights in OBJECTIVES.items():
+    for objective, profile in OBJECTIVES.items():
         row = re.search(rf"^\| `{objective}`.*$", section, re.MULTILINE)
         assert row is not None
         said = dict(re.findall(r"(\w+) (0\.\d+)", row[0]))
-        assert {name: float(weight) for name, weight in said.items()} == weights
+        assert {name: float(weight) for name, weight in said.items()} == profile.weights
 
 
 # Commands

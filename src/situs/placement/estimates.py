@@ -23,19 +23,25 @@ class Estimate(Struct, frozen=True):
     e2e_s: float
 
 
+UNKNOWN = Estimate(None, 0.0, 0.0)
+
+
 def estimate(
     deployment: Deployment,
     state: DeploymentState,
     request: Request,
     analysis: Analysis,
     data: Mapping[str, DataSet],
+    cached_tokens: int = 0,
 ) -> Estimate:
     """Expected figures; see `placement.latency` for the times."""
-    usage = expected_usage(deployment, request, analysis)
+    usage = expected_usage(deployment, request, analysis, cached_tokens)
+    cached_tokens = usage.cached_prompt_tokens
     ttft_s, e2e_s, _ = predict(
-        deployment, state, usage.prompt_tokens, completion_tokens=usage.completion_tokens
+        deployment, state, usage.prompt_tokens, cached_tokens, usage.completion_tokens
     )
-    return Estimate(expected_cost(deployment, request, analysis, data), ttft_s, e2e_s)
+    cost = expected_cost(deployment, request, analysis, data, cached_tokens)
+    return Estimate(cost, ttft_s, e2e_s)
 
 
 class Bill(Struct, frozen=True):

@@ -5,11 +5,11 @@ A filter is a function of one option. To add one, write it and put it into FILTE
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
-from situs.core.decision import Analysis, Obligation, PolicyDecision
+from situs.core.decision import Analysis, Exclusion, Obligation, PolicyDecision
 from situs.core.fleet import SHUT, Deployment, DeploymentState
 from situs.core.request import AUTO, READABLE, Objective, Request, Service
 from situs.core.route import RoutedBy
@@ -184,5 +184,18 @@ FILTERS: dict[str, Filter] = {
     "obligations": obligations,
 }
 
+LASTING = ("model", "route", "service", "modality", "tools", "private", "obligations")
+"""Filters that look at nothing but what a deployment is and `columns.Table.selection` knows of a
+request. Where one of them refuses, the others are not asked."""
+
 PASSING = frozenset({"health", "capacity"})
 """Filters whose refusal passes with time; the others refuse the same request again."""
+
+
+def refusals(option: Option, context: Context, names: Iterable[str]) -> list[Exclusion]:
+    """What each of these filters says that refuses this option."""
+    return [
+        Exclusion(option.deployment.name, name, code)
+        for name in names
+        if (code := FILTERS[name](option, context)) is not None
+    ]

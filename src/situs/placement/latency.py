@@ -97,17 +97,27 @@ def predict(
     completion_tokens: int = 0,
 ) -> tuple[float, float, float]:
     """Expected TTFT and E2E in seconds, and by when 19 of 20 first tokens are there."""
-    pace, load = state.pace, state.in_flight
+    base_s, prompt_s, token_s, context_s = loaded(deployment, state)
     fresh = prompt_tokens - cached_tokens if cached_tokens < prompt_tokens else 0
+    ttft_s = base_s + fresh * prompt_s
+    e2e_s = ttft_s + completion_tokens * (token_s + prompt_tokens * context_s)
+    return ttft_s, e2e_s, ttft_s * (_LATE if state.pace is None else state.pace.late)
+
+
+def loaded(deployment: Deployment, state: DeploymentState) -> tuple[float, float, float, float]:
+    """What times are reckoned from under the present load.
+
+    Seconds: to the first token of an empty prompt, more for each prompt token not in its cache; for
+    each token of the answer, more for each prompt token.
+    """
+    pace, load = state.pace, state.in_flight
     if pace is not None:
-        ttft_s = pace.fixed_s + fresh * pace.prompt_s + load * pace.wait_s
-        token_s = pace.token_s + prompt_tokens * pace.context_s + load * pace.crowd_s
-        return ttft_s, ttft_s + completion_tokens * token_s, ttft_s * pace.late
+        base_s, token_s = pace.fixed_s + load * pace.wait_s, pace.token_s + load * pace.crowd_s
+        return base_s, pace.prompt_s, token_s, pace.context_s
     speed = deployment.speed  # as `unlearned`, without making one
     slower = 1.0 + load * max(1.0 / deployment.max_in_flight, _LEAST_LOAD)
-    ttft_s = speed.ttft_s * slower + fresh / speed.prompt_tokens_per_s
-    token_s = (slower + prompt_tokens * _CONTEXT) / speed.completion_tokens_per_s
-    return ttft_s, ttft_s + completion_tokens * token_s, ttft_s * _LATE
+    rate = speed.completion_tokens_per_s
+    return speed.ttft_s * slower, 1.0 / speed.prompt_tokens_per_s, slower / rate, _CONTEXT / rate
 
 
 def learn(learned: Learned, measured: Measured, in_flight: int) -> Learned:

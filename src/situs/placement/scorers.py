@@ -1,70 +1,94 @@
-"""How good is each option? A scorer sees all options at once and answers in [0, 1] for each.
+"""How good is each place that is left? A scorer sees all of them and answers in [0, 1] for each.
 
-When all options are alike a scorer answers 1.0 for each: its neutral value.
+When all are alike a scorer answers 1.0 for each: its neutral value.
 To add one, write it, put it into SCORERS and give it weights in OBJECTIVES.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from situs.core.capability import CapabilityClass
+from msgspec import Struct
+
 from situs.core.fleet import Health
-from situs.core.request import Objective
-from situs.placement.filters import Option
-
-Scorer = Callable[[Sequence[Option]], list[float]]
-
-_HEALTH = {Health.HEALTHY: 1.0, Health.UNKNOWN: 1.0, Health.STALE: 0.0}
 
 
-def cheap(options: Sequence[Option]) -> list[float]:
-    """1 for the cheapest, 0 for the dearest and for an unknown price, linear between."""
-    known = [o.estimate.cost for o in options if o.estimate.cost is not None]
+class Field(Struct, frozen=True):
+    """All places that are left, a column a figure. `at` are their positions in the fleet.
+
+    `load` is the share of the places in flight that is taken. Tokens are those of the prompt.
+    """
+
+    at: list[int]
+    cost: list[float | None]
+    ttft_s: list[float]
+    e2e_s: list[float]
+    quality: list[float]
+    load: list[float]
+    health: list[Health]
+    prompt_tokens: list[int]
+    cached_tokens: list[int]
+
+
+Scorer = Callable[[Field], list[float]]
+
+
+def cheap(field: Field) -> list[float]:
+    """The least cost over this one; 0 where no price is known, 1 for all where none is."""
+    known = [cost for cost in field.cost if cost is not None]
     if not known:
-        return [1.0] * len(options)
-    low, high = min(known), max(known)
-    return [0.0 if o.estimate.cost is None else _down(o.estimate.cost, low, high) for o in options]
+        return [1.0] * len(field.at)
+    least = min(known)
+    return [0.0 if cost is None else _over(least, cost) for cost in field.cost]
 
 
-def fast(options: Sequence[Option]) -> list[float]:
-    """1 for the shortest predicted E2E, 0 for the longest, linear between."""
-    times = [o.estimate.e2e_s for o in options]
-    low, high = min(times), max(times)
-    return [_down(time, low, high) for time in times]
+def fast(field: Field) -> list[float]:
+    """The shortest predicted E2E over this one."""
+    least = min(field.e2e_s)
+    return [_over(least, time) for time in field.e2e_s]
 
 
-def capable(options: Sequence[Option]) -> list[float]:
-    """The capability class, as a share of the highest class there is."""
-    return [o.deployment.model.capability.rank / CapabilityClass.FRONTIER.rank for o in options]
+def good(field: Field) -> list[float]:
+    """The expected quality over the best one."""
+    best = max(field.quality)
+    return [one / best for one in field.quality] if best > 0.0 else [1.0] * len(field.at)
 
 
-def idle(options: Sequence[Option]) -> list[float]:
-    """The free share of the slots."""
-    return [1.0 - o.state.in_flight / o.deployment.max_in_flight for o in options]
+def idle(field: Field) -> list[float]:
+    """The free share of the places in flight, over that of the idlest."""
+    least = min(field.load)
+    return [(1.0 - one) / (1.0 - least) for one in field.load]
 
 
-def steady(options: Sequence[Option]) -> list[float]:
+def steady(field: Field) -> list[float]:
     """0 for a deployment that failed lately and has not been seen well since."""
-    return [_HEALTH.get(o.state.health, 0.0) for o in options]
+    if Health.STALE not in field.health:
+        return [1.0] * len(field.at)
+    stale = field.health.count(Health.STALE) < len(field.at)
+    return [0.0 if stale and one is Health.STALE else 1.0 for one in field.health]
 
 
-def _down(value: float, low: float, high: float) -> float:
-    return 1.0 if high <= low else (high - value) / (high - low)
+def prefix(field: Field) -> list[float]:
+    """The share of the prompt that is in its cache, over the greatest such share."""
+    if not any(field.cached_tokens):
+        return [1.0] * len(field.at)
+    shares = [
+        cached / max(1, whole)
+        for cached, whole in zip(field.cached_tokens, field.prompt_tokens, strict=True)
+    ]
+    most = max(shares)
+    return [share / most for share in shares]
+
+
+def _over(least: float, own: float) -> float:
+    return least / own if own > least else 1.0
 
 
 SCORERS: dict[str, Scorer] = {
     "cost": cheap,
     "latency": fast,
-    "capability": capable,
+    "quality": good,
     "load": idle,
     "health": steady,
+    "prefix": prefix,
 }
-
-OBJECTIVES: dict[Objective, dict[str, float]] = {
-    Objective.CHEAPEST_ADEQUATE: {"cost": 0.6, "latency": 0.1, "load": 0.1, "health": 0.2},
-    Objective.FASTEST: {"latency": 0.6, "load": 0.2, "health": 0.2},
-    Objective.BEST: {"capability": 0.7, "latency": 0.05, "load": 0.05, "health": 0.2},
-    Objective.PRIVATE: {"capability": 0.3, "latency": 0.3, "load": 0.2, "health": 0.2},
-}
-"""The weights of each named profile; each row sums to 1. `private` also filters: owned only."""

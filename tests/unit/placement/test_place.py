@@ -14,7 +14,8 @@ from situs.core.request import Ask, Modality, Objective, Service, Wire
 from situs.decide import decide
 from situs.placement import place
 from situs.placement.estimates import bill
-from situs.placement.scorers import OBJECTIVES, SCORERS
+from situs.placement.objectives import OBJECTIVES
+from situs.placement.scorers import SCORERS
 
 CLOUD = make.locus("cloud", LocusKind.PUBLIC_CLOUD)
 TEXT_AND_IMAGE = frozenset({Modality.TEXT, Modality.IMAGE})
@@ -119,12 +120,14 @@ def test_what_is_saved_is_against_renting_what_serves_the_same():
         assert bill([(mine, usage)], request, decision, known.fleet).saved == saved
 
 
-def test_every_reason_is_told():
-    placement = placed(
-        make.deployment("one", context_tokens=10),
-        request=make.request(tools=True),
-    )
-    assert {e.rule for e in placement.exclusions} == {"context_window", "tools"}
+def test_every_lasting_reason_is_told_and_only_without_one_what_may_pass():
+    small = make.deployment("one", context_tokens=10)
+    full = {"one": DeploymentState(in_flight=64)}
+    images = make.request(tools=True, modalities=TEXT_AND_IMAGE)
+    told = placed(small, request=images, states=full).exclusions
+    assert {e.rule for e in told} == {"modality", "tools"}
+    told = placed(small, states=full).exclusions
+    assert {e.rule for e in told} == {"capacity", "context_window"}
 
 
 def test_cheapest_adequate_takes_the_cheapest_that_is_able():
@@ -178,9 +181,9 @@ def test_ties_spread_over_equals_and_replay():
 
 
 def test_weights_name_scorers_and_sum_to_one():
-    for weights in OBJECTIVES.values():
-        assert set(weights) <= set(SCORERS)
-        assert sum(weights.values()) == pytest.approx(1)
+    for profile in OBJECTIVES.values():
+        assert set(profile.weights) <= set(SCORERS)
+        assert sum(profile.weights.values()) == pytest.approx(1)
 
 
 deployments = st.lists(
