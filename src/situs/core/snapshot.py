@@ -104,17 +104,19 @@ class Belief(Struct, frozen=True):
     weight: float
 
 
-ANY_TASK = "*"
-"""Stands for tasks at which a model was never seen."""
+ANY_KIND = "*"
+"""Stands for kinds of requests at which a model was never seen."""
 
 
 class Beliefs(Struct, frozen=True):
-    """What is known of models, by (model, task, capability class needed).
+    """What is known of models, by (model, kind of request, capability class needed).
 
-    The task may be ANY_TASK; see `placement.quality`. `digest` names the state.
+    The kind may be ANY_KIND; see `placement.quality`. `usual` are the tokens of prompt and answer
+    of a usual request. `digest` names the state.
     """
 
     table: dict[tuple[str, ...], Belief] = {}
+    usual: tuple[float, float] = (500.0, 250.0)
     digest: str = ""
 
 

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from situs.core.capability import CapabilityClass
 from situs.core.decision import Analysis
 from situs.core.fleet import Model
-from situs.core.snapshot import ANY_TASK, Belief, Beliefs
+from situs.core.snapshot import ANY_KIND, Belief, Beliefs
 
 PRIOR_WEIGHT = 5.0
 """What a capability class says is worth so many observations."""
 
-HEAD_WEIGHT = 50.0
+HEAD_WEIGHT = 200.0
 """What a head says of a model and a prompt is worth so many."""
 
 _AT_LEAST, _ABOVE = 0.9, 0.01
@@ -39,15 +39,16 @@ PRIORS = {
 def quality(model: Model, analysis: Analysis, beliefs: Beliefs) -> Belief:
     """The expected probability that this model's answer is acceptable.
 
-    The first of these that is known: the model at this task and the class needed; the model at any
-    task and the class needed; the model's class. They are made so that each is drawn to the next.
+    The first of these that is known: the model on this route (without one: at this task) and the
+    class needed; the model at anything and the class needed; the model's class. They are made so
+    that each is drawn to the next.
     What a head says of the prompt (`analysis.acceptable`) is mixed in, both by their weights.
     """
     table, needs = beliefs.table, analysis.needs
     found = None
     if table:
-        found = table.get((model.name, analysis.task, needs.value)) or table.get(
-            (model.name, ANY_TASK, needs.value)
+        found = table.get((model.name, kind_of(analysis), needs.value)) or table.get(
+            (model.name, ANY_KIND, needs.value)
         )
     if found is None:
         found = PRIORS[model.capability, needs]
@@ -58,10 +59,34 @@ def quality(model: Model, analysis: Analysis, beliefs: Beliefs) -> Belief:
     return Belief((found.mean * found.weight + said * HEAD_WEIGHT) / weight, weight)
 
 
+def kind_of(analysis: Analysis) -> str:
+    """What kind of request it is, as beliefs are kept by: its route, or else its task."""
+    return analysis.task if analysis.routed is None else f"route:{analysis.routed.route}"
+
+
 def adequate(qualities: Sequence[float], share: float) -> list[bool]:
     """Which are good enough: those of at least `share` of the best one's quality, itself always."""
     least = share * max(qualities, default=0.0) - _ROUNDING
     return [one >= least for one in qualities]
+
+
+def full_costs(
+    costs: Sequence[float | None], qualities: Sequence[float], share: float, usual: float
+) -> list[float | None]:
+    """Costs with what the quality that is missing is worth; the least of those adequate is picked.
+
+    All that `share` lets go of is worth `usual`: what the best one costs for a usual request
+    (`Beliefs.usual`). So quality is given up where that saves most, and a request that costs next
+    to nothing anywhere goes to the best one. With a share of 1, and a `usual` of 0, costs alone.
+    """
+    if share >= 1.0 or usual <= 0.0:
+        return list(costs)
+    best = max(qualities, default=0.0)
+    worth = usual / ((1.0 - share) * best) if best > 0.0 else 0.0
+    return [
+        None if cost is None else cost + worth * (best - one)
+        for cost, one in zip(costs, qualities, strict=True)
+    ]
 
 
 _ROUNDING = 1e-9

@@ -8,8 +8,9 @@ from hypothesis import strategies as some
 from tests import make
 
 from situs.core.capability import CapabilityClass
-from situs.core.snapshot import ANY_TASK, Belief, Beliefs
-from situs.placement.quality import HEAD_WEIGHT, PRIOR_WEIGHT, PRIORS, adequate, quality
+from situs.core.route import Routed, RoutedBy
+from situs.core.snapshot import ANY_KIND, Belief, Beliefs
+from situs.placement.quality import HEAD_WEIGHT, PRIOR_WEIGHT, PRIORS, adequate, full_costs, quality
 
 SMALL, MEDIUM = CapabilityClass.SMALL, CapabilityClass.MEDIUM
 NAME = "local-model"
@@ -40,8 +41,8 @@ def test_a_higher_class_is_never_worse(needs):
 @pytest.mark.parametrize(
     ("keys", "found"),
     [
-        (["code", ANY_TASK], "code"),
-        ([ANY_TASK], ANY_TASK),
+        (["code", ANY_KIND], "code"),
+        ([ANY_KIND], ANY_KIND),
         (["chat"], None),
     ],
 )
@@ -49,6 +50,15 @@ def test_the_most_exact_belief_counts(keys, found):
     table = {(NAME, task, "small"): Belief(0.5, 10.0 + len(task)) for task in keys}
     said = believed(table, task="code")
     assert said == (table[NAME, found, "small"] if found else PRIORS[SMALL, SMALL])
+
+
+def test_a_route_is_a_kind_of_its_own():
+    table = {
+        (NAME, "chat", "small"): Belief(0.5, 10.0),
+        (NAME, "route:law", "small"): Belief(0.2, 10.0),
+    }
+    assert believed(table, routed=Routed("law", RoutedBy.SAMPLES)).mean == 0.2
+    assert believed(table).mean == 0.5
 
 
 def test_what_is_believed_for_another_class_needed_does_not_count():
@@ -86,3 +96,33 @@ def test_none_that_is_good_enough_is_below_the_share(qualities, share):
 
 def test_of_none_none_is_good_enough():
     assert adequate([], 0.95) == []
+
+
+_costs = some.floats(1e-6, 1.0)
+_places = some.lists(some.tuples(_costs, some.floats(0.01, 1)), min_size=1, max_size=20)
+
+
+@given(_places, some.floats(0, 1), _costs)
+def test_the_pick_has_the_share_and_loses_no_more_than_it_saves_is_worth(places, share, usual):
+    costs, qualities = map(list, zip(*places, strict=True))
+    full, enough = full_costs(costs, qualities, share, usual), adequate(qualities, share)
+    pick = min((k for k in range(len(places)) if enough[k]), key=full.__getitem__)
+    best = max(range(len(places)), key=qualities.__getitem__)
+    assert qualities[pick] >= share * qualities[best] - 1e-9
+    lost, saved = 1 - qualities[pick] / qualities[best], costs[best] - costs[pick]
+    assert lost <= (1 - share) * saved / usual + 1e-6
+
+
+def test_equals_are_told_apart_by_what_they_cost():
+    assert full_costs([3.0, 1.0, None], [0.9, 0.9, 0.9], 0.95, 2.0) == [3.0, 1.0, None]
+
+
+@pytest.mark.parametrize(("scale", "picked"), [(0.1, 1), (10.0, 0)])
+def test_quality_is_given_up_where_that_saves_most(scale, picked):
+    costs = [0.2 * scale, 1.0 * scale]
+    full = full_costs(costs, [0.89, 0.91], 0.95, 1.0)
+    assert full.index(min(full)) == picked
+
+
+def test_where_all_must_be_best_costs_stay_as_they_are():
+    assert full_costs([3.0, 1.0], [0.9, 0.5], 1.0, 2.0) == [3.0, 1.0]
