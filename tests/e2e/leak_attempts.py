@@ -8,8 +8,10 @@ docs/reference/detectors.md.
 from __future__ import annotations
 
 import base64
+import binascii
 import codecs
 import gzip
+import hashlib
 import json
 from typing import Any
 from urllib.parse import quote
@@ -409,8 +411,62 @@ _DISGUISED: dict[str, Fields] = {
     "private key without its header": says(KEY.split("\n")[1] * 4),
 }
 
+API_KEY = "sk-" + hashlib.sha256(b"a key").hexdigest()
+JWT = ".".join(
+    b64(part).rstrip("=")
+    for part in ('{"alg":"HS256"}', '{"sub":"jo","scope":"all of it"}', "x" * 32)
+)
+
+
+def cut(text: str, size: int) -> list[str]:
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+def tens(between: str = " ") -> str:
+    return between.join(["forty-one", *["eleven"] * 7])
+
+
+_BROKEN: dict[str, Fields] = {
+    f"{name} {how}": says(f"please check {broken(token)} for me")
+    for name, token in (("AWS key id", TOKEN), ("API key", API_KEY), ("JWT", JWT))
+    for how, broken in {
+        "in lines of ten": lambda token: lines(token, 10),
+        "in lines of ten, indented": lambda token: lines(token, 10, "\r\n    "),
+        "in two lines": lambda token: lines(token, len(token) // 2 + 1),
+        "in a column": "\n".join,
+        "with a space after each": " ".join,
+        "in groups": lambda token: lines(token, 4, " "),
+        "joined by code": lambda token: f'"".join({cut(token, 9)})',
+        "in a tuple": lambda token: str(tuple(cut(token, 9))),
+        "in strings side by side": lambda token: '"' + lines(token, 9, '"\n    "') + '"',
+        "added up": lambda token: "'" + lines(token, 9, "' + '") + "'",
+        "partly bold": lambda token: f"{token[:6]}**{token[6:9]}**{token[9:]}",
+        "in colours": lambda token: f"{token[:6]}\x1b[31m{token[6:9]}\x1b[0m{token[9:]}",
+        "in colours, escaped": lambda token: f"{token[:6]}\\033[31m{token[6:9]}\\033[0m{token[9:]}",
+    }.items()
+} | {
+    "tens in words": says(tens()),
+    "tens in words, apart": says(f"it is {tens(', ').replace('-', ' ')}, thanks"),
+    "base64 in lines of eight": says(lines(b64(SPACED), 8)),
+    "base64 in lines of ten": says(f"this: {lines(b64(f'my card is {SPACED}, thanks'), 10)}"),
+    "base64 of UTF-16, big end first": says(b64(SPACED.encode("utf-16-be"))),
+    "base64 of UTF-32": says(b64(SPACED.encode("utf-32"))),
+    "hexadecimal of UTF-32": says(SPACED.encode("utf-32-be").hex()),
+    "uuencode": says(f"begin 644 x.txt\n{binascii.b2a_uu(SPACED.encode()).decode()}`\nend\n"),
+    "octal of two digits": says(each("\\{n:o}")),
+    "CSS, short": says(each("\\{n:x} ")),
+    "percent u": says(each("%u{n:04x}")),
+    "characters added up": says("+".join(f"chr({ord(digit)})" for digit in CARD)),
+    "characters added up, hexadecimal": says(" . ".join(f"chr(0x{ord(c):x})" for c in CARD)),
+    "characters in SQL": says("||".join(f"CHR({ord(digit)})" for digit in CARD)),
+    "digits in colours": says(f"{CARD[:4]}\x1b[1m{CARD[4:8]}\x1b[0m{CARD[8:]}"),
+    "digits joined by code": says(f'"".join({cut(CARD, 7)})'.replace("'", '"')),
+    "digits in strings side by side": says(f'"{CARD[:7]}"\n    "{CARD[7:]}"'),
+}
+
 STAYS: dict[str, Fields] = {
     **_ENCODED,
+    **_BROKEN,
     **_WRAPPED,
     **_WRITTEN,
     **_SPLIT,
@@ -488,4 +544,8 @@ GAPS: dict[str, Fields] = {
     "letters of a credential rotated": says(codecs.encode(TOKEN, "rot13")),
     "halves among other numbers": says("41111111, not 12345678 or 777, and then 11111111"),
     "words of a language that is not known": says("pedwar " + "un " * 15),
+    "tens in another language than English": says("einundvierzig " + "elf " * 7),
+    "uuencode without its first line": says(binascii.b2a_uu(SPACED.encode()).decode()),
+    "a token cut in what it begins with": says(f'"{TOKEN[:3]}" + "{TOKEN[3:]}"'),
+    "a token in pieces of any length": says(" ".join([TOKEN[:5], TOKEN[5:14], TOKEN[14:]])),
 }

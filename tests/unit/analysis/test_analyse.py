@@ -1,5 +1,7 @@
 """The analysis as a whole: labels, reasons, bounds, and nothing of the content in it."""
 
+import base64
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -50,6 +52,13 @@ def test_what_cannot_be_read_is_never_clean():
     seen = request("look", modalities=frozenset({Modality.TEXT, Modality.IMAGE}))
     analysis = analyse(seen, LABELS)
     assert reasons(analysis) == [("internal", "unread", "image")]
+
+
+@pytest.mark.parametrize("unread", [Label.INTERNAL, Label.CONFIDENTIAL])
+def test_media_in_a_text_are_what_cannot_be_read(unread):
+    picture = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(128, 256))).decode()
+    analysis = analyse(request(f"see {picture}"), Labels(DEFAULT_FLOORS, unread=unread))
+    assert reasons(analysis) == [(unread.value, "finding", "media")]
 
 
 @settings(max_examples=60, deadline=None)

@@ -508,6 +508,28 @@ def test_where_nobody_can_read_nothing_can_be_hidden(modality, owed, refused):
     assert carry_out(request, [], owed, KEY).refused == refused
 
 
+@pytest.mark.parametrize("owed", [[CUT], [HIDE], [Obligation("redact", findings=("card",))]])
+def test_in_a_picture_in_a_text_nothing_can_be_hidden(owed):
+    picture = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(128, 256))).decode()
+    request = asked(f"{CARD} {picture}")
+    assert carry_out(request, found_in(request), owed, KEY).refused == "unread"
+    without = [*owed, Obligation("strip_attachments")]
+    made = carry_out(request, found_in(request), without, KEY)
+    assert made.refused is None
+    assert "media" in survivors(made, LABELS)
+
+
+@pytest.mark.parametrize("owed", [CUT, HIDE])
+def test_a_tool_call_and_its_result_still_have_the_same_id(owed):
+    call = {"id": "pay_4111111111111111", "type": "function"}
+    messages = [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": call["id"], "content": "ok"},
+    ]
+    first, second = sent({"messages": messages}, owed).request.document["messages"]
+    assert first["tool_calls"][0]["id"] == second["tool_call_id"] != call["id"]
+
+
 def test_half_a_character_is_refused():
     call = {"type": "function", "function": {"name": "f", "arguments": '{"a": "x\\ud83d"}'}}
     request = asked({"messages": [{"role": "assistant", "tool_calls": [call]}]})

@@ -112,11 +112,18 @@ def test_a_word_of_a_name_is_the_same_word_everywhere():
     assert invent.of("address", "1 Ann Street", KEY).endswith(f" {first} Street")
 
 
+ENGLISH = "January|February|March|April|May|June|July|August|September|October|November|December"
+
+
 @pytest.mark.parametrize(
     ("date", "pattern"),
     [
         ("1985-03-12", r"(19[3-9]|200)\d-(0[1-9]|1[0-2])-(0[1-9]|1[0-2])"),
-        ("3 March 1985", r"[1-9] March (19[3-9]|200)\d"),
+        ("3 March 1985", rf"[1-9] ({ENGLISH}) (19[3-9]|200)\d"),
+        ("3 MARCH 1985", rf"[1-9] ({ENGLISH.upper()}) (19[3-9]|200)\d"),
+        ("03-Mar-85", r"(0[1-9]|1[0-2])-[A-Z][a-z]{2}-(3[2-9]|[4-9]\d)"),
+        ("3 de marzo de 1985", r"[1-9] de [a-z]{4,10} de (19[3-9]|200)\d"),
+        ("le 3 février 1985", r"le [1-9] \w{3,9} (19[3-9]|200)\d"),
         ("25/12/85", r"(1[3-9]|2[0-8])/(0[1-9]|1[0-2])/(3[2-9]|[4-9]\d)"),
     ],
 )
@@ -124,6 +131,14 @@ def test_a_date_is_another_date_written_alike(date, pattern):
     made = invented("date_of_birth", date)
     assert re.fullmatch(pattern, made)
     assert made != date
+
+
+def test_months_do_not_stay():
+    made = [
+        Pseudonyms(lambda _: False).of("date_of_birth", "3 March 1985", bytes([n]))
+        for n in range(60)
+    ]
+    assert len({date.split()[1] for date in made}) > 6
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from string import ascii_letters, digits
 
 from situs.analysis.sensitivity import views
 from situs.analysis.sensitivity.detector import NUMBER
-from situs.analysis.sensitivity.disguise import ALONE, Disguise
+from situs.analysis.sensitivity.disguise import Disguise
 from situs.analysis.sensitivity.money import is_card, is_issued
 
 _EXACT = (
@@ -50,16 +50,17 @@ def _token_end(run: str) -> int:
         parted, piece = seam.groups()
         if parted:
             most = first if parted == " " else size or len(piece)
-            if len(piece) > most or _is_other(piece, size or first):
+            begins = _BEGINS.match(piece) and run[end - 1] != "."  # as a JWT's payload does
+            if begins or len(piece) > most or _is_word(piece, size or first):
                 break
             size, last = most, len(piece) < most
         end = seam.end()
     return end
 
 
-def _is_other(piece: str, size: int) -> bool:
-    """Whether it begins another token, or is a word that is not as long as a piece."""
-    return bool(_BEGINS.match(piece) or (len(piece) != size and _PLAIN.fullmatch(piece)))
+def _is_word(piece: str, size: int) -> bool:
+    """Whether it is a word that is not as long as a piece."""
+    return len(piece) != size and _PLAIN.fullmatch(piece) is not None
 
 
 def _token(run: str) -> Iterator[str]:
@@ -159,7 +160,6 @@ BROKEN = (
         rf"\b{_HEAD}",
         rf"\b{_HEAD}{_CHAR}*(?:{_GLUE}{_CHAR}+)+",
         _token,
-        rough=ALONE,
         reach=_token_end,
         mends=True,
     ),
@@ -178,10 +178,9 @@ BROKEN = (
     ),
     Disguise(
         "short_lines",
-        rf"(?:\n|\\n)[ \t>]{{0,16}}{_RUN}{{1,15}}[A-Z+/]{_RUN}{{1,15}}(?:\r?\n|\\{{1,2}}n)",
+        rf"(?:\n|\\n)[ \t>]*{_RUN}*[a-z0-9+/][A-Z+/]{_RUN}*(?:\r?\n|\\{{1,2}}n)",
         rf"{_RUN}{{4,17}}(?:{_BREAK}{_RUN}{{4,17}})+(?:{_BREAK}{_RUN}{{1,3}})?={{0,2}}",
         _short_lines,
-        rough=ALONE,
     ),
     Disguise(
         "uuencoded",

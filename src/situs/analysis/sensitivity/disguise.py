@@ -19,10 +19,11 @@ Read = Callable[[str], Iterator[str]]
 class Disguise(Struct, frozen=True):
     """`gate` and `pattern` are RE2: a sign that is cheap to look for, and the stretches to read.
 
-    The gate is asked only in a text that has the `rough` pattern; those of `ALONE` are asked with
-    the rough ones. `reach` says how much of a stretch may stand for
-    something: a pattern cannot count. Reading so many characters as `pace` says is a step. What is
-    found in a row that `mends` is the thing itself in pieces: more of it than what else was found.
+    The gate is asked only in a text that has the `rough` pattern; those of `ALONE` are asked
+    together, apart from the others, whose states they would multiply. `reach` says how much of a
+    stretch may stand for something: a pattern cannot count. Reading so many characters as `pace`
+    says is a step. What is found in a row that `mends` is the thing itself in pieces: more of it
+    than what else was found.
     """
 
     name: str

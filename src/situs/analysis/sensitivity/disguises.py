@@ -323,6 +323,7 @@ DISGUISES = (
         rf"(?:\b[A-Za-z0-9]{_BETWEEN}){{8}}",
         rf"\b[A-Za-z0-9](?:{_BETWEEN}[A-Za-z0-9/+_.\-])+\b",
         _close,
+        rough=ALONE,
     ),
     Disguise(
         "pieced",
@@ -366,6 +367,7 @@ DISGUISES = (
         r"(?m)^[ \t]*[a-z]{3,8}(?: [a-z]{3,8}){5}",
         r"(?m)^[ \t]*[a-z]{3,8}(?: [a-z]{3,8}){11}(?:(?: [a-z]{3,8}){3}){0,4}[ \t]*$",
         _phrase,
+        rough=ALONE,
     ),
     *BROKEN,
 )

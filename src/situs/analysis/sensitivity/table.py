@@ -22,7 +22,7 @@ from situs.analysis.sensitivity import (
     wallets,
 )
 from situs.analysis.sensitivity.detector import NUMBER, RUN, Detector
-from situs.analysis.sensitivity.disguise import ALONE, GROUP, WIDE
+from situs.analysis.sensitivity.disguise import GROUP, WIDE
 from situs.analysis.sensitivity.disguises import DISGUISES
 
 DETECTORS: tuple[Detector, ...] = (
@@ -92,25 +92,20 @@ def standard() -> Table:
     """The table of all detectors that come with Situs.
 
     What is looked for at once costs the product of its patterns' states where it is read for the
-    first time, and what is looked for apart costs one more pass; so what every text is asked is in
-    three sets (what is rough and what looks like it; shapes and disguises; words), and what is rare
-    stands behind what is rough.
+    first time, and what is looked for apart costs one more pass. So every text is asked four sets
+    of patterns that are alike, and what is rare stands behind what is rough.
     """
     rough = {RUN: ENCODED, NUMBER: _NUMBER, WIDE: _WIDE, GROUP: SCATTERED}
-    apart: dict[tuple[bool, str | None], list[tuple[str, int]]] = {(False, ALONE): []}
+    apart: dict[tuple[bool, str | None], list[tuple[str, int]]] = {}
     for place, row in enumerate(DETECTORS):
         apart.setdefault((row.context is not None, row.rough), []).append((_gate(row), place))
     for place, one in enumerate(DISGUISES):
-        hidden = one.rough is not None and one.rough != ALONE
-        apart.setdefault((hidden, one.rough), []).append((one.gate, DISGUISED - place))
-    alone = apart.pop((False, ALONE))
-    wanted = [*rough.items(), (views.SPECIAL, SPECIAL)]
-    first = _gated([*wanted, *alone])
+        apart.setdefault((one.rough in rough, one.rough), []).append((one.gate, DISGUISED - place))
     gates = (
-        _gated(rows, None if behind is None else rough[behind])
+        _gated(rows, None if behind is None else rough.get(behind))
         for (_, behind), rows in apart.items()
     )
-    return Table(DETECTORS, (first, *gates))
+    return Table(DETECTORS, (_gated([*rough.items(), (views.SPECIAL, SPECIAL)]), *gates))
 
 
 def _gated(rows: Sequence[tuple[str, int]], behind: int | None = None) -> Gate:

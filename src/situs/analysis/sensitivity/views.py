@@ -104,7 +104,7 @@ MEDIA = "media"
 """The kind of what is a picture, a recording or a file in a text: nobody reads it."""
 
 _MEDIA = (
-    *("iVBORw0KGgo", "/9j/", "_9j_", "R0lGODlh", "R0lGODdh", "UklGR", "SUkqAA", "TU0AK", "JVBERi0"),
+    *("iVBORw0KGg", "/9j/", "_9j_", "R0lGODlh", "R0lGODdh", "UklGR", "SUkqAA", "TU0AK", "JVBERi0"),
     *("UEsDB", "SUQz", "T2dnUw", "AAAAGGZ0eXA", "AAAAHGZ0eXA", "AAAAIGZ0eXA", "GkXfo"),
     *("89504e470d0a", "89504E470D0A", "ffd8ff", "FFD8FF", "255044462d", "255044462D"),
 )

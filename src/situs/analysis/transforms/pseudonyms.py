@@ -232,11 +232,15 @@ def _ip(value: str, draw: Draw) -> str:
 def _date(value: str, draw: Draw) -> str | None:
     """Another date written alike; what may be a month stays one, also where it is a day."""
     groups = re.findall(r"\d+", value)
-    if not groups or not value.isascii() or any(len(one) not in (1, 2, 4) for one in groups):
+    if not groups or any(len(one) not in (1, 2, 4) or not one.isascii() for one in groups):
+        return None
+    if any(not one.isascii() and _month(one) is None for one in _LETTERS.findall(value)):
         return None
 
     def other(match: re.Match[str]) -> str:
         shown = match.group()
+        if shown.isalpha():
+            return _another_month(shown, draw)
         number = int(shown)
         if len(shown) == 4:
             return str(1930 + draw.below(80))
@@ -245,7 +249,47 @@ def _date(value: str, draw: Draw) -> str | None:
         high = min(high, 9) if width == 1 else high
         return str(low + draw.below(high - low + 1)).zfill(width)
 
-    return re.sub(r"\d+", other, value)
+    return re.sub(rf"\d+|{_LETTERS.pattern}", other, value)
+
+
+_LETTERS = re.compile(r"[^\W\d_]+")
+_MONTHS = tuple(
+    tuple(names.split())
+    for names in (
+        "january february march april may june july august september october november december",
+        "jan feb mar apr may jun jul aug sep oct nov dec",
+        "januar februar märz april mai juni juli august september oktober november dezember",
+        "jan feb mär apr mai jun jul aug sep okt nov dez",
+        "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+        "janv févr mars avr mai juin juil août sept oct nov déc",
+        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+        "ene feb mar abr may jun jul ago sep oct nov dic",
+        (
+            "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre "
+            "dicembre"
+        ),
+        "gen feb mar apr mag giu lug ago set ott nov dic",
+        "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
+        "jan fev mar abr mai jun jul ago set out nov dez",
+        "januari februari maart april mei juni juli augustus september oktober november december",
+    )
+)
+"""Their names and how these are shortened, by language."""
+
+
+def _month(shown: str) -> tuple[str, ...] | None:
+    """All months as this one is called, if it is one."""
+    return next((names for names in _MONTHS if shown.lower() in names), None)
+
+
+def _another_month(shown: str, draw: Draw) -> str:
+    names = _month(shown)
+    if names is None:
+        return shown
+    made = draw.one_of(names)
+    if shown.isupper():
+        return made.upper()
+    return made if shown[0].islower() else made.capitalize()
 
 
 def _url(value: str, draw: Draw) -> str:
