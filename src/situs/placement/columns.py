@@ -19,7 +19,7 @@ from situs.core.snapshot import Beliefs, Snapshot
 from situs.placement.estimates import UNKNOWN
 from situs.placement.filters import LASTING, Context, Option, refusals
 from situs.placement.latency import loaded
-from situs.placement.quality import quality
+from situs.placement.quality import kind_of, quality
 
 _MOST = 256
 _ROLES = {role: place for place, role in enumerate(Role)}
@@ -109,7 +109,7 @@ class Table:
         """The expected quality of each of `models`."""
         if beliefs.table and not beliefs.digest:
             return [quality(model, analysis, beliefs).mean for model in self.models]
-        key = analysis.task, analysis.needs.value, beliefs.digest
+        key = kind_of(analysis), analysis.needs.value, beliefs.digest
         known = self._qualities.get(key)
         if known is None:
             if len(self._qualities) >= _MOST:
