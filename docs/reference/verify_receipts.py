@@ -30,6 +30,8 @@ def follow(rotations):  # each new key is named by the one before it
 keys, known, retired, cited = {}, {}, {}, []
 trust(load_pem_public_key(Path(sys.argv[2]).read_bytes()))
 for chain in sorted(p for p in Path(sys.argv[1]).iterdir() if p.is_dir() and p.name[0] != "."):
+    if not any(chain.iterdir()):  # no chain; one that was emptied is cited
+        continue
     prev, seq, segments = "0" * 64, 0, {}
     for path in sorted((*chain.glob("*.jsonl"), *chain.glob("*.root"))):
         first = int(path.stem)

@@ -155,3 +155,13 @@ def test_it_reads_roots_and_misses_those_that_are_gone_or_changed(data):
     shutil.rmtree(witness)
     assert not holds(data)
     assert codes(data) == {"chain_missing"}
+
+
+def test_an_empty_folder_is_no_chain_and_an_emptied_one_is_missed(data):
+    (receipts_dir(data) / "empty").mkdir()
+    assert holds(data)
+    folder = long_chain(data)
+    for path in folder.iterdir():
+        path.unlink()
+    assert not holds(data)
+    assert codes(data) == {"truncated"}
