@@ -11,7 +11,7 @@ from situs.rego.words import Field, Misfit, spelled
 
 _STRING: Final = frozenset({"string"})
 _NUMBER: Final = frozenset({"number"})
-_LIST: Final = frozenset({"array"})
+_LIST: Final = frozenset({"array", "set"})
 _OBJECT: Final = frozenset({"object"})
 _TAKES: Final[dict[str, tuple[frozenset[str], ...]]] = {
     **dict.fromkeys(
@@ -52,6 +52,6 @@ def argument_misfits(
             what = f"{spelled(path[1:])} is no time in nanoseconds, which {name} takes"
             yield Misfit(what, "write time.parse_rfc3339_ns(input.time)")
         elif position < len(takes) and about.kind not in takes[position] and not about.nullable:
-            wanted = " or ".join(sorted(takes[position]))
+            wanted = ", ".join(sorted(takes[position]))
             what = f"{spelled(path[1:])} is a field of type {about.kind}, and {name} takes {wanted}"
             yield Misfit(what, "an error in a function denies everything")

@@ -210,7 +210,7 @@ def _with_literals(
         do = 'write startswith(input.time, "2026-01-01"), or compare with < and >='
         yield Trap(one.at, "time is a moment, which hardly any request is of", do)
     elif one.operator == "has":
-        member = view.field((*path, ANY)) if about.kind == "array" else None
+        member = view.field((*path, ANY)) if about.kind in {"array", "set"} else None
         yield from _members(shown, member, about, one, said)
     elif one.operator in ORDERINGS and about.unordered:
         literal = said.members[0] if len(said.members) == 1 else None
@@ -227,7 +227,8 @@ def _of_another_form(shown: str, about: Field, one: Comparison, said: Literals) 
     if about.kind in _SCALAR:
         what = f"{shown} is one {about.kind}, never all of {_an(said.form)}"
         return Trap(one.at, what, f"write {shown} in …")
-    do = "write … in it" if about.kind == "array" else "compare object.keys(…) with it"
+    do = {"array": "write … in it", "set": "write a set"}.get(about.kind)
+    do = do or "compare object.keys(…) with it"
     return Trap(one.at, f"{shown} is {_an(about.kind)}, never {_an(said.form)}", do)
 
 

@@ -117,7 +117,7 @@ def field(path: Names, lists: Names = ()) -> Field | None:
 
 def _key(path: Names, lists: Names) -> Field | None:
     if path == ("findings", KEYS):
-        return Field("array")
+        return Field("set")
     if path == ("findings", KEYS, ANY):
         return Field("string", (*KINDS, *lists), unordered="words")
     if path[-2:] == (KEYS, ANY) and (of := field(path[:-2])) is not None and of.kind == "array":
@@ -160,6 +160,8 @@ def spelled(path: Names) -> str:
     """A path as a problem names it."""
     if path[-2:] == (KEYS, ANY):
         return f"a key of {'.'.join(path[:-2])}"
+    if path[-1:] == (KEYS,):
+        return f"object.keys of {'.'.join(path[:-1])}"
     return ".".join(path)
 
 

@@ -372,6 +372,10 @@ STOPS = "an error in a function denies everything"
             "5:25: findings is an object, never a set; compare object.keys(…) with it",
         ),
         (
+            'x if object.keys(input.findings) == ["card"]',
+            "5:38: object.keys of findings is a set, never an array; write a set",
+        ),
+        (
             'x if input.modalities == {"text"}',
             "5:27: modalities is an array, never a set; write … in it",
         ),
@@ -499,7 +503,7 @@ def test_a_kind_that_was_not_found_is_not_there(tmp_path, text, problem):
         ),
         (
             "count(input.findings.card) > 0",
-            "findings.card is a field of type number, and count takes array or object or string; "
+            "findings.card is a field of type number, and count takes array, object, set, string; "
             + STOPS,
         ),
         (
@@ -533,6 +537,8 @@ def test_what_always_or_never_holds_is_refused(tmp_path, text, problem):
         'some kind, n in input.findings; n < 5; startswith(kind, "c")',
         'object.get(input.findings, "card", 0) == 0',
         '"card" in object.keys(input.findings)',
+        'object.keys(input.findings) == {"card"}',
+        "count(object.keys(input.findings)) > 1",
         "1 in input.findings",
         "input.tools",
         "not input.session",
