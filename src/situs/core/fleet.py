@@ -172,16 +172,16 @@ class DeploymentState(Struct, frozen=True):
 
 
 class Condition(Struct, frozen=True):
-    """What a health is due to: `why` in a word or two, since when (wall time), and for how long.
+    """What a health is due to: `why` in a word or two, and for how many seconds it has been so.
 
-    `until` is when it may be tried again, where that is known; `tries` counts how often in a row it
-    was shut.
+    `again_s` is in how many it may be tried again, where that is known; `tries` counts how often in
+    a row it was shut.
     """
 
     health: Health
-    since: float
+    for_s: float = 0.0
     why: str = ""
-    until: float | None = None
+    again_s: float | None = None
     tries: int = 0
 
 

@@ -29,8 +29,17 @@ class Situation(Protocol):
     def sent(self, deployment: str, request: Request) -> None:
         """Its prompt is on the way there, and will be in its cache."""
 
-    def ended(self, deployment: str, end: End, measured: Measured | None) -> None:
-        """It is over: the end feeds health, what was measured feeds latency and caches."""
+    def ended(
+        self,
+        deployment: str,
+        end: End,
+        measured: Measured | None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """It is over: the end feeds health, what was measured feeds latency and caches.
+
+        `retry_after_s` is what a rate limit said, where it did.
+        """
 
 
 class Chunk(Struct, frozen=True):

@@ -1,20 +1,26 @@
-"""The fleet's live state: who is in flight where, who failed, who is well again."""
+"""The fleet's live state: what is in flight where, who fails, who is well again, how fast."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Protocol
 
-from situs.core.fleet import Deployment, DeploymentState, FleetView, Health, Pace
-from situs.core.record import End, Measured
-from situs.placement.latency import Learned, beginning, learn
+from msgspec import Struct
 
-_WELL = frozenset({End.COMPLETE, End.STOPPED, End.WITHHELD, End.REFUSED})
-_NOT_ITS_FAULT = frozenset({End.CLIENT_GONE})
-_AT_ONCE = frozenset({End.UNREACHABLE})
-_FAILURES_TO_UNHEALTHY = 3
-_COOL_DOWN_S = 10.0
+from situs.core.fleet import Condition, Deployment, DeploymentState, FleetView, Health
+from situs.core.record import End, Measured
+from situs.fleet import breaker as breakers
+from situs.fleet.breaker import Breaker, Phase
+from situs.fleet.outliers import LEAST, Standing, outliers
+from situs.placement.latency import Learned, beginning, learn, moved, slowness
+
+_COMPARED_S = 1.0
+_TAUGHT = 10
+"""After so many answers a deployment's slowness is compared with others'."""
+_TYPICAL_TOKENS = 256
+_MOST_SENT = 10_000
 
 
 class Places(Protocol):
@@ -22,6 +28,8 @@ class Places(Protocol):
 
     def version(self) -> int:
         """Another number when a count may have changed."""
+
+    def count(self, deployment: str) -> int: ...
 
     def counts(self, deployments: Sequence[str]) -> list[int]: ...
 
@@ -41,6 +49,9 @@ class OwnPlaces:
     def version(self) -> int:
         return self._version
 
+    def count(self, deployment: str) -> int:
+        return self._taken[deployment]
+
     def counts(self, deployments: Sequence[str]) -> list[int]:
         return [self._taken[name] for name in deployments]
 
@@ -56,12 +67,37 @@ class OwnPlaces:
         self._version += 1
 
 
-class Registry:
-    """Owns the states of all deployments.
+class _Known(Struct):
+    """What is known of one deployment.
 
-    A deployment becomes `unhealthy` when it cannot be reached or fails three times in a row, and
-    `stale` ten seconds later: it may be tried again, and one good answer makes it `healthy`.
-    A supervised one is told by its supervisor (`set_health`).
+    `told` is what its supervisor says, which counts before the breaker. `trial`: the one request
+    that a half-open breaker lets through is on its way. `compared_at` are the answers that had been
+    measured when it was last found to be an outlier.
+    """
+
+    deployment: Deployment
+    key: bytes
+    learned: Learned
+    breaker: Breaker
+    state: DeploymentState = DeploymentState()
+    told: Health | None = None
+    trial: bool = False
+    compared_at: int = 0
+
+    @property
+    def health(self) -> Health:
+        if self.told is None or self.told is Health.HEALTHY:
+            return self.breaker.health
+        return self.told
+
+
+class Registry:
+    """Owns the states of all deployments, as this process sees them.
+
+    Health is that of `fleet.breaker` and `fleet.outliers`, where no supervisor says otherwise
+    (`set_health`); times are learned as `placement.latency` says. What is in flight is shared with
+    other processes (`places`), the rest is not: each learns by itself. `seed` differs between
+    processes, so that they do not all try again at once.
     """
 
     def __init__(
@@ -70,116 +106,201 @@ class Registry:
         digest: str,
         clock: Callable[[], float],
         places: Places | None = None,
+        seed: int = 0,
     ) -> None:
         self._clock = clock
         self._places = places or OwnPlaces()
-        self._deployments: tuple[Deployment, ...] = ()
-        self._states: list[DeploymentState] = []
-        self._failures: list[int] = []
-        self._learned: list[Learned] = []
-        self._retry_at: dict[int, float] = {}
+        self._seed = seed
+        self._known: list[_Known] = []
+        self._sent: dict[tuple[str, str], int] = {}
+        self._due = inf
         self.replace(deployments, digest)
 
     def replace(self, deployments: Sequence[Deployment], digest: str) -> None:
         """Another fleet from now on; the same model served at the same node keeps its state."""
-        before = {
-            (d.name, d.node, d.model.name): (
-                self._states[i],
-                self._failures[i],
-                self._learned[i],
-                i,
-            )
-            for i, d in enumerate(self._deployments)
-        }
-        retry_at, self._retry_at = self._retry_at, {}
+        before = {_same(known.deployment): known for known in self._known}
+        self._known = []
+        for deployment in deployments:
+            known = before.get(_same(deployment)) or self._new(deployment)
+            known.deployment = deployment
+            self._known.append(known)
         self._deployments = tuple(deployments)
         self._digest = digest
-        self._names = [d.name for d in deployments]
-        self._index = {name: i for i, name in enumerate(self._names)}
-        self._states = [DeploymentState() for _ in deployments]
-        self._failures = [0 for _ in deployments]
-        self._learned = [beginning(d) for d in deployments]
-        for index, d in enumerate(deployments):
-            known = before.get((d.name, d.node, d.model.name))
-            if known is not None:
-                self._states[index], self._failures[index], self._learned[index], old = known
-                if old in retry_at:
-                    self._retry_at[index] = retry_at[old]
+        self._names = [deployment.name for deployment in deployments]
+        self._index = {name: at for at, name in enumerate(self._names)}
+        self._groups = _groups(deployments)
+        self._compared: dict[tuple[str, bool], float] = {}
         self._view: FleetView | None = None
         self._version = -1
+        self._look_again()
 
     def view(self) -> FleetView:
         """The fleet as it is now; the same object until something changes."""
-        if self._retry_at:
-            self._let_stale()
+        if self._due <= self._clock():
+            self._let_try()
         version = self._places.version()
         if self._view is None or version != self._version:
             self._version = version
-            for index, count in enumerate(self._places.counts(self._names)):
-                if self._states[index].in_flight != count:
-                    self._change(index, in_flight=count)
-            self._view = FleetView(self._deployments, tuple(self._states), self._digest)
+            counts = self._places.counts(self._names)
+            for known, count in zip(self._known, counts, strict=True):
+                if known.state.in_flight != count:
+                    known.state = DeploymentState(known.health, count, known.state.pace)
+            states = tuple([known.state for known in self._known])
+            self._view = FleetView(self._deployments, states, self._digest)
         return self._view
 
     def set_health(self, deployment: str, health: Health) -> None:
         """What a supervisor knows; of a deployment that is not in the fleet, nothing is kept."""
-        index = self._index.get(deployment)
-        if index is None:
+        known = self._of(deployment)
+        if known is None or known.told is health:
             return
-        self._retry_at.pop(index, None)
-        self._failures[index] = 0
-        self._change(index, health=health)
+        known.told = health
+        if health is Health.HEALTHY:
+            known.trial = False
+            self._set(known, breakers.closed(known.breaker, self._clock()))
+        self._show(known)
+
+    def probed(self, deployment: str, well: bool) -> None:
+        """What a probe found, which is nobody's request."""
+        known = self._of(deployment)
+        if known is not None:
+            self._set(known, breakers.probed(known.breaker, well, self._clock(), known.key))
 
     def began(self, deployment: str) -> bool:
-        """Takes a place in flight; False when there is none, or no such deployment any more."""
-        index = self._index.get(deployment)
-        if index is None:
+        """Takes a place in flight; False when there is none, or no such deployment any more.
+
+        Nothing goes where a breaker is open, and one at a time where it is half open.
+        """
+        known = self._of(deployment)
+        if known is None:
             return False
-        return self._places.take(deployment, self._deployments[index].max_in_flight)
+        phase = breakers.at(known.breaker, self._clock()).phase
+        if phase is Phase.OPEN or (phase is Phase.HALF_OPEN and known.trial):
+            return False
+        if not self._places.take(deployment, known.deployment.max_in_flight):
+            return False
+        known.trial = phase is Phase.HALF_OPEN
+        return True
 
-    def ended(self, deployment: str, end: End, measured: Measured | None) -> None:
-        self._places.give_back(deployment)
-        index = self._index.get(deployment)
-        if index is None:  # a fleet without it was loaded meanwhile
-            return
-        state = self._states[index]
-        pace = state.pace
-        if measured is not None:
-            self._learned[index] = learn(self._learned[index], measured, state.in_flight - 1)
-            pace = self._learned[index].pace
-        health = state.health if end in _NOT_ITS_FAULT else self._judge(index, end)
-        if pace != state.pace or health is not state.health:
-            self._change(index, pace=pace, health=health)
+    def sent(self, deployment: str, request: str) -> None:
+        """Remembers under which load it was sent, for what is learned when it ends."""
+        if len(self._sent) >= _MOST_SENT:  # such that ended without being measured
+            del self._sent[next(iter(self._sent))]
+        self._sent[request, deployment] = self._places.count(deployment) - 1
 
-    def _judge(self, index: int, end: End) -> Health:
-        if end in _WELL:
-            self._failures[index] = 0
-            self._retry_at.pop(index, None)
-            return Health.HEALTHY
-        self._failures[index] += 1
-        if end in _AT_ONCE or self._failures[index] >= _FAILURES_TO_UNHEALTHY:
-            self._retry_at[index] = self._clock() + _COOL_DOWN_S
-            return Health.UNHEALTHY
-        return self._states[index].health
-
-    def _let_stale(self) -> None:
-        now = self._clock()
-        for index in [i for i, at in self._retry_at.items() if at <= now]:
-            del self._retry_at[index]
-            self._change(index, health=Health.STALE)
-
-    def _change(
+    def ended(
         self,
-        index: int,
-        *,
-        health: Health | None = None,
-        in_flight: int | None = None,
-        pace: Pace | None = None,
+        deployment: str,
+        end: End,
+        measured: Measured | None,
+        retry_after_s: float | None = None,
     ) -> None:
-        state = self._states[index]
-        self._states[index] = DeploymentState(
-            state.health if health is None else health,
-            state.in_flight if in_flight is None else in_flight,
-            state.pace if pace is None else pace,
-        )
-        self._view = None
+        """`retry_after_s` is what a rate limit said, where it did."""
+        load = self._places.count(deployment) - 1
+        self._places.give_back(deployment)
+        known = self._of(deployment)
+        if known is None:  # a fleet without it was loaded meanwhile
+            return
+        known.trial = False
+        now = self._clock()
+        if measured is not None:
+            load = self._sent.pop((measured.request, deployment), load)
+            self._learn(known, measured, load)
+        breaker = breakers.at(known.breaker, now)
+        self._set(known, breakers.ended(breaker, end, now, known.key, retry_after_s))
+        self._compare(known, now)
+
+    def conditions(self) -> dict[str, Condition]:
+        """Why each deployment is as it is."""
+        now = self._clock()
+        return {known.deployment.name: _condition(known, now) for known in self._known}
+
+    def _new(self, deployment: Deployment) -> _Known:
+        key = f"{deployment.name}\0{self._seed}".encode()
+        return _Known(deployment, key, beginning(deployment), Breaker(since=self._clock()))
+
+    def _of(self, deployment: str) -> _Known | None:
+        at = self._index.get(deployment)
+        return None if at is None else self._known[at]
+
+    def _learn(self, known: _Known, measured: Measured, load: int) -> None:
+        known.learned = learn(known.learned, measured, max(0, load))
+        if moved(known.learned, known.state.pace):
+            known.state = DeploymentState(
+                known.state.health, known.state.in_flight, known.learned.pace
+            )
+            self._view = None
+
+    def _compare(self, known: _Known, now: float) -> None:
+        """Once a second at most, whether somebody in its group is much worse than the others."""
+        kind = _kind(known.deployment)
+        group = self._groups.get(kind)
+        if group is None or now - self._compared.get(kind, -inf) < _COMPARED_S:
+            return
+        self._compared[kind] = now
+        members = [self._known[at] for at in group]
+        for place, why in outliers([_standing(one) for one in members]):
+            one = members[place]
+            one.compared_at = one.learned.samples
+            self._set(one, breakers.ejected(one.breaker, why, now, one.key))
+
+    def _set(self, known: _Known, breaker: Breaker) -> None:
+        if breaker is known.breaker:
+            return
+        known.breaker = breaker
+        if breaker.phase is Phase.OPEN:
+            self._due = min(self._due, breaker.until)
+        self._show(known)
+
+    def _show(self, known: _Known) -> None:
+        if known.state.health is not known.health:
+            known.state = DeploymentState(known.health, known.state.in_flight, known.state.pace)
+            self._view = None
+
+    def _let_try(self) -> None:
+        now = self._clock()
+        for known in self._known:
+            self._set(known, breakers.at(known.breaker, now))
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """When the next open breaker is to be looked at."""
+        open_ = [one.breaker.until for one in self._known if one.breaker.phase is Phase.OPEN]
+        self._due = min(open_, default=inf)
+
+
+def _same(deployment: Deployment) -> tuple[str, str, str]:
+    return deployment.name, deployment.node, deployment.model.name
+
+
+def _kind(deployment: Deployment) -> tuple[str, bool]:
+    """What is compared with each other."""
+    return deployment.model.name, deployment.locus.owned
+
+
+def _groups(deployments: Sequence[Deployment]) -> Mapping[tuple[str, bool], list[int]]:
+    found: dict[tuple[str, bool], list[int]] = {}
+    for at, deployment in enumerate(deployments):
+        found.setdefault(_kind(deployment), []).append(at)
+    return {kind: group for kind, group in found.items() if len(group) >= LEAST}
+
+
+def _standing(known: _Known) -> Standing:
+    breaker, learned = known.breaker, known.learned
+    taught = learned.samples - known.compared_at >= _TAUGHT
+    slow = slowness(learned, known.deployment, _TYPICAL_TOKENS) if taught else None
+    ejected = known.health is Health.EJECTED
+    shut = breaker.phase is not Phase.CLOSED or known.health not in _SERVING
+    return Standing(breaker.asked, breaker.failed, slow, shut, ejected)
+
+
+_SERVING = frozenset({Health.UNKNOWN, Health.HEALTHY})
+
+
+def _condition(known: _Known, now: float) -> Condition:
+    breaker = known.breaker
+    if known.health is not breaker.health:
+        return Condition(known.health, why="supervisor")
+    again_s = max(0.0, breaker.until - now) if breaker.phase is Phase.OPEN else None
+    for_s = max(0.0, now - breaker.since)
+    return Condition(breaker.health, for_s, breaker.why, again_s, breaker.tries)

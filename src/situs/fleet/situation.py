@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from time import monotonic
 
 from msgspec.structs import replace
 
@@ -10,6 +11,7 @@ from situs.core.ports import Backends, Current
 from situs.core.record import End, Measured
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
+from situs.fleet.prefixes import Prefixes
 from situs.fleet.registry import Registry
 
 
@@ -19,30 +21,47 @@ class Situation:
     `load` swaps all of it at once: who asked before keeps what it was given.
     """
 
-    def __init__(self, registry: Registry, fixed: Snapshot, backends: Backends) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        fixed: Snapshot,
+        backends: Backends,
+        prefixes: Prefixes | None = None,
+    ) -> None:
         self._registry = registry
+        self._prefixes = prefixes or Prefixes(fixed.fleet.deployments, monotonic)
         self._current = Current(fixed, backends)
 
     def current(self) -> Current:
         view, current = self._registry.view(), self._current
         if view is not current.snapshot.fleet:
-            current = Current(replace(current.snapshot, fleet=view), current.backends)
+            snapshot = replace(current.snapshot, fleet=view, read=self._prefixes.read())
+            current = Current(snapshot, current.backends)
             self._current = current
         return current
 
     def load(self, fixed: Snapshot, backends: Backends) -> None:
         """From now on requests are decided on `fixed` (with the live fleet) and sent over these."""
         self._registry.replace(fixed.fleet.deployments, fixed.fleet.digest)
+        self._prefixes.load(fixed.fleet.deployments)
         self._current = Current(fixed, backends)
 
     def began(self, deployment: str) -> bool:
         return self._registry.began(deployment)
 
     def warm(self, request: Request) -> Mapping[str, int]:
-        return {}
+        return self._prefixes.warm(request)
 
     def sent(self, deployment: str, request: Request) -> None:
-        pass
+        self._registry.sent(deployment, request.id)
+        self._prefixes.sent(deployment, request)
 
-    def ended(self, deployment: str, end: End, measured: Measured | None) -> None:
-        self._registry.ended(deployment, end, measured)
+    def ended(
+        self,
+        deployment: str,
+        end: End,
+        measured: Measured | None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        self._registry.ended(deployment, end, measured, retry_after_s)
+        self._prefixes.ended(deployment, end, measured)

@@ -19,11 +19,11 @@ from situs.core.fleet import Deployment, DeploymentState, Pace
 from situs.core.record import Measured
 
 _LATE = 2.0
+_TOLD = 0.02
 _LEAST_LOAD = 0.05
 _CONTEXT = 1e-5
 _LEAST_S = 1e-4
 _CLIP = 1.5
-_LONGEST_STEP = 1.5
 _DOUBT = 1.0
 _DRIFT = 0.0004
 _DRIFT_BIASED = 0.09
@@ -152,6 +152,25 @@ def learn(learned: Learned, measured: Measured, in_flight: int) -> Learned:
     return Learned(one, two, late, learned.samples + 1)
 
 
+def moved(learned: Learned, pace: Pace | None) -> bool:
+    """Whether what was told says something else by now, by two percent or more."""
+    if pace is None:
+        return True
+    one, two = learned.ttft, learned.token
+    return (
+        _far(one.a, pace.fixed_s)
+        or _far(one.b, pace.prompt_s)
+        or _far(one.c, pace.wait_s)
+        or _far(two.a, pace.token_s)
+        or _far(two.c, pace.crowd_s)
+        or _far(learned.late, pace.late)
+    )
+
+
+def _far(value: float, told: float) -> bool:
+    return abs(value - told) > _TOLD * told
+
+
 def slowness(learned: Learned, deployment: Deployment, prompt_tokens: int) -> float:
     """Learned over configured TTFT of an idle deployment, for a prompt of this length."""
     fit, speed = learned.ttft, deployment.speed
@@ -189,15 +208,16 @@ def _taught(fit: Fit, x: float, y: float, error: float, whole: float) -> Fit:
     g2 = fit.p02 * h0 + fit.p12 * h1 + fit.p22 * h2
     expected = h0 * g0 + h1 * g1 + h2 * g2 + spread * spread
     most = _CLIP * sqrt(expected)
-    clipped = min(max(error, -most), most)
-    size = min(abs(error), 3 * spread)
-    bias = fit.bias + 0.25 * (min(max(error / spread, -1.0), 1.0) - fit.bias)
+    size, side = abs(error), 1.0 if error > 0 else -1.0
+    bias = fit.bias + 0.25 * (side * size / max(size, spread) - fit.bias)
     drift = _DRIFT_BIASED if abs(bias) > _BIASED else _DRIFT
+    clipped = error if size < most else side * most
+    size = min(size, 3 * spread)
     k0, k1, k2 = g0 / expected, g1 / expected, g2 / expected
     return Fit(
-        _moved(fit.a, k0 * clipped),
-        _moved(fit.b, k1 * clipped),
-        _moved(fit.c, k2 * clipped),
+        _stepped(fit.a, k0 * clipped),
+        _stepped(fit.b, k1 * clipped),
+        _stepped(fit.c, k2 * clipped),
         fit.p00 - k0 * g0 + (drift if fit.p00 < _DOUBT else 0.0),
         fit.p01 - k0 * g1,
         fit.p02 - k0 * g2,
@@ -209,6 +229,9 @@ def _taught(fit: Fit, x: float, y: float, error: float, whole: float) -> Fit:
     )
 
 
-def _moved(value: float, by: float) -> float:
-    moved = value * exp(min(max(by, -_LONGEST_STEP), _LONGEST_STEP))
-    return min(max(moved, _LEAST), _GREATEST)
+def _stepped(value: float, by: float) -> float:
+    """One step is at most a factor of about eight: by Cauchy's inequality, from the clip."""
+    moved = value * exp(by)
+    if moved < _LEAST:
+        return _LEAST
+    return min(moved, _GREATEST)
