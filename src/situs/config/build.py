@@ -20,7 +20,7 @@ from situs.config.tree import Deployment as Entry
 from situs.config.tree import Model as ModelEntry
 from situs.core.aim import Aim, Cascade
 from situs.core.data import DataSet
-from situs.core.fleet import Deployment, Locus, Model, Price, Speed
+from situs.core.fleet import Deployment, Locus, Model, PrefixCache, Speed
 from situs.core.label import Label
 from situs.core.route import Route, Rule
 from situs.core.snapshot import Labels
@@ -55,6 +55,7 @@ def fleet_of(config: Config, weights: Mapping[str, str]) -> tuple[Deployment, ..
             role=entry.role,
         )
         for name, entry in sorted(config.deployments.items())
+            cache=_cache(entry),
     )
 
 
@@ -236,6 +237,15 @@ def _locus(config: Config, name: str) -> Locus:
 
 def _node(entry: Entry) -> str:
     return LOCAL_NODE if entry.endpoint is None else urlsplit(entry.endpoint.url).netloc
+def _cache(entry: Entry) -> PrefixCache:
+    """A llama.cpp that runs here keeps a prompt in each of its slots."""
+    if isinstance(entry.runtime, LlamaCpp):
+        return PrefixCache(slots=entry.runtime.parallel)
+    if entry.cache is None:
+        return PrefixCache()
+    return PrefixCache(entry.cache.tokens, entry.cache.slots)
+
+
 
 
 def _family(*names: str | None) -> str:

@@ -138,6 +138,11 @@ def _check_names(config: Config, report: Report) -> None:
 
 def _check_reference(name: str, declared: frozenset[str], path: Path, report: Report) -> None:
     if name not in declared:
+    if (cache := deployment.cache) is not None:
+        if deployment.runtime is not None:
+            report.add((*path, "cache"), "a runtime's is known: leave it out")
+        elif (cache.tokens is None) == (cache.slots is None):
+            report.add((*path, "cache"), "needs exactly one of tokens and slots")
         report.add(path, f"no such {path[-1]} is configured", nearest=nearest(name, declared))
 
 
@@ -241,38 +246,6 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _check_price(deployment: Deployment, path: Path, config: Config, report: Report) -> None:
-    locus = config.loci.get(deployment.locus)
-    if locus is None or not locus.owned:
-        return
-    price = deployment.price
-    if price is None:
-        what = "missing; an owned machine has a price too: state its amortised cost"
-        report.add((*path, "price"), what)
-        return
-    model = config.models.get(deployment.model)
-    writes = model is None or model.serves != (Service.EMBEDDINGS,)
-    for field in ("prompt", "completion", "cached_prompt"):
-        if getattr(price, field) == 0 and (writes or field != "completion"):
-            what = "0 at an owned locus; state the machine's amortised cost"
-            report.add((*path, "price", field), what)
-
-
-def _check_money(config: Config, report: Report) -> None:
-    """One currency in the whole file, and egress has one too."""
-    priced = {name: d.price for name, d in config.deployments.items() if d.price is not None}
-    first = next(iter(priced.values()), None)
-    for name, price in priced.items():
-        if first is not None and price.currency != first.currency:
-            what = f"a second currency beside {first.currency}; money is never converted"
-            report.add(("deployments", name, "price", "currency"), what)
-    if first is None and report.sound(("deployments",)):
-        for name, locus in config.loci.items():
-            if locus.egress_price > 0:
-                what = "in which currency? Give a deployment a price, which names it"
-                report.add(("loci", name, "egress_price"), what)
 
 
 def _check_one_machine(config: Config, report: Report) -> None:

@@ -246,6 +246,17 @@ class Price(_Section, frozen=True, kw_only=True):
     cached_prompt: Annotated[
         Money | None,
         Meta(description="Per million prompt tokens read from a cache; without it, as prompt."),
+class Cache(_Section, frozen=True, kw_only=True):
+    """What the server keeps of prompts that it has read: give one of the two."""
+
+    tokens: Annotated[
+        Count | None, Meta(description="So many tokens of all prompts together, as vLLM does.")
+    ] = None
+    slots: Annotated[
+        Count | None, Meta(description="The last prompt in each of its slots, as llama.cpp does.")
+    ] = None
+
+
     ] = None
 
 
@@ -270,6 +281,10 @@ class Deployment(_Section, frozen=True, kw_only=True):
         Price | None, Meta(description="What it costs; required at an owned locus.")
     ] = None
     speed: Annotated[Speed, Meta(description="How fast it is expected to be.")] = Speed()
+    cache: Annotated[
+        Cache | None,
+        Meta(description="What its server keeps of prompts; without it, it is learned."),
+    ] = None
     max_in_flight: Annotated[
         int, Meta(ge=1, description="Requests sent there at the same time, at most.")
     ] = 64

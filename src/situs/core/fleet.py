@@ -122,6 +122,17 @@ class Deployment(Struct, frozen=True):
     max_in_flight: int = 64
     no_retention: dict[str, bool | str] | None = None
     role: Role = Role.ACTIVE
+class PrefixCache(Struct, frozen=True):
+    """What a server keeps of the prompts that it has read, so as not to read them again.
+
+    So many `tokens` of all prompts together, or the last prompt in each of its `slots`; where
+    neither is said it is learned.
+    """
+
+    tokens: int | None = None
+    slots: int | None = None
+
+
 
 
 class Health(StrEnum):
@@ -146,6 +157,7 @@ SHUT = frozenset({Health.STARTING, Health.UNHEALTHY, Health.EJECTED, Health.LIMI
 class Pace(Struct, frozen=True, array_like=True):
     """How fast a deployment is, as learned; see `placement.latency` for the sums.
 
+    cache: PrefixCache = PrefixCache()
     Seconds: to the first token of an empty prompt, more for each prompt token not in its cache,
     more for each request in flight; then for each token of the answer, more for each prompt token,
     more for each request in flight. `late` times the expected TTFT is about its p95.

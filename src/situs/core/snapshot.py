@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -134,6 +134,7 @@ class Snapshot(Struct, frozen=True):
     `data` are the declared data sets by name. `canaries` are the tokens that may not leave.
     `aim` holds but for those of its fields that `tenants`, and then `aims` of routes, set. In
     `memory` placement keeps what it knows of the fleet; without one it is made anew each time.
+    `read` are the prompt tokens that deployments had to read lately, fading (`placement.prefix`).
     """
 
     fleet: FleetView
@@ -150,3 +151,4 @@ class Snapshot(Struct, frozen=True):
     beliefs: Beliefs = Beliefs()
     confidences: Confidences = Confidences()
     memory: Memory | None = None
+    read: Mapping[str, float] = {}

@@ -1,0 +1,126 @@
+"""What servers need not read again: blocks of a prompt's beginning, and where it is best read.
+
+A server that has read a prompt keeps what it made of it, and a prompt with the same beginning goes
+on from there. See docs/explanation/prefix-affinity.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from situs.core.request import Request, Service
+
+BOUND: Final = 1.5
+"""A place is passed over that would have had to read more than so many times the mean."""
+
+FADING_S: Final = 120.0
+"""What a place had to read counts less by a factor e with every such time."""
+
+FREE_S: Final = 0.25 * FADING_S
+"""A place that reads for less than a quarter of the time is not busy, whatever the others do."""
+
+_LEAST: Final = 0.02
+"""A lesser share of the prompt is not worth going anywhere for."""
+
+_SIZES: Final = (128, 512, 2048, 8192, 32768)
+_EACH: Final = 64
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Blocks(Struct, frozen=True):
+    """The beginning of a prompt: `hashes[k]` stands for its first `ends[k]` bytes, all of them.
+
+    `size` is how many bytes the prompt has. What is left after the last whole block has no hash.
+    """
+
+    hashes: tuple[bytes, ...] = ()
+    ends: tuple[int, ...] = ()
+    size: int = 0
+
+
+NO_BLOCKS: Final = Blocks()
+
+
+def blocks_of(request: Request) -> Blocks:
+    """The blocks of what a server would read: tools, then messages, in their order.
+
+    Each hash takes in the one before, and the tenant: what another tenant sent is never the same.
+    Blocks grow with their distance from the beginning, so that there are 320 at most (2.8 MB).
+    """
+    data = _read(request)
+    if not data:
+        return NO_BLOCKS
+    hashes, ends = [], []
+    whole = blake2b(digest_size=8, key=blake2b(request.principal.tenant.encode()).digest())
+    start = 0
+    for end in _boundaries(len(data)):
+        whole.update(data[start:end])
+        hashes.append(whole.copy().digest())
+        ends.append(end)
+        start = end
+    return Blocks(tuple(hashes), tuple(ends), len(data))
+
+
+def _boundaries(size: int) -> Iterator[int]:
+    end = 0
+    for step in _SIZES:
+        for _ in range(_EACH):
+            end += step
+            if end > size:
+                return
+            yield end
+
+
+def _read(request: Request) -> bytes:
+    """As it came: templates of models differ, but each makes the same of the same beginning."""
+    document: Mapping[str, Any] = request.document
+    service = request.wire.service
+    if service is Service.CHAT:
+        first = [document[name] for name in ("tools", "functions") if document.get(name)]
+        return b"".join([_encode(part) for part in (*first, *document["messages"])])
+    if service is Service.COMPLETIONS:
+        prompt = document.get("prompt")
+        if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str):
+            prompt = prompt[0]
+        if isinstance(prompt, str):
+            return prompt.encode(errors="surrogatepass")
+        if isinstance(prompt, list) and prompt and isinstance(prompt[0], int):
+            return _encode(prompt)
+    return b""
+
+
+def affinity(
+    prompt: Sequence[int], cached: Sequence[int], prompt_s: Sequence[float], read: Sequence[float]
+) -> list[float]:
+    """How well each place suits a prompt; 1 for the best. Tokens, seconds a token, tokens.
+
+    `read` is what each had to read lately, fading; with what this prompt would add to it, a place
+    that is beyond `BOUND` times the mean (and beyond `FREE_S`) is passed over.
+
+    1. Where more of it is cached than everywhere: the share of the prompt that is.
+    2. Where that is nowhere so: the least to read, lately and now, over this one's.
+    """
+    fresh = [whole - there for whole, there in zip(prompt, cached, strict=True)]
+    busy = [(was + new) * s for was, new, s in zip(read, fresh, prompt_s, strict=True)]
+    shares = [there / max(1, whole) for whole, there in zip(prompt, cached, strict=True)]
+    common = min(shares) + _LEAST
+    if max(shares) > common:
+        before = sum([was * s for was, s in zip(read, prompt_s, strict=True)])
+        own = max([whole * s for whole, s in zip(prompt, prompt_s, strict=True)])
+        most = max(FREE_S, BOUND * (before + own) / len(prompt))
+        held = [
+            share if share > common and one <= most else 0.0
+            for share, one in zip(shares, busy, strict=True)
+        ]
+        if best := max(held):
+            return [share / best for share in held]
+    if max(read) <= 0.0:
+        return [1.0] * len(prompt)
+    least = min(busy)
+    return [least / one if one > least else 1.0 for one in busy]

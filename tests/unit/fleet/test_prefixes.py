@@ -1,0 +1,147 @@
+"""What is believed of servers' caches."""
+
+import random
+
+from msgspec.structs import replace
+
+from situs.core.fleet import PrefixCache
+from situs.core.record import End, Measured, Usage
+from situs.core.request import Principal, Request, Wire
+from situs.fleet import prefixes
+from situs.fleet.prefixes import Prefixes
+from situs.placement.prefix import FADING_S
+from tests import make
+
+BEGINNINGS = [f"{k:02} of the rules: " + chr(65 + k) * 2000 for k in range(40)]
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def asks(text: str, id_: str = "", tenant: str = "default") -> Request:
+    document = {"messages": [{"role": "user", "content": text}]}
+    id_ = id_ or str(random.random())
+    return Request(id_, Wire.OPENAI_CHAT, "auto", document, (), 0, principal=Principal(tenant))
+
+
+def fleet(*names: str, **facts):
+    return [make.deployment(name, **facts) for name in names]
+
+
+def index(*names: str, cache: PrefixCache = PrefixCache()) -> Prefixes:
+    return Prefixes([replace(one, cache=cache) for one in fleet(*names)], Clock())
+
+
+def told(request: Request, prompt: int, cached: int) -> Measured:
+    return Measured(request.id, None, 1.0, 1.0, prompt, Usage(prompt, 5, cached))
+
+
+def test_what_was_sent_somewhere_is_warm_there_only():
+    own = index("a", "b")
+    own.sent("a", asks(BEGINNINGS[0]))
+    assert list(own.warm(asks(BEGINNINGS[0] + " And?"))) == ["a"]
+    assert own.warm(asks(BEGINNINGS[1])) == {}
+    assert own.warm(asks(BEGINNINGS[0], tenant="other")) == {}
+
+
+def test_each_has_as_much_as_it_got():
+    own = index("a", "b")
+    own.sent("a", asks(BEGINNINGS[0] + "x" * 2000))
+    own.sent("b", asks(BEGINNINGS[0] + "y" * 2000))
+    warm = own.warm(asks(BEGINNINGS[0] + "x" * 2000 + "z"))
+    assert 480 <= warm["b"] <= 540
+    assert 950 <= warm["a"] <= 1060
+
+
+def test_a_store_that_is_full_forgets_what_was_used_longest_ago():
+    own = index("a", cache=PrefixCache(tokens=1100))
+    for text in (*BEGINNINGS[:2], BEGINNINGS[0], BEGINNINGS[2]):
+        own.sent("a", asks(text))
+    warm = [own.warm(asks(text)).get("a", 0) for text in BEGINNINGS[:3]]
+    assert warm[1] < warm[0]
+    assert warm[2] >= 480
+
+
+def test_a_slot_goes_on_with_what_is_alike_and_loses_the_rest():
+    own = index("a", cache=PrefixCache(slots=2))
+    own.sent("a", asks(BEGINNINGS[0] + "x" * 2000))
+    own.sent("a", asks(BEGINNINGS[1]))
+    own.sent("a", asks(BEGINNINGS[0] + "y" * 2000))
+    assert own.warm(asks(BEGINNINGS[1]))["a"] >= 480
+    assert own.warm(asks(BEGINNINGS[0] + "x" * 2000))["a"] < 600
+    own.sent("a", asks(BEGINNINGS[2]))
+    assert own.warm(asks(BEGINNINGS[1])) == {}
+
+
+def test_what_it_had_to_read_counts_and_fades():
+    own = index("a", "b")
+    own.sent("a", asks(BEGINNINGS[0]))
+    first = own.read()
+    assert list(first) == ["a"]
+    assert 480 <= first["a"] <= 560
+    own.sent("a", asks(BEGINNINGS[0]))
+    assert own.read()["a"] < first["a"] + 60
+    own._clock.now += 10 * FADING_S
+    assert own.read() == {}
+
+
+def test_who_cannot_be_reached_has_nothing_any_more():
+    own = index("a", "b")
+    for name in "ab":
+        own.sent(name, asks(BEGINNINGS[0]))
+    own.ended("a", End.UNREACHABLE, None)
+    assert list(own.warm(asks(BEGINNINGS[0]))) == ["b"]
+
+
+def test_tokens_are_counted_as_the_server_counts_them():
+    own = index("a")
+    for _ in range(60):
+        request = asks(BEGINNINGS[0])
+        own.sent("a", request)
+        own.ended("a", End.COMPLETE, told(request, 1000, 990))
+    assert 930 <= own.warm(asks(BEGINNINGS[0]))["a"] <= 1000
+
+
+def test_less_is_believed_of_a_server_that_reports_less():
+    own = index("a")
+    for round_ in range(60):
+        for text in BEGINNINGS[:20]:
+            request = asks(text)
+            own.sent("a", request)
+            own.ended("a", End.COMPLETE, told(request, 530, 1 if round_ else 0))
+    assert own.warm(asks(BEGINNINGS[19]))["a"] > 400
+    assert own.warm(asks(BEGINNINGS[0])).get("a", 0) < 100
+
+
+def test_who_reports_nothing_of_a_cache_is_believed_to_have_one():
+    own = index("a")
+    for text in BEGINNINGS[:20] * 5:
+        request = asks(text)
+        own.sent("a", request)
+        own.ended("a", End.COMPLETE, told(request, 530, 0))
+    assert all(own.warm(asks(text))["a"] > 400 for text in BEGINNINGS[:20])
+
+
+def test_a_reload_keeps_what_stays_and_drops_what_is_another():
+    own = Prefixes(fleet("a", "b", "c"), Clock())
+    for name in "abc":
+        own.sent(name, asks(BEGINNINGS[0]))
+    own.load([*fleet("d", "a"), *fleet("b", model="another")])
+    assert list(own.warm(asks(BEGINNINGS[0]))) == ["a"]
+    own.sent("d", asks(BEGINNINGS[0]))
+    assert sorted(own.warm(asks(BEGINNINGS[0]))) == ["a", "d"]
+
+
+def test_it_stays_bounded():
+    own = Prefixes(fleet("a", "b"), Clock())
+    for k in range(4000):
+        own.sent("ab"[k % 2], asks(f"{k} " * 1500))
+        own.sent("gone", asks("never seen"))
+    assert len(own._where) <= prefixes.MOST
+    assert sum(len(place.kept._blocks) for place in own._places.values()) <= prefixes.MOST
+    assert set(own._where) == {b for p in own._places.values() for b in p.kept._blocks}
+    assert len(own._waiting) <= 1024
