@@ -38,7 +38,7 @@ class Cascade(Struct, frozen=True):
     votes: int = 1
 
 
-class Aim(Struct, frozen=True):
+class Aim(Struct, frozen=True, omit_defaults=True):
     """How to choose among the places that are allowed.
 
     `quality` is the share of the best expected quality that is good enough for

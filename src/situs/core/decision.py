@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from situs.core.aim import Cascade, Mode
+from situs.core.aim import Aim, Cascade, Mode
 from situs.core.capability import CapabilityClass
 from situs.core.label import Finding, Label, LabelReason
 from situs.core.request import Objective
@@ -101,6 +101,21 @@ class Candidate(Struct, frozen=True):
     cached_tokens: int = 0
 
 
+class Given(Struct, frozen=True, omit_defaults=True):
+    """What placement went by besides request, analysis, verdict and fleet; it is replayed on that.
+
+    `qualities` are those expected of models, and `usual` the tokens of a usual request, where
+    something was learned of any. `warm` are the tokens in caches, `read` those read lately, by
+    deployment.
+    """
+
+    aim: Aim = Aim()
+    qualities: dict[str, float] = {}
+    usual: tuple[float, float] | None = None
+    warm: dict[str, int] = {}
+    read: dict[str, int] = {}
+
+
 class Placement(Struct, frozen=True):
     """Best first; dispatch walks down `ranked` and nowhere else.
 
@@ -117,6 +132,7 @@ class Placement(Struct, frozen=True):
     copies: tuple[str, ...] = ()
     cascade: Cascade | None = None
     hedge: bool = False
+    given: Given = Given()
 
 
 class Decision(Struct, frozen=True):

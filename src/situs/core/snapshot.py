@@ -112,12 +112,14 @@ class Beliefs(Struct, frozen=True):
     """What is known of models, by (model, kind of request, capability class needed).
 
     The kind may be ANY_KIND; see `placement.quality`. `usual` are the tokens of prompt and answer
-    of a usual request. `digest` names the state.
+    of a usual request. `digest` names the state. `final`: what was expected of models in a decision
+    that is replayed.
     """
 
     table: dict[tuple[str, ...], Belief] = {}
     usual: tuple[float, float] = (500.0, 250.0)
     digest: str = ""
+    final: dict[str, float] = {}
 
 
 class Confidences(Struct, frozen=True):
