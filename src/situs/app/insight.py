@@ -17,6 +17,7 @@ from situs.config.tree import Labels as LabelSettings
 from situs.core.heads import Heads
 from situs.core.route import Route
 from situs.core.snapshot import Labels, Routes, Snapshot
+from situs.policy.memory import Memory
 from situs.rego.embedded import make_ready
 from situs.trust.canaries import load_canaries
 
@@ -66,4 +67,5 @@ def snapshot_of(plan: Plan, insight: Insight) -> Snapshot:
         heads=insight.heads,
         data=build.data_of(config),
         canaries=tuple(token.encode() for token in load_canaries(Path(plan.data)).values()),
+        memory=Memory(2),
     )

@@ -61,6 +61,8 @@ class Table:
         self.roles = [_ROLES[one.role] for one in deployments]
         self.active = not any(self.roles)
         self.loci, _ = _kinds([one.locus.name for one in deployments])
+        self.sites, sites = _kinds(list(zip(self.loci, self.roles, strict=True)))
+        self.site_count = len(sites)
         self.family, families = _kinds([one.model.family for one in deployments])
         self.families = [deployments[at].model.family for at in families]
         self.model, models = _kinds([one.model for one in deployments])
@@ -107,6 +109,10 @@ class Table:
 
     def qualities(self, analysis: Analysis, beliefs: Beliefs) -> list[float]:
         """The expected quality of each of `models`."""
+        if final := beliefs.final:
+            return [
+                final.get(one.name) or quality(one, analysis, beliefs).mean for one in self.models
+            ]
         if beliefs.table and not beliefs.digest:
             return [quality(model, analysis, beliefs).mean for model in self.models]
         key = kind_of(analysis), analysis.needs.value, beliefs.digest

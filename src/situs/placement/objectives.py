@@ -37,8 +37,8 @@ OBJECTIVES: dict[Objective, Profile] = {
 }
 """The weights of each sum to 1. `private` also filters: owned only."""
 
-INADEQUATE = Profile("flaws", 0.005, _CHEAP.weights)
-"""By this those come, after all others, whose quality is not enough."""
+INADEQUATE_WITHIN = 0.005
+"""Those whose quality is not enough come last, the best first; so near in flaws are equals."""
 
 
 def flaws(qualities: Sequence[float]) -> list[float]:

@@ -3,79 +3,96 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from math import inf
+from operator import itemgetter
 from zlib import crc32
 
+from msgspec import Struct
+
+from situs.core.aim import Aim
 from situs.placement.columns import Table
-from situs.placement.objectives import INADEQUATE, Profile, flaws
-from situs.placement.quality import adequate
+from situs.placement.objectives import INADEQUATE_WITHIN, OBJECTIVES, Profile, flaws
+from situs.placement.quality import adequate, full_costs
 from situs.placement.scorers import SCORERS, Field
 
 TRIES = 16
 """So many places are ranked for a request, the first of each locus and role among them."""
 
 
-def scored(field: Field) -> dict[str, list[float]]:
-    """What every scorer says of every place."""
-    return {name: score(field) for name, score in SCORERS.items()}
+class Judged(Struct, frozen=True):
+    """What the order is made of, a column for each place: whether its quality is enough, and the
+    least `goals` first; `within` a share of these the higher score first.
+    """
+
+    adequate: list[bool]
+    goals: Sequence[float]
+    within: float
+    score: list[float]
+    scores: dict[str, list[float]]
 
 
-def weighed(profile: Profile, scores: dict[str, list[float]]) -> list[float]:
-    """The weighted sum, to six digits."""
-    columns = [[weight * value for value in scores[n]] for n, weight in profile.weights.items()]
-    return [round(sum(values), 6) for values in zip(*columns, strict=True)]
+def judged(field: Field, table: Table, aim: Aim, usual: float) -> Judged:
+    """Quality is measured by the best among those of the foremost role. `usual` as in Beliefs."""
+    profile = OBJECTIVES[aim.objective]
+    quality = field.quality
+    if not table.active:
+        roles = [table.roles[at] for at in field.at]
+        first = min(roles)
+        best = max(own for own, role in zip(quality, roles, strict=True) if role == first)
+        quality = [min(own, best) for own in quality]
+    if profile.goal == "cost":
+        costs = full_costs(field.cost, quality, aim.quality, usual)
+        goals: Sequence[float] = [inf if cost is None else cost for cost in costs]
+    else:
+        goals = field.e2e_s if profile.goal == "e2e_s" else flaws(field.quality)
+    scores = {name: score(field) for name, score in SCORERS.items()}
+    score = _weighed(profile, scores)
+    return Judged(adequate(quality, aim.quality), goals, profile.within, score, scores)
 
 
-def enough(field: Field, table: Table, share: float) -> list[bool]:
-    """Whose quality is enough: measured by the best among those of the foremost role."""
-    if table.active:
-        return adequate(field.quality, share)
-    roles = [table.roles[at] for at in field.at]
-    first = min(roles)
-    best = max(one for one, role in zip(field.quality, roles, strict=True) if role == first)
-    return adequate([min(one, best) for one in field.quality], share)
+def _weighed(profile: Profile, scores: dict[str, list[float]]) -> list[float]:
+    """The weighted sums. A scorer that is neutral adds its weight."""
+    neutral, columns = 0.0, []
+    for name, weight in profile.weights.items():
+        column = scores[name]
+        if column.count(1.0) == len(column):
+            neutral += weight
+        else:
+            columns.append((weight, column))
+    total = [neutral] * len(scores["cost"])
+    for weight, column in columns:
+        total = [so_far + weight * own for so_far, own in zip(total, column, strict=True)]
+    return total
 
 
-def ordered(
-    field: Field,
-    table: Table,
-    profile: Profile,
-    good: Sequence[bool],
-    score: Sequence[float],
-    id_: str,
-) -> list[int]:
-    """The columns of `field`, best first.
+def ordered(field: Field, table: Table, by: Judged, request: str) -> list[int]:
+    """The columns of `field`, best first. `request` is its id.
 
     1. Active ones, then standbys, then last resorts.
     2. In each role those of enough quality, then the others.
-    3. The least goal of the profile; of those without enough quality the best quality.
+    3. The least goal of the objective; of those without enough quality the best quality.
     4. Among near-equals the higher score; then a hash of request and name, so that equals share the
        requests and yet the order is the same again when replayed.
     5. Those at the locus of the first, of its role and of enough quality as well, come right after
        it.
     """
-    seed = crc32(id_.encode())
-
-    def merit(k: int) -> tuple[float, int]:
-        return -score[k], crc32(table.keys[field.at[k]], seed)
-
-    goals = _goals(field, profile)
+    at, keys, seed = field.at, table.keys, crc32(request.encode())
+    merit = [(-own, crc32(keys[one], seed)) for own, one in zip(by.score, at, strict=True)]
     groups: dict[tuple[int, bool], list[int]] = {}
-    if table.active and all(good):
-        groups[0, False] = list(range(len(field.at)))
+    if table.active and all(by.adequate):
+        groups[0, False] = list(range(len(at)))
     else:
-        for k, at in enumerate(field.at):
-            groups.setdefault((table.roles[at], not good[k]), []).append(k)
+        for k, one in enumerate(at):
+            groups.setdefault((table.roles[one], not by.adequate[k]), []).append(k)
     found: list[int] = []
-    for place, (key, group) in enumerate(sorted(groups.items())):
-        if key[1]:
-            own = _by_steps(group, flaws(field.quality), INADEQUATE.within, merit)
+    for (_, poor), group in sorted(groups.items()):
+        if poor:
+            found += _by_steps(group, flaws(field.quality), INADEQUATE_WITHIN, merit)
+        elif found:
+            found += _by_steps(group, by.goals, by.within, merit)
         else:
-            own = _by_steps(group, goals, profile.within, merit)
-            if not place:
-                own = _near_first(own, [table.loci[at] for at in field.at])
-        found += own
+            found = _near_first(_by_steps(group, by.goals, by.within, merit), field, table)
     return found
 
 
@@ -83,10 +100,11 @@ def tries(order: Sequence[int], field: Field, table: Table, most: int = TRIES) -
     """The first of the order; the first of each locus in each role goes before others."""
     if len(order) <= most:
         return list(order)
-    firsts: dict[tuple[int, int], int] = {}
+    firsts: dict[int, int] = {}
     for place, k in enumerate(order):
-        at = field.at[k]
-        firsts.setdefault((table.loci[at], table.roles[at]), place)
+        firsts.setdefault(table.sites[field.at[k]], place)
+        if len(firsts) == table.site_count:
+            break
     kept = set(sorted(firsts.values())[:most])
     for place in range(len(order)):
         if len(kept) >= most:
@@ -95,32 +113,30 @@ def tries(order: Sequence[int], field: Field, table: Table, most: int = TRIES) -
     return [order[place] for place in sorted(kept)]
 
 
-def _goals(field: Field, profile: Profile) -> list[float]:
-    if profile.goal == "cost":
-        return [_NO_PRICE if cost is None else cost for cost in field.cost]
-    return field.e2e_s if profile.goal == "e2e_s" else flaws(field.quality)
-
-
-_NO_PRICE = float("inf")
-
-
 def _by_steps(
-    group: Sequence[int], goals: Sequence[float], within: float, merit: Callable[[int], Any]
+    group: list[int],
+    goals: Sequence[float],
+    within: float,
+    merit: Sequence[tuple[float, int]],
 ) -> list[int]:
     """By goal; who is within a share of the least of those that are left is as good as it."""
-    pairs = sorted((goals[k], k) for k in group)
-    values = [goal for goal, _ in pairs]
+    group.sort(key=goals.__getitem__)
+    values = [goals[k] for k in group]
     found: list[int] = []
-    start = 0
-    while start < len(pairs):
+    start, count = 0, len(group)
+    while start < count:
         end = bisect_right(values, values[start] * (1.0 + within), start + 1)
-        step = [k for _, k in pairs[start:end]]
-        found += sorted(step, key=merit) if end - start > 1 else step
+        step = group[start:end]
+        if end - start > 1:
+            step.sort(key=merit.__getitem__)
+        found += step
         start = end
     return found
 
 
-def _near_first(order: list[int], loci: Sequence[int]) -> list[int]:
+def _near_first(order: list[int], field: Field, table: Table) -> list[int]:
+    loci = itemgetter(*field.at)(table.loci) if len(field.at) > 1 else (0,)
     here = loci[order[0]]
-    near = [k for k in order if loci[k] == here]
-    return near + [k for k in order if loci[k] != here] if len(near) > 1 else order
+    if loci.count(here) in (1, len(loci)):
+        return order
+    return [k for k in order if loci[k] == here] + [k for k in order if loci[k] != here]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
+from operator import itemgetter
+from typing import TypeVar
 
 from msgspec import Struct
 
 from situs.core.aim import Aim
-from situs.core.cost import expected_cost
-from situs.core.decision import Analysis, Candidate, Exclusion, Placement, PolicyDecision
+from situs.core.cost import cost_of, expected_cost
+from situs.core.decision import Analysis, Candidate, Exclusion, Given, Placement, PolicyDecision
+from situs.core.record import Usage
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.placement.aims import aim_for
@@ -24,9 +27,10 @@ from situs.placement.filters import (
     owed_by,
     refusals,
 )
-from situs.placement.objectives import OBJECTIVES
-from situs.placement.order import enough, ordered, scored, tries, weighed
+from situs.placement.order import Judged, judged, ordered, tries
 from situs.placement.scorers import Field
+
+T = TypeVar("T")
 
 _FLEETING = tuple(name for name in FILTERS if name not in LASTING)
 
@@ -35,26 +39,32 @@ class Ranking(Struct, frozen=True):
     """All that is left, in the order in which it would be tried, and why the rest is not."""
 
     field: Field
-    order: list[int]
-    adequate: list[bool]
-    score: list[float]
-    scores: dict[str, list[float]]
     exclusions: tuple[Exclusion, ...]
+    order: list[int] = []
+    by: Judged | None = None
 
-    def candidate(self, k: int, name: str) -> Candidate:
-        """What is written of column `k`."""
-        field = self.field
-        return Candidate(
-            name,
-            self.score[k],
-            {scorer: column[k] for scorer, column in self.scores.items()},
-            self.adequate[k],
-            field.cost[k],
-            field.ttft_s[k],
-            field.e2e_s[k],
-            field.quality[k],
-            field.prompt_tokens[k],
-            field.cached_tokens[k],
+    def candidates(self, columns: Sequence[int], names: Sequence[str]) -> tuple[Candidate, ...]:
+        """What is written of these columns. `names` are those of the fleet."""
+        field, by = self.field, self.by
+        if by is None:
+            return ()
+        scorers, scores = tuple(by.scores), tuple(by.scores.values())
+        return tuple(
+            [
+                Candidate(
+                    names[field.at[k]],
+                    round(by.score[k], 6),
+                    dict(zip(scorers, [column[k] for column in scores], strict=True)),
+                    by.adequate[k],
+                    field.cost[k],
+                    field.ttft_s[k],
+                    field.e2e_s[k],
+                    field.quality[k],
+                    field.prompt_tokens[k],
+                    field.cached_tokens[k],
+                )
+                for k in columns
+            ]
         )
 
 
@@ -75,9 +85,34 @@ def place(
     aim, table = aim_for(request, analysis, snapshot), table_of(snapshot)
     ranking = rank(request, analysis, verdict, snapshot, warm, aim)
     first = tries(ranking.order, ranking.field, table)
-    at = ranking.field.at
-    ranked = tuple([ranking.candidate(k, table.names[at[k]]) for k in first])
-    return Placement(ranked, ranking.exclusions, aim.objective, hedge=aim.hedge)
+    return Placement(
+        ranking.candidates(first, table.names),
+        ranking.exclusions,
+        aim.objective,
+        hedge=aim.hedge,
+        given=_given(aim, table, analysis, snapshot, warm),
+    )
+
+
+def _given(
+    aim: Aim,
+    table: Table,
+    analysis: Analysis,
+    snapshot: Snapshot,
+    warm: Mapping[str, int],
+) -> Given:
+    beliefs = snapshot.beliefs
+    if not (beliefs.table or beliefs.final or warm or snapshot.read):
+        return Given(aim)
+    learned = beliefs.table or beliefs.final
+    means = table.qualities(analysis, beliefs) if learned else ()
+    return Given(
+        aim,
+        {model.name: mean for model, mean in zip(table.models, means, strict=False)},
+        beliefs.usual if learned else None,
+        {name: tokens for name, tokens in warm.items() if tokens},
+        {name: rounded for name, tokens in snapshot.read.items() if (rounded := round(tokens))},
+    )
 
 
 def rank(
@@ -104,12 +139,20 @@ def rank(
     if out:
         exclusions += _told(sorted(out), context, snapshot, warm)
     if not field.at:
-        return Ranking(field, [], [], [], {}, exclusions)
-    profile, scores = OBJECTIVES[aim.objective], scored(field)
-    score = weighed(profile, scores)
-    good = enough(field, table, aim.quality)
-    order = ordered(field, table, profile, good, score, request.id)
-    return Ranking(field, order, good, score, scores, exclusions)
+        return Ranking(field, exclusions)
+    by = judged(field, table, aim, _usual(field, table, context, snapshot))
+    return Ranking(field, exclusions, ordered(field, table, by, request.id), by)
+
+
+def _usual(field: Field, table: Table, context: Context, snapshot: Snapshot) -> float:
+    """What a usual request costs at the best; 0 where of no model anything was learned."""
+    beliefs = snapshot.beliefs
+    if not (beliefs.table or beliefs.final or context.analysis.acceptable):
+        return 0.0
+    best = field.at[field.quality.index(max(field.quality))]
+    prompt, answer = beliefs.usual
+    usage = Usage(round(prompt), round(answer))
+    return cost_of(table.deployments[best], usage, 0) or 0.0
 
 
 def _out(at: list[int], table: Table, context: Context, snapshot: Snapshot) -> set[int]:
@@ -168,45 +211,54 @@ def _field(
 ) -> Field:
     """The figures of `estimates.estimate`, for all at once: a price or a model is asked once."""
     request, analysis = context.request, context.analysis
-    pulse = table.pulse(snapshot.fleet.states)
+    pulse, take = table.pulse(snapshot.fleet.states), _taking(at)
     by_family = [analysis.tokens_by.get(f, analysis.prompt_tokens) for f in table.families]
-    prompt = [by_family[table.family[i]] for i in at]
-    cached = [0] * len(at)
+    prompt = [by_family[kind] for kind in take(table.family)]
+    fresh, cached = prompt, [0] * len(at)
     if warm:
-        names = table.names
-        cached = [min(warm.get(names[i], 0), most) for i, most in zip(at, prompt, strict=True)]
-    fresh = [whole - there for whole, there in zip(prompt, cached, strict=True)] if warm else prompt
-    base_s, prompt_s = pulse.base_s, pulse.prompt_s
-    ttft_s = [base_s[i] + new * prompt_s[i] for i, new in zip(at, fresh, strict=True)]
-    answer, token_s, context_s = (
-        analysis.completion_tokens * request.choices,
-        pulse.token_s,
-        pulse.context_s,
-    )
-    e2e_s = [
-        first + answer * (token_s[i] + whole * context_s[i])
-        for i, first, whole in zip(at, ttft_s, prompt, strict=True)
+        cached = [
+            min(warm.get(name, 0), most)
+            for name, most in zip(take(table.names), prompt, strict=True)
+        ]
+        fresh = [whole - there for whole, there in zip(prompt, cached, strict=True)]
+    paces = take(pulse.prompt_s)
+    ttft_s = [
+        base_s + new * prompt_s
+        for base_s, new, prompt_s in zip(take(pulse.base_s), fresh, paces, strict=True)
     ]
-    price, priced = table.price, table.priced
-    known = {
-        kind: expected_cost(priced[kind], request, analysis, snapshot.data)
-        for kind in {price[i] for i in at}
-    }
-    cost = [known[price[i]] for i in at]
+    answer = analysis.completion_tokens * request.choices
+    e2e_s = [
+        first + answer * (token_s + whole * context_s)
+        for first, token_s, whole, context_s in zip(
+            ttft_s, take(pulse.token_s), prompt, take(pulse.context_s), strict=True
+        )
+    ]
+    read = snapshot.read
+    kinds, priced, data = take(table.price), table.priced, snapshot.data
+    known = {kind: expected_cost(priced[kind], request, analysis, data) for kind in set(kinds)}
+    cost = [known[kind] for kind in kinds]
     if warm:
         for k, there in enumerate(cached):
             if there:
-                one = priced[price[at[k]]]
-                cost[k] = expected_cost(one, request, analysis, snapshot.data, there)
-    quality, model = table.qualities(analysis, snapshot.beliefs), table.model
+                cost[k] = expected_cost(priced[kinds[k]], request, analysis, data, there)
+    quality = table.qualities(analysis, snapshot.beliefs)
     return Field(
         at,
         cost,
         ttft_s,
         e2e_s,
-        [quality[model[i]] for i in at],
-        [pulse.load[i] for i in at],
-        [pulse.health[i] for i in at],
+        [quality[kind] for kind in take(table.model)],
+        take(pulse.load),
+        take(pulse.health),
         prompt,
         cached,
+        paces,
+        [round(read.get(name, 0.0)) for name in take(table.names)] if read else [0] * len(at),
     )
+
+
+def _taking(at: Sequence[int]) -> Callable[[Sequence[T]], Sequence[T]]:
+    """What takes these positions of a column."""
+    if len(at) > 1:
+        return itemgetter(*at)
+    return lambda column: [column[i] for i in at]

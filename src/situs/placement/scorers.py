@@ -6,28 +6,32 @@ To add one, write it, put it into SCORERS and give it weights in OBJECTIVES.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
 from situs.core.fleet import Health
+from situs.placement.prefix import affinity
 
 
 class Field(Struct, frozen=True):
     """All places that are left, a column a figure. `at` are their positions in the fleet.
 
-    `load` is the share of the places in flight that is taken. Tokens are those of the prompt.
+    `load` is the share of the places in flight that is taken. Tokens are those of the prompt; one
+    that must be read takes `prompt_s`, and `read` were read lately (`placement.prefix`).
     """
 
-    at: list[int]
-    cost: list[float | None]
-    ttft_s: list[float]
-    e2e_s: list[float]
-    quality: list[float]
-    load: list[float]
-    health: list[Health]
-    prompt_tokens: list[int]
-    cached_tokens: list[int]
+    at: Sequence[int]
+    cost: Sequence[float | None]
+    ttft_s: Sequence[float]
+    e2e_s: Sequence[float]
+    quality: Sequence[float]
+    load: Sequence[float]
+    health: Sequence[Health]
+    prompt_tokens: Sequence[int]
+    cached_tokens: Sequence[int]
+    prompt_s: Sequence[float]
+    read: Sequence[int]
 
 
 Scorer = Callable[[Field], list[float]]
@@ -69,15 +73,10 @@ def steady(field: Field) -> list[float]:
 
 
 def prefix(field: Field) -> list[float]:
-    """The share of the prompt that is in its cache, over the greatest such share."""
-    if not any(field.cached_tokens):
+    """Where most of its beginning is in the cache, but for places that have much to read."""
+    if len(field.at) < 2 or not (any(field.cached_tokens) or any(field.read)):
         return [1.0] * len(field.at)
-    shares = [
-        cached / max(1, whole)
-        for cached, whole in zip(field.cached_tokens, field.prompt_tokens, strict=True)
-    ]
-    most = max(shares)
-    return [share / most for share in shares]
+    return affinity(field.prompt_tokens, field.cached_tokens, field.prompt_s, field.read)
 
 
 def _over(least: float, own: float) -> float:
