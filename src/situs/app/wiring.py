@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from situs.app.link import Asked, Lease, Leased, Link, RuntimeState, Told
@@ -22,6 +24,8 @@ from situs.http.admin import Admin
 from situs.http.app import App, Call, Handler
 from situs.http.approvals import ApprovalDesk
 from situs.http.auth import Auth
+from situs.http.feedback import PATH as FEEDBACK
+from situs.http.feedback import FeedbackDesk
 from situs.http.guard import Guard
 from situs.http.inference import EXPLAIN, FORMS, Inference
 from situs.http.respond import send_bytes
@@ -45,7 +49,7 @@ def backends_of(
     )
     reached = OpenAICompatible(
         {
-            name: _endpoint(plan, name, entry, runtime_of)
+            name: endpoint_of(plan, name, entry, runtime_of)
             for name, entry in entries.items()
             if not isinstance(entry.runtime, Onnx)
         },
@@ -59,7 +63,8 @@ def backends_of(
     )
 
 
-def _endpoint(plan: Plan, name: str, entry: Entry, runtime_of: RuntimeOf) -> Endpoint:
+def endpoint_of(plan: Plan, name: str, entry: Entry, runtime_of: RuntimeOf) -> Endpoint:
+    """Where a deployment answers, and how long it has for that."""
     defaults = plan.config.defaults
     address, key = _reached(plan, name, entry, runtime_of)
     return Endpoint(
@@ -142,6 +147,7 @@ def application(
         ("GET", "/situs/v1/fleet"): admin.fleet,
         ("GET", "/situs/v1/approvals"): approvals.list,
         ("POST", "/situs/v1/approvals/"): approvals.decide,
+        ("POST", FEEDBACK): FeedbackDesk(Path(plan.data), time.time),
         ("GET", "/situs/v1/"): desk,
         ("GET", "/metrics"): desk,
         ("GET", "/livez"): admin.livez,

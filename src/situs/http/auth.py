@@ -37,13 +37,14 @@ _PREFIX = PREFIX.encode()
 _HOLDERS = frozenset({b"authorization", b"x-api-key"})
 _OPEN = frozenset({"/livez", "/readyz"})
 _EXPLAIN = "/situs/v1/explain"
+_FEEDBACK = "/situs/v1/feedback"
 
 
 def scope_of(path: str) -> Scope | None:
     """What a key must be for to reach `path`; None: nothing is needed."""
     if path in _OPEN:
         return None
-    if path.startswith(("/v1/", f"{_EXPLAIN}/")) or path == _EXPLAIN:
+    if path.startswith(("/v1/", f"{_EXPLAIN}/")) or path in (_EXPLAIN, _FEEDBACK):
         return Scope.INFERENCE
     return Scope.ADMIN
 

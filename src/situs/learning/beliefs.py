@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from situs.core.capability import CapabilityClass
+from situs.core.rating import Rating
 from situs.core.snapshot import ANY_KIND, Belief, Beliefs
 from situs.placement.quality import PRIOR_WEIGHT, PRIORS
 
@@ -31,20 +32,6 @@ step before, and ratings that are trusted): a fifth of the belief. Over three st
 belief by less than half of the way to what it says."""
 
 _LEAST = 0.01
-
-
-class Rating(Struct, frozen=True):
-    """What one answer was worth, from 0 to 1; `at` is wall time in seconds.
-
-    `kind` is as `placement.quality.kind_of` has it. `by` is whose word it is; "" is trusted.
-    """
-
-    model: str
-    kind: str
-    needs: CapabilityClass
-    score: float
-    at: float
-    by: str = ""
 
 
 class _Said(Struct, frozen=True):

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from situs.core.capability import CapabilityClass
+from situs.core.rating import Rating
 from situs.core.snapshot import ANY_KIND, Belief
-from situs.learning.beliefs import HALF_LIFE_S, Rating, believe, interval
+from situs.learning.beliefs import HALF_LIFE_S, believe, interval
 from situs.placement.quality import PRIORS
 
 SMALL, MEDIUM = CapabilityClass.SMALL, CapabilityClass.MEDIUM

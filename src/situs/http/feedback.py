@@ -1,0 +1,66 @@
+"""What an answer was worth, over HTTP: `POST /situs/v1/feedback`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from situs.errors import InvalidRequest
+from situs.http.app import Call
+from situs.http.respond import send_json
+from situs.stores.feedback import Source, Word, say
+from situs.trust.api_keys import Scope
+
+PATH = "/situs/v1/feedback"
+
+
+class Given(Struct, frozen=True, forbid_unknown_fields=True):
+    """Either `acceptable` or `score`. `source` says what judged, such as `thumbs` or `tests`."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=128)]
+    acceptable: bool | None = None
+    score: Annotated[float, Meta(ge=0, le=1)] | None = None
+    source: Source | None = None
+
+
+_read = msgspec.json.Decoder(Given).decode
+
+
+class FeedbackDesk:
+    """Takes what callers say of answers. `clock` is wall time.
+
+    A key rates its tenant's requests. Who has the scope `admin` rates all, and is trusted.
+    """
+
+    def __init__(self, data: Path, clock: Callable[[], float]) -> None:
+        self._data = data
+        self._clock = clock
+
+    async def __call__(self, call: Call) -> None:
+        """Raises InvalidRequest for what is no feedback, and where no such answer is on record."""
+        try:
+            given = _read(call.body)
+        except msgspec.MsgspecError:
+            raise _no_feedback() from None
+        if (given.acceptable is None) == (given.score is None):
+            raise _no_feedback()
+        score = float(bool(given.acceptable)) if given.score is None else given.score
+        caller = call.caller.principal
+        admin = Scope.ADMIN in call.caller.scopes
+        tenant = None if admin else caller.tenant
+        word = Word(given.id, score, caller.key, tenant, admin, given.source)
+        kept = await asyncio.to_thread(say, self._data, word, self._clock())
+        told = {"id": kept.id, "model": kept.model, "kind": kept.kind, "score": kept.score}
+        await send_json(call.send, 200, told)
+
+
+def _no_feedback() -> InvalidRequest:
+    return InvalidRequest(
+        "The body is no feedback.",
+        do='Send {"id": "…", "acceptable": true}, or a "score" from 0 to 1 instead.',
+    )

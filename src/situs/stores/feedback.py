@@ -1,0 +1,180 @@
+"""What answers were worth: `DATA/feedback.db`, shared by workers and the command line.
+
+A row is a score with facts from the receipt of the request: model, kind, class needed. Never any
+content. Who says it again about the same request says it anew. Only the newest are kept.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from situs.core.decision import Analysis
+from situs.core.rating import Rating
+from situs.core.record import End
+from situs.errors import InvalidRequest, StoreError
+from situs.placement.quality import kind_of
+from situs.stores.database import INDEX_FILE, reading, told
+from situs.stores.decisions import find, read_line
+
+FILE = "feedback.db"
+MOST = 100_000
+MOST_OF_ONE = 10_000
+"""Ratings that are kept of all, and of one key."""
+
+_REMOVE = f"Remove {FILE}, {FILE}-wal and {FILE}-shm; what was said of answers is then forgotten."
+_TABLE = """CREATE TABLE IF NOT EXISTS feedback (
+    id TEXT NOT NULL, "by" TEXT NOT NULL, at REAL NOT NULL, tenant TEXT NOT NULL,
+    model TEXT NOT NULL, kind TEXT NOT NULL, needs TEXT NOT NULL, score REAL NOT NULL,
+    source TEXT, trusted INTEGER NOT NULL, PRIMARY KEY (id, "by")
+) WITHOUT ROWID"""
+_INDEX = 'CREATE INDEX IF NOT EXISTS feedback_at ON feedback ("by", at)'
+_SAY = f"INSERT OR REPLACE INTO feedback VALUES ({','.join('?' * 10)})"  # noqa: S608
+_COLUMNS = 'id, "by", at, tenant, model, kind, needs, score, source, trusted'
+_LIST = f"SELECT {_COLUMNS} FROM feedback ORDER BY at DESC, id LIMIT ?"  # noqa: S608
+_FORGET = (
+    'DELETE FROM feedback WHERE (id, "by") IN (SELECT id, "by" FROM feedback {which} '
+    "ORDER BY at DESC LIMIT -1 OFFSET ?)"
+)
+_OF_ONE = _FORGET.format(which='WHERE "by" = ?')
+_OF_ALL = _FORGET.format(which="")
+_STATE = "SELECT count(*), max(at), total(score) FROM feedback"
+_NOWHERE = "No answer of yours with this id is on record."
+
+Source = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,63}$")]
+
+
+class Word(Struct, frozen=True):
+    """What somebody says of an answer. `id` is the request's, or `chain:sequence` of its receipt.
+
+    `by` is the key (or, on the command line, a name); `tenant` whose requests it may rate, None:
+    all. A trusted word counts in full (see `learning.beliefs`).
+    """
+
+    id: str
+    score: float
+    by: str
+    tenant: str | None = None
+    trusted: bool = False
+    source: str | None = None
+
+
+class Kept(Struct, frozen=True):
+    """A word with what the receipt says of the request."""
+
+    id: str
+    by: str
+    at: float
+    tenant: str
+    model: str
+    kind: str
+    needs: str
+    score: float
+    source: str | None
+    trusted: bool
+
+
+def say(data: Path, word: Word, now: float) -> Kept:
+    """Keeps a word; durable on return. `now` is wall time.
+
+    Raises InvalidRequest where no answer with this id is on record, or it is another tenant's;
+    StoreError.
+    """
+    kept = _kept(data, word, now)
+    with _database(data / FILE) as db:
+        db.execute("BEGIN IMMEDIATE")
+        db.execute(_SAY, msgspec.structs.astuple(kept))
+        db.execute(_OF_ONE, (kept.by, MOST_OF_ONE))
+        db.execute(_OF_ALL, (MOST,))
+        db.execute("COMMIT")
+    return kept
+
+
+def words(data: Path, limit: int = MOST) -> list[Kept]:
+    """The newest first. Raises StoreError."""
+    if not (data / FILE).exists():
+        return []
+    with _database(data / FILE) as db:
+        return [Kept(*(*row[:9], bool(row[9]))) for row in db.execute(_LIST, (limit,))]
+
+
+def ratings(data: Path) -> list[Rating]:
+    """All that is kept. Raises StoreError."""
+    return [
+        msgspec.convert(
+            {**msgspec.structs.asdict(one), "by": "" if one.trusted else one.by}, Rating
+        )
+        for one in words(data)
+    ]
+
+
+def state(data: Path) -> tuple[Any, ...] | None:
+    """Differs once something was said; None where nothing ever was. Raises StoreError."""
+    if not (data / FILE).exists():
+        return None
+    with _database(data / FILE) as db:
+        found: tuple[Any, ...] = db.execute(_STATE).fetchone()
+        return found
+
+
+def _kept(data: Path, word: Word, now: float) -> Kept:
+    """Whose answer it was is asked of the index first: it is quick also for ids of nobody."""
+    id_ = _id(data, word.id)
+    owner = None if id_ is None else _owner(data, id_)
+    if owner is None or word.tenant not in (None, owner):
+        raise InvalidRequest(_NOWHERE, do="Send the x-situs-request-id of an answer, a second on.")
+    entry = find(data, id_ or "")
+    attempts = ((entry and entry.outcome) or {}).get("attempts") or [{}]
+    if entry is None or attempts[-1].get("end") != End.COMPLETE:
+        raise InvalidRequest("This request got no whole answer.", do="Rate answers alone.")
+    analysis = msgspec.convert(entry.decision["analysis"], Analysis)
+    needs, kind = analysis.needs.value, kind_of(analysis)
+    model = str(attempts[-1]["model"])
+    facts = (model, kind, needs, word.score, word.source, word.trusted)
+    return Kept(entry.id, word.by, now, owner, *facts)
+
+
+def _id(data: Path, said: str) -> str | None:
+    if ":" not in said:
+        return said
+    line = read_line(data, said)
+    return None if line is None or "id" not in line else str(line["id"])
+
+
+def _owner(data: Path, id_: str) -> str | None:
+    """The tenant whose request it was; None where the index does not know it."""
+    path = data / INDEX_FILE
+    if not path.exists():
+        return None
+    with told(path), reading(path) as db:
+        row = db.execute("SELECT tenant FROM decisions WHERE id = ?", (id_,)).fetchone()
+        return None if row is None else str(row[0])
+
+
+@contextmanager
+def _database(path: Path) -> Iterator[sqlite3.Connection]:
+    with told(path, _REMOVE), closing(_open(path)) as db:
+        yield db
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    if not path.parent.is_dir():
+        raise StoreError(f"There is no data directory {path.parent}.", do="Correct --data.")
+    if not path.exists():
+        path.touch(mode=0o600)
+    db = sqlite3.connect(path, timeout=5.0, isolation_level=None)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(_TABLE)
+        db.execute(_INDEX)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db

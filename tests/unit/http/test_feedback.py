@@ -1,0 +1,84 @@
+"""Feedback over HTTP: who may say what of whose answers."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.unit.stores.writing import serve, writing
+
+from situs.core.request import Principal
+from situs.errors import InvalidRequest
+from situs.http.auth import scope_of
+from situs.http.feedback import PATH, FeedbackDesk
+from situs.stores.feedback import words
+from situs.stores.upkeep import rebuild
+from situs.trust.api_keys import Identity, Scope
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    data = tmp_path_factory.mktemp("served") / "data"
+    with writing(data) as writer:
+        serve(writer, 1)
+    rebuild(data)
+    return data
+
+
+def post(data, body, *scopes: Scope, tenant="default") -> int:
+    said: list[Any] = []
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    caller = Identity(Principal(tenant=tenant, key="0a1b2c3d"), frozenset(scopes))
+    call: Any = SimpleNamespace(send=send, body=body, caller=caller)
+    asyncio.run(FeedbackDesk(data, lambda: 7.0)(call))
+    return said[0]["status"]
+
+
+def test_keys_for_inference_may_say_it():
+    assert scope_of(PATH) is Scope.INFERENCE
+
+
+@pytest.mark.parametrize(
+    ("said", "score"),
+    [(b'"acceptable":true', 1.0), (b'"acceptable":false', 0.0), (b'"score":0.25', 0.25)],
+)
+def test_a_word_is_kept_under_the_key(data, said, score):
+    assert post(data, b'{"id":"req-000000001",%s}' % said, Scope.INFERENCE) == 200
+    [one] = words(data)
+    assert (one.by, one.score, one.at, one.trusted) == ("0a1b2c3d", score, 7.0, False)
+
+
+def test_other_tenants_cannot(data):
+    with pytest.raises(InvalidRequest, match="on record"):
+        post(data, b'{"id":"req-000000001","score":1}', Scope.INFERENCE, tenant="other")
+
+
+def test_who_may_administer_can_and_is_trusted(data):
+    post(data, b'{"id":"req-000000001","score":1}', *Scope, tenant="other")
+    [one] = words(data)
+    assert one.trusted
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"id":"x"}',
+        b'{"id":"x","score":1.1}',
+        b'{"id":"x","score":NaN}',
+        b'{"id":"x","acceptable":1}',
+        b'{"id":"x","acceptable":true,"score":1}',
+        b'{"id":"","acceptable":true}',
+        b'{"id":"x","acceptable":true,"source":"words of a person"}',
+        b'{"id":"x","acceptable":true,"text":"content"}',
+    ],
+)
+def test_what_is_no_feedback_is_refused(data, body):
+    with pytest.raises(InvalidRequest, match="no feedback"):
+        post(data, body, Scope.INFERENCE)
