@@ -24,21 +24,48 @@ _NULL = b"data: null"
 _Tokens = Annotated[int, Meta(ge=0)]
 
 
-class _Details(Struct):
+class _PromptDetails(Struct):
     cached_tokens: _Tokens | None = None
+    cache_write_tokens: _Tokens | None = None
+    audio_tokens: _Tokens | None = None
+
+
+class _CompletionDetails(Struct):
+    reasoning_tokens: _Tokens | None = None
+    audio_tokens: _Tokens | None = None
 
 
 class WireUsage(Struct):
-    """`usage` as OpenAI-compatible servers send it; embeddings complete nothing."""
+    """`usage` as OpenAI-compatible servers send it; embeddings complete nothing.
+
+    `cache_write_tokens` is OpenRouter's word.
+    """
 
     prompt_tokens: _Tokens | None = None
     completion_tokens: _Tokens | None = None
-    prompt_tokens_details: _Details | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
 
     def counted(self) -> Usage:
-        prompt, details = self.prompt_tokens or 0, self.prompt_tokens_details
-        cached = (details.cached_tokens or 0) if details else 0
-        return Usage(prompt, self.completion_tokens or 0, min(cached, prompt))
+        """Parts are cut to what is left of the whole, so that no token is counted twice."""
+        prompt, read = self.prompt_tokens or 0, self.prompt_tokens_details
+        completion, said = self.completion_tokens or 0, self.completion_tokens_details
+        if read is None and said is None:
+            return Usage(prompt, completion)
+        read, said = read or _PromptDetails(), said or _CompletionDetails()
+        cached, written, heard = _parts(
+            prompt, read.cached_tokens, read.cache_write_tokens, read.audio_tokens
+        )
+        thought, spoken = _parts(completion, said.reasoning_tokens, said.audio_tokens)
+        return Usage(prompt, completion, cached, written, thought, heard, spoken)
+
+
+def _parts(whole: int, *counts: int | None) -> list[int]:
+    parts = []
+    for count in counts:
+        parts.append(min(count or 0, whole))
+        whole -= parts[-1]
+    return parts
 
 
 class _Choice(Struct):

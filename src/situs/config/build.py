@@ -15,6 +15,7 @@ from situs.analysis.sensitivity.lists import rows
 from situs.analysis.sensitivity.table import Table, extended
 from situs.analysis.token_families import UNKNOWN, family_of
 from situs.config.aims import Aims
+from situs.config.prices_effective import prices_of
 from situs.config.tree import Config, Endpoint, LlamaCpp, Onnx
 from situs.config.tree import Deployment as Entry
 from situs.config.tree import Model as ModelEntry
@@ -42,20 +43,21 @@ def fleet_of(config: Config, weights: Mapping[str, str]) -> tuple[Deployment, ..
     runtime's deployment carries a digest: an endpoint's weights cannot be checked. Raises
     WeightsError for a name that the lock does not have.
     """
+    prices = prices_of(config)
     return tuple(
         Deployment(
             name=name,
             model=_model(config, entry, weights),
             locus=_locus(config, entry.locus),
             node=_node(entry),
-            price=msgspec.convert(entry.price, Price | None, from_attributes=True),
+            price=prices[name].price,
             speed=msgspec.convert(entry.speed, Speed, from_attributes=True),
             max_in_flight=entry.max_in_flight,
             no_retention=entry.endpoint.no_retention if entry.endpoint else None,
             role=entry.role,
+            cache=_cache(entry),
         )
         for name, entry in sorted(config.deployments.items())
-            cache=_cache(entry),
     )
 
 
@@ -235,8 +237,6 @@ def _locus(config: Config, name: str) -> Locus:
     return Locus(name=name, **msgspec.structs.asdict(config.loci[name]))
 
 
-def _node(entry: Entry) -> str:
-    return LOCAL_NODE if entry.endpoint is None else urlsplit(entry.endpoint.url).netloc
 def _cache(entry: Entry) -> PrefixCache:
     """A llama.cpp that runs here keeps a prompt in each of its slots."""
     if isinstance(entry.runtime, LlamaCpp):
@@ -246,6 +246,8 @@ def _cache(entry: Entry) -> PrefixCache:
     return PrefixCache(entry.cache.tokens, entry.cache.slots)
 
 
+def _node(entry: Entry) -> str:
+    return LOCAL_NODE if entry.endpoint is None else urlsplit(entry.endpoint.url).netloc
 
 
 def _family(*names: str | None) -> str:

@@ -11,6 +11,7 @@ from situs.analysis.labels import DEFAULT_FLOORS
 from situs.config import rules
 from situs.config.countries import UNKNOWN
 from situs.config.document import MAX_BYTES, Unreadable, compose
+from situs.config.prices import Price
 from situs.config.problems import Problem, Report, as_error
 from situs.config.shape import MISSING, read
 from situs.config.tree import (
@@ -20,7 +21,6 @@ from situs.config.tree import (
     Locus,
     Model,
     Onnx,
-    Price,
     Speed,
 )
 from situs.core.capability import CapabilityClass

@@ -7,7 +7,6 @@ about a part in which something else is wrong already.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
@@ -15,8 +14,10 @@ from situs.analysis.sensitivity.lists import problem
 from situs.config import countries
 from situs.config.data_rules import check_data
 from situs.config.policy import check_policy
+from situs.config.prices_rules import check_prices
 from situs.config.problems import Path, Report, nearest
 from situs.config.route_rules import check_routes
+from situs.config.terms import is_day
 from situs.config.tree import Config, Deployment, Endpoint, Model, Onnx
 from situs.core.fleet import LocusKind
 from situs.core.label import Label
@@ -42,8 +43,8 @@ def check(config: Config, kinds: Iterable[str], report: Report) -> None:
         _check_reference(deployment.locus, loci, (*path, "locus"), report)
         if report.sound(path):
             _check_server(deployment, path, config, report)
-            _check_price(deployment, path, config, report)
-    _check_money(config, report)
+            _check_probe(deployment, path, report)
+    check_prices(config, report)
     _check_one_machine(config, report)
     if report.sound(("deployments",)):
         _check_used(config, report)
@@ -57,15 +58,8 @@ def _check_places(config: Config, report: Report) -> None:
         countries.check(locus.jurisdiction, (*path, "jurisdiction"), report, unknown=True)
         if locus.owned and locus.kind is LocusKind.PUBLIC_CLOUD:
             report.add((*path, "owned"), "nobody owns a place in a public cloud")
-        if locus.evidence_until is not None and not _is_day(locus.evidence_until):
+        if locus.evidence_until is not None and not is_day(locus.evidence_until):
             report.add((*path, "evidence_until"), "there is no such day")
-
-
-def _is_day(text: str) -> bool:
-    try:
-        return bool(date.fromisoformat(text))
-    except ValueError:
-        return False
 
 
 def _check_receipts(config: Config, report: Report) -> None:
@@ -138,11 +132,6 @@ def _check_names(config: Config, report: Report) -> None:
 
 def _check_reference(name: str, declared: frozenset[str], path: Path, report: Report) -> None:
     if name not in declared:
-    if (cache := deployment.cache) is not None:
-        if deployment.runtime is not None:
-            report.add((*path, "cache"), "a runtime's is known: leave it out")
-        elif (cache.tokens is None) == (cache.slots is None):
-            report.add((*path, "cache"), "needs exactly one of tokens and slots")
         report.add(path, f"no such {path[-1]} is configured", nearest=nearest(name, declared))
 
 
@@ -150,6 +139,11 @@ def _check_server(deployment: Deployment, path: Path, config: Config, report: Re
     if (deployment.runtime is None) == (deployment.endpoint is None):
         report.add(path, "needs exactly one of runtime and endpoint")
         return
+    if (cache := deployment.cache) is not None:
+        if deployment.runtime is not None:
+            report.add((*path, "cache"), "a runtime's is known: leave it out")
+        elif (cache.tokens is None) == (cache.slots is None):
+            report.add((*path, "cache"), "needs exactly one of tokens and slots")
     if deployment.endpoint is not None:
         _check_url(deployment.endpoint, (*path, "endpoint"), report)
     model = config.models.get(deployment.model)
@@ -169,6 +163,12 @@ def _check_server(deployment: Deployment, path: Path, config: Config, report: Re
     if runtime.context_tokens is not None and runtime.context_tokens > model.context_tokens:
         at = (*path, "runtime", "context_tokens")
         report.add(at, f"more than the model's own {model.context_tokens}")
+
+
+def _check_probe(deployment: Deployment, path: Path, report: Report) -> None:
+    if deployment.probe_s is not None and deployment.runtime is not None:
+        what = "has no effect: a runtime has a probe of its own; remove it"
+        report.add((*path, "probe_s"), what)
 
 
 def _check_onnx(model: Model, path: Path, report: Report) -> None:

@@ -5,6 +5,7 @@ Each text that is more than a name carries `expected`, the words an error uses f
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -104,3 +105,11 @@ Family = Literal[
 ]
 Money = Annotated[float, Meta(ge=0)]
 Words = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+def is_day(text: str) -> bool:
+    """Whether the calendar has it."""
+    try:
+        return bool(date.fromisoformat(text))
+    except ValueError:
+        return False

@@ -14,17 +14,16 @@ from situs.config.analysis import Analysis
 from situs.config.data import DataSet
 from situs.config.lists import WordList
 from situs.config.policy import Policy
+from situs.config.prices import Currency, Price
 from situs.config.receipts import Receipts
 from situs.config.routing import Route
 from situs.config.terms import (
     Count,
     Country,
-    Currency,
     Day,
     Family,
     Host,
     Kind,
-    Money,
     Name,
     Origin,
     Retention,
@@ -36,6 +35,9 @@ from situs.core.capability import CapabilityClass
 from situs.core.fleet import KeyCustody, LocusKind, Role, TrainingUse, Transit
 from situs.core.label import Label
 from situs.core.request import Modality, Service
+
+
+Seconds = Annotated[float, Meta(ge=0)]
 
 
 class _Section(Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,6 +107,14 @@ class Defaults(Aims, frozen=True, kw_only=True):
     connect_timeout_s: Annotated[
         float, Meta(gt=0, description="Wait this long for a connection, then fail over.")
     ] = 5.0
+    probe_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Ask owned standbys for one token so often, and owned endpoints that "
+            "failed every two seconds; 0: neither.",
+        ),
+    ] = 60.0
 
 
 class Labels(_Section, frozen=True, kw_only=True):
@@ -237,15 +247,16 @@ class Endpoint(_Section, frozen=True, kw_only=True):
     ] = None
 
 
-class Price(_Section, frozen=True, kw_only=True):
-    """Money per million tokens; an owned machine states its amortised price, never 0."""
+class Speed(_Section, frozen=True, kw_only=True):
+    """What to expect before anything was measured."""
 
-    currency: Annotated[Currency, Meta(description="One for the whole file; never converted.")]
-    prompt: Annotated[float, Meta(ge=0, description="Per million prompt tokens.")]
-    completion: Annotated[float, Meta(ge=0, description="Per million completion tokens.")]
-    cached_prompt: Annotated[
-        Money | None,
-        Meta(description="Per million prompt tokens read from a cache; without it, as prompt."),
+    ttft_s: Annotated[
+        float, Meta(gt=0, description="Seconds to the first token of a short prompt.")
+    ] = 0.5
+    prompt_tokens_per_s: Annotated[float, Meta(gt=0, description="Reading speed.")] = 2000.0
+    completion_tokens_per_s: Annotated[float, Meta(gt=0, description="Writing speed.")] = 40.0
+
+
 class Cache(_Section, frozen=True, kw_only=True):
     """What the server keeps of prompts that it has read: give one of the two."""
 
@@ -257,19 +268,6 @@ class Cache(_Section, frozen=True, kw_only=True):
     ] = None
 
 
-    ] = None
-
-
-class Speed(_Section, frozen=True, kw_only=True):
-    """What to expect before anything was measured."""
-
-    ttft_s: Annotated[
-        float, Meta(gt=0, description="Seconds to the first token of a short prompt.")
-    ] = 0.5
-    prompt_tokens_per_s: Annotated[float, Meta(gt=0, description="Reading speed.")] = 2000.0
-    completion_tokens_per_s: Annotated[float, Meta(gt=0, description="Writing speed.")] = 40.0
-
-
 class Deployment(_Section, frozen=True, kw_only=True):
     """One model served at one locus: by a runtime or by an endpoint, exactly one of them."""
 
@@ -278,13 +276,13 @@ class Deployment(_Section, frozen=True, kw_only=True):
     runtime: Annotated[LlamaCpp | Onnx | None, Meta(description="Situs runs the model.")] = None
     endpoint: Annotated[Endpoint | None, Meta(description="The server runs elsewhere.")] = None
     price: Annotated[
-        Price | None, Meta(description="What it costs; required at an owned locus.")
+        Price | None,
+        Meta(
+            description="What it costs; required at an owned locus. Else, without it, what the "
+            "catalogue says of the endpoint's address and model."
+        ),
     ] = None
     speed: Annotated[Speed, Meta(description="How fast it is expected to be.")] = Speed()
-    cache: Annotated[
-        Cache | None,
-        Meta(description="What its server keeps of prompts; without it, it is learned."),
-    ] = None
     max_in_flight: Annotated[
         int, Meta(ge=1, description="Requests sent there at the same time, at most.")
     ] = 64
@@ -294,6 +292,17 @@ class Deployment(_Section, frozen=True, kw_only=True):
             description="`standby`: kept warm for when active ones fail; `last_resort`: after all."
         ),
     ] = Role.ACTIVE
+    probe_s: Annotated[
+        Seconds | None,
+        Meta(
+            description="Ask it for one token so often; 0: never. Without it, what `defaults` "
+            "say where it is owned; what is not owned is not asked."
+        ),
+    ] = None
+    cache: Annotated[
+        Cache | None,
+        Meta(description="What its server keeps of prompts; without it, it is learned."),
+    ] = None
 
 
 class Log(_Section, frozen=True, kw_only=True):
@@ -347,6 +356,10 @@ class Config(_Section, frozen=True, kw_only=True):
     home: Annotated[
         Country | None,
         Meta(description="The organisation's jurisdiction; unset, no sovereign cloud matches it."),
+    ] = None
+    currency: Annotated[
+        Currency | None,
+        Meta(description="The currency; without it, that of the prices, which is one then."),
     ] = None
     server: Annotated[Server, Meta(description="Where the gateway listens.")] = Server()
     defaults: Annotated[Defaults, Meta(description="What holds unless a request says more.")] = (

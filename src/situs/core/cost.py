@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from situs.core.data import DataSet
 from situs.core.decision import Analysis
-from situs.core.fleet import Deployment, Locus
+from situs.core.fleet import Deployment, Locus, Price, Tier
 from situs.core.record import Usage
 from situs.core.request import Request
 
@@ -51,11 +51,40 @@ def cost_of(deployment: Deployment, usage: Usage, bytes_out: int) -> float | Non
     price = deployment.price
     if price is None:
         return None
-    cached_price = price.prompt if price.cached_prompt is None else price.cached_prompt
-    fresh = usage.prompt_tokens - usage.cached_prompt_tokens
-    tokens = (
-        fresh * price.prompt
-        + usage.cached_prompt_tokens * cached_price
-        + usage.completion_tokens * price.completion
+    sent = bytes_out / _MB * deployment.locus.egress_price
+    return _tokens(price, usage) / 1_000_000 + price.request + sent
+
+
+def _tokens(price: Price, usage: Usage) -> float:
+    """Millionths of money for all tokens, each at the price of its kind."""
+    rates = _rates(price, usage.prompt_tokens)
+    cached, stored, heard = (
+        usage.cached_prompt_tokens,
+        usage.cache_write_tokens,
+        usage.audio_prompt_tokens,
     )
-    return tokens / 1_000_000 + bytes_out / _MB * deployment.locus.egress_price
+    thought, spoken = usage.reasoning_tokens, usage.audio_completion_tokens
+    prompt, completion = rates.prompt, rates.completion
+    total = (usage.prompt_tokens - cached - stored - heard) * prompt
+    total += (usage.completion_tokens - thought - spoken) * completion
+    if cached:
+        total += cached * _own(rates.cached_prompt, prompt)
+    if stored:
+        total += stored * _own(rates.cache_write, prompt)
+    if heard:
+        total += heard * _own(price.audio_prompt, prompt)
+    if thought:
+        total += thought * _own(price.reasoning, completion)
+    if spoken:
+        total += spoken * _own(price.audio_completion, completion)
+    return total
+
+
+def _rates(price: Price, prompt_tokens: int) -> Price | Tier:
+    if not price.tiers:
+        return price
+    return next((one for one in reversed(price.tiers) if prompt_tokens > one.above), price)
+
+
+def _own(price: float | None, whole: float) -> float:
+    return whole if price is None else price

@@ -81,13 +81,37 @@ class Model(Struct, frozen=True):
     family: str = "default"
 
 
+class Tier(Struct, frozen=True):
+    """Money per million tokens of a request whose prompt has more than `above` tokens, all of it.
+
+    None: cached tokens as the prompt, written ones too.
+    """
+
+    above: int
+    prompt: float
+    completion: float
+    cached_prompt: float | None = None
+    cache_write: float | None = None
+
+
 class Price(Struct, frozen=True):
-    """Money per million tokens; owned hardware states its amortised price, never 0."""
+    """Money per million tokens; owned hardware states its amortised price, never 0.
+
+    Kinds of tokens without a price of their own (None) cost what the prompt or the completion does
+    that they are part of. `request` is money for each request. The last of `tiers` that a prompt is
+    long enough for takes the place of the prices that it names.
+    """
 
     currency: str
     prompt: float
     completion: float
     cached_prompt: float | None = None
+    cache_write: float | None = None
+    reasoning: float | None = None
+    audio_prompt: float | None = None
+    audio_completion: float | None = None
+    request: float = 0.0
+    tiers: tuple[Tier, ...] = ()
 
 
 class Speed(Struct, frozen=True):
@@ -96,6 +120,17 @@ class Speed(Struct, frozen=True):
     ttft_s: float = 0.5
     prompt_tokens_per_s: float = 2000.0
     completion_tokens_per_s: float = 40.0
+
+
+class PrefixCache(Struct, frozen=True):
+    """What a server keeps of the prompts that it has read, so as not to read them again.
+
+    So many `tokens` of all prompts together, or the last prompt in each of its `slots`; where
+    neither is said it is learned.
+    """
+
+    tokens: int | None = None
+    slots: int | None = None
 
 
 class Role(StrEnum):
@@ -122,17 +157,7 @@ class Deployment(Struct, frozen=True):
     max_in_flight: int = 64
     no_retention: dict[str, bool | str] | None = None
     role: Role = Role.ACTIVE
-class PrefixCache(Struct, frozen=True):
-    """What a server keeps of the prompts that it has read, so as not to read them again.
-
-    So many `tokens` of all prompts together, or the last prompt in each of its `slots`; where
-    neither is said it is learned.
-    """
-
-    tokens: int | None = None
-    slots: int | None = None
-
-
+    cache: PrefixCache = PrefixCache()
 
 
 class Health(StrEnum):
@@ -157,7 +182,6 @@ SHUT = frozenset({Health.STARTING, Health.UNHEALTHY, Health.EJECTED, Health.LIMI
 class Pace(Struct, frozen=True, array_like=True):
     """How fast a deployment is, as learned; see `placement.latency` for the sums.
 
-    cache: PrefixCache = PrefixCache()
     Seconds: to the first token of an empty prompt, more for each prompt token not in its cache,
     more for each request in flight; then for each token of the answer, more for each prompt token,
     more for each request in flight. `late` times the expected TTFT is about its p95.

@@ -44,11 +44,19 @@ class End(StrEnum):
 
 
 class Usage(Struct, frozen=True):
-    """Tokens as the backend reported them; absent (None) when it did not."""
+    """Tokens as the backend reported them; absent (None) when it did not.
+
+    Of the prompt, no more than all of it was read from a cache, written to one, or is audio; of the
+    completion, no more than all of it is reasoning or audio. No token is of two of these kinds.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     cached_prompt_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    audio_prompt_tokens: int = 0
+    audio_completion_tokens: int = 0
 
 
 class Peer(Struct, frozen=True):
@@ -64,7 +72,8 @@ class Attempt(Struct, frozen=True):
 
     `obligations` says how often each was carried out on what was sent there and came back.
     `confidence` is the calibrated probability that its answer is right, where that was asked.
-    `hedge`: it was asked beside another one that was late.
+    `hedge`: it was asked beside another one that was late. `cost` is money for `usage` and for what
+    was sent there; None where either the tokens or their price is not known.
     """
 
     deployment: str
@@ -84,6 +93,7 @@ class Attempt(Struct, frozen=True):
     usage: Usage | None = None
     confidence: float | None = None
     hedge: bool = False
+    cost: float | None = None
 
 
 class Measured(Struct, frozen=True):

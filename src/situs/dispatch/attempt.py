@@ -8,6 +8,7 @@ from contextlib import aclosing, suppress
 
 from msgspec import Struct
 
+from situs.core.cost import cost_of
 from situs.core.decision import Candidate
 from situs.core.fleet import Deployment
 from situs.core.ports import Backends, Chunk, Gauge, Mend, Reply, Situation
@@ -187,8 +188,8 @@ class Try:
         return End.COMPLETE if left and self._whole else end
 
     def _noted(self, end: End, now: float) -> Attempt:
-        deployment, reply = self.step.deployment, self._reply
-        first = self.first_chunk_at
+        deployment, reply, usage = self.step.deployment, self._reply, self.usage
+        first, bytes_out = self.first_chunk_at, 0 if reply is None else reply.bytes_out
         return Attempt(
             deployment=deployment.name,
             locus=deployment.locus.name,
@@ -198,15 +199,16 @@ class Try:
             end=end,
             peer=None if reply is None else reply.peer,
             status=None if reply is None or not reply.status else reply.status,
-            bytes_out=0 if reply is None else reply.bytes_out,
+            bytes_out=bytes_out,
             bytes_in=self._bytes_in,
             ttft_s=None if first is None else first - self.started,
             duration_s=now - self.started,
             operator=deployment.locus.operator,
             obligations=self.applied,
-            usage=self.usage,
+            usage=usage,
             confidence=self.confidence,
             hedge=self.hedge,
+            cost=None if usage is None else cost_of(deployment, usage, bytes_out),
         )
 
     def _measured(self, attempt: Attempt) -> Measured | None:

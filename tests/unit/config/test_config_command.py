@@ -89,7 +89,7 @@ def test_check_speaks_json(tmp_path, old, new, code):
     assert (said["config"] is None) is (code == 2)
     if code:
         assert said["problems"][0]["nearest"] == "port"
-        assert said["problems"][0]["line"] == 13
+        assert said["problems"][0]["line"] == 18
         assert said["problems"][0]["column"] == 3
 
 

@@ -21,10 +21,11 @@ from situs.config.imports.known import Place, place_of
 from situs.config.imports.litellm import Found, Left, Source, printable, read_source
 from situs.config.imports.litellm_model import Facts
 from situs.config.load import examine
+from situs.config.prices import Price
 from situs.config.problems import Report, as_error
 from situs.config.rules import is_loopback
 from situs.config.secrets import Secret
-from situs.config.tree import Deployment, Endpoint, Locus, Model, Price
+from situs.config.tree import Deployment, Endpoint, Locus, Model
 from situs.errors import ConfigError
 
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*|[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?")

@@ -33,9 +33,9 @@ from situs.config.imports.litellm_model import (
     text_of,
 )
 from situs.config.load import read_text
+from situs.config.prices import Price
 from situs.config.problems import Report, dotted
 from situs.config.secrets import Secret
-from situs.config.tree import Price
 from situs.core.request import AUTO, Service
 from situs.errors import ConfigError
 

@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from situs.config.document import Listing, Mapping, Node, Scalar
 from situs.config.imports.known import embeds, family_of
-from situs.config.tree import Model, Price
+from situs.config.prices import Price
+from situs.config.tree import Model
 from situs.core.request import Modality, Service
 
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
