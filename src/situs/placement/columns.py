@@ -60,6 +60,7 @@ class Table:
         self.least_context = min(self.contexts, default=0)
         self.roles = [_ROLES[one.role] for one in deployments]
         self.active = not any(self.roles)
+        self.owned = [one.locus.owned for one in deployments]
         self.loci, _ = _kinds([one.locus.name for one in deployments])
         self.sites, sites = _kinds(list(zip(self.loci, self.roles, strict=True)))
         self.site_count = len(sites)

@@ -10,7 +10,7 @@ from zlib import crc32
 
 from msgspec import Struct
 
-from situs.core.aim import Aim
+from situs.core.aim import Aim, Mode
 from situs.placement.columns import Table
 from situs.placement.objectives import INADEQUATE_WITHIN, OBJECTIVES, Profile, flaws
 from situs.placement.quality import adequate, full_costs
@@ -21,10 +21,13 @@ TRIES = 16
 
 
 class Judged(Struct, frozen=True):
-    """What the order is made of, a column for each place: whether its quality is enough, and the
-    least `goals` first; `within` a share of these the higher score first.
+    """What the order is made of, a column for each place.
+
+    The least `rank` comes first (None: all are alike), then whose quality is enough, then the least
+    of `goals`; `within` a share of that the higher score.
     """
 
+    rank: list[int] | None
     adequate: list[bool]
     goals: Sequence[float]
     within: float
@@ -33,13 +36,15 @@ class Judged(Struct, frozen=True):
 
 
 def judged(field: Field, table: Table, aim: Aim, usual: float) -> Judged:
-    """Quality is measured by the best among those of the foremost role. `usual` as in Beliefs."""
+    """Quality is measured by the best among those of the foremost rank.
+
+    `usual` is what a usual request costs there (`quality.full_costs`).
+    """
     profile = OBJECTIVES[aim.objective]
-    quality = field.quality
-    if not table.active:
-        roles = [table.roles[at] for at in field.at]
-        first = min(roles)
-        best = max(own for own, role in zip(quality, roles, strict=True) if role == first)
+    quality, rank = field.quality, _ranks(field, table, aim)
+    if rank is not None:
+        first = min(rank)
+        best = max(own for own, place in zip(quality, rank, strict=True) if place == first)
         quality = [min(own, best) for own in quality]
     if profile.goal == "cost":
         costs = full_costs(field.cost, quality, aim.quality, usual)
@@ -48,7 +53,15 @@ def judged(field: Field, table: Table, aim: Aim, usual: float) -> Judged:
         goals = field.e2e_s if profile.goal == "e2e_s" else flaws(field.quality)
     scores = {name: score(field) for name, score in SCORERS.items()}
     score = _weighed(profile, scores)
-    return Judged(adequate(quality, aim.quality), goals, profile.within, score, scores)
+    return Judged(rank, adequate(quality, aim.quality), goals, profile.within, score, scores)
+
+
+def _ranks(field: Field, table: Table, aim: Aim) -> list[int] | None:
+    """By role, and in each role by what the mode says comes first."""
+    if aim.mode in (Mode.LOCAL_DEFAULT, Mode.CLOUD_DEFAULT):
+        owned = aim.mode is Mode.LOCAL_DEFAULT
+        return [2 * table.roles[at] + (table.owned[at] is not owned) for at in field.at]
+    return None if table.active else [2 * table.roles[at] for at in field.at]
 
 
 def _weighed(profile: Profile, scores: dict[str, list[float]]) -> list[float]:
@@ -69,22 +82,23 @@ def _weighed(profile: Profile, scores: dict[str, list[float]]) -> list[float]:
 def ordered(field: Field, table: Table, by: Judged, request: str) -> list[int]:
     """The columns of `field`, best first. `request` is its id.
 
-    1. Active ones, then standbys, then last resorts.
-    2. In each role those of enough quality, then the others.
+    1. Active ones, then standbys, then last resorts; in each role those that the mode puts first.
+    2. Of these those of enough quality, then the others.
     3. The least goal of the objective; of those without enough quality the best quality.
     4. Among near-equals the higher score; then a hash of request and name, so that equals share the
        requests and yet the order is the same again when replayed.
-    5. Those at the locus of the first, of its role and of enough quality as well, come right after
+    5. Those at the locus of the first, of its rank and of enough quality as well, come right after
        it.
     """
     at, keys, seed = field.at, table.keys, crc32(request.encode())
     merit = [(-own, crc32(keys[one], seed)) for own, one in zip(by.score, at, strict=True)]
     groups: dict[tuple[int, bool], list[int]] = {}
-    if table.active and all(by.adequate):
+    if by.rank is None and all(by.adequate):
         groups[0, False] = list(range(len(at)))
     else:
-        for k, one in enumerate(at):
-            groups.setdefault((table.roles[one], not by.adequate[k]), []).append(k)
+        rank = by.rank or [0] * len(at)
+        for k, enough in enumerate(by.adequate):
+            groups.setdefault((rank[k], not enough), []).append(k)
     found: list[int] = []
     for (_, poor), group in sorted(groups.items()):
         if poor:
@@ -93,6 +107,28 @@ def ordered(field: Field, table: Table, by: Judged, request: str) -> list[int]:
             found += _by_steps(group, by.goals, by.within, merit)
         else:
             found = _near_first(_by_steps(group, by.goals, by.within, merit), field, table)
+    return found
+
+
+def lesser(order: Sequence[int], field: Field, by: Judged, able: Sequence[bool]) -> int | None:
+    """Which to ask before the first, where its answer may be refused (`able`: that can be known).
+
+    It must be cheaper in expectation: what it costs, and, as often as it fails, what the first does
+    as well. None: there is no such place.
+    """
+    first = order[0]
+    dear = field.cost[first]
+    if dear is None:
+        return None
+    found, least = None, dear
+    for k in order[1:]:
+        cost, own = field.cost[k], field.quality[k]
+        if cost is None or not able[k] or own >= field.quality[first]:
+            continue
+        if by.rank is not None and by.rank[k] != by.rank[first]:
+            continue
+        if (expected := cost + (1.0 - own) * dear) < least:
+            found, least = k, expected
     return found
 
 

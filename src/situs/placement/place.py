@@ -14,7 +14,7 @@ from situs.core.cost import cost_of, expected_cost
 from situs.core.decision import Analysis, Candidate, Exclusion, Given, Placement, PolicyDecision
 from situs.core.record import Usage
 from situs.core.request import Request
-from situs.core.snapshot import Snapshot
+from situs.core.snapshot import ANY_KIND, Confidences, Snapshot
 from situs.placement.aims import aim_for
 from situs.placement.columns import Table, table_of
 from situs.placement.estimates import UNKNOWN, estimate
@@ -27,7 +27,7 @@ from situs.placement.filters import (
     owed_by,
     refusals,
 )
-from situs.placement.order import Judged, judged, ordered, tries
+from situs.placement.order import Judged, judged, lesser, ordered, tries
 from situs.placement.scorers import Field
 
 T = TypeVar("T")
@@ -36,12 +36,16 @@ _FLEETING = tuple(name for name in FILTERS if name not in LASTING)
 
 
 class Ranking(Struct, frozen=True):
-    """All that is left, in the order in which it would be tried, and why the rest is not."""
+    """All that is left, in the order in which it would be tried, and why the rest is not.
+
+    `cascades`: the answer of the first may be refused, because what it is worth can be known.
+    """
 
     field: Field
     exclusions: tuple[Exclusion, ...]
     order: list[int] = []
     by: Judged | None = None
+    cascades: bool = False
 
     def candidates(self, columns: Sequence[int], names: Sequence[str]) -> tuple[Candidate, ...]:
         """What is written of these columns. `names` are those of the fleet."""
@@ -85,13 +89,21 @@ def place(
     aim, table = aim_for(request, analysis, snapshot), table_of(snapshot)
     ranking = rank(request, analysis, verdict, snapshot, warm, aim)
     first = tries(ranking.order, ranking.field, table)
+    ranked = ranking.candidates(first, table.names)
     return Placement(
-        ranking.candidates(first, table.names),
+        ranked,
         ranking.exclusions,
         aim.objective,
+        aim.mode,
+        cascade=aim.cascade if ranking.cascades and _better_there(ranked) else None,
         hedge=aim.hedge,
         given=_given(aim, table, analysis, snapshot, warm),
     )
+
+
+def _better_there(ranked: Sequence[Candidate]) -> bool:
+    """Whether there is who could be asked if the first's answer is refused."""
+    return any((one.quality or 0.0) > (ranked[0].quality or 0.0) for one in ranked[1:])
 
 
 def _given(
@@ -141,7 +153,20 @@ def rank(
     if not field.at:
         return Ranking(field, exclusions)
     by = judged(field, table, aim, _usual(field, table, context, snapshot))
-    return Ranking(field, exclusions, ordered(field, table, by, request.id), by)
+    order = ordered(field, table, by, request.id)
+    if aim.cascade is None or not snapshot.confidences.table:
+        return Ranking(field, exclusions, order, by)
+    able = [
+        _calibrated(table.deployments[one].model.name, analysis, snapshot.confidences)
+        for one in field.at
+    ]
+    if (first := lesser(order, field, by, able)) is not None:
+        order = [first, *[k for k in order if k != first]]
+    return Ranking(field, exclusions, order, by, able[order[0]])
+
+
+def _calibrated(model: str, analysis: Analysis, known: Confidences) -> bool:
+    return (model, analysis.task) in known.table or (model, ANY_KIND) in known.table
 
 
 def _usual(field: Field, table: Table, context: Context, snapshot: Snapshot) -> float:
