@@ -51,7 +51,7 @@ def list_(everything: bool, data: Path | None, as_json: bool) -> None:
         click.echo("Nothing waits for approval.")
 
 
-def _name(_: click.Context, __: click.Parameter, value: str | None) -> str:
+def operator_name(_: click.Context, __: click.Parameter, value: str | None) -> str:
     """Stands in receipts, so it is a word and no text."""
     from situs.trust.api_keys import is_word
 
@@ -67,7 +67,7 @@ def _name(_: click.Context, __: click.Parameter, value: str | None) -> str:
 
 _by = click.option(
     "--by",
-    callback=_name,
+    callback=operator_name,
     metavar="NAME",
     help="Whose word it is: it stands in the receipt (default: the user that you are here).",
 )

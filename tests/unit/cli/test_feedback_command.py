@@ -1,0 +1,79 @@
+"""`situs feedback` on a data directory with answers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from tests.unit.stores.writing import serve, writing
+
+from situs.cli.main import cli
+from situs.errors import InvalidRequest
+from situs.stores.upkeep import rebuild
+
+CONFIG = """version: 1
+loci: {here: {kind: device, jurisdiction: AU, owned: true}}
+models:
+  small: {capability: small, context_tokens: 8192}
+deployments:
+  one:
+    model: small
+    locus: here
+    endpoint: {url: "http://127.0.0.1:1/v1"}
+    price: {currency: USD, prompt: 0.1, completion: 0.1}
+"""
+
+
+@pytest.fixture
+def data(tmp_path):
+    with writing(tmp_path / "data") as writer:
+        serve(writer, 1)
+    rebuild(tmp_path / "data")
+    return tmp_path / "data"
+
+
+def run(data, *given):
+    return CliRunner().invoke(
+        cli, ["feedback", *given, "--data", str(data)], catch_exceptions=False
+    )
+
+
+def test_what_is_sent_is_listed(data):
+    sent = run(data, "send", "req-000000001", "0.5", "--by", "alice", "--source", "review")
+    assert sent.output == "req-000000001: 0.5 for small (chat, small)\n"
+    [one] = json.loads(run(data, "list", "--json").output)
+    assert (one["by"], one["score"], one["source"], one["trusted"]) == (
+        "alice",
+        0.5,
+        "review",
+        True,
+    )
+    assert "alice" in run(data, "list").output
+
+
+def test_nothing_is_listed_where_nothing_was_said(data):
+    assert run(data, "list").output == "Nothing was said of answers.\n"
+
+
+@pytest.mark.parametrize("given", [("x", "2"), ("x", "1", "--source", "two words")])
+def test_what_is_no_score_or_word_is_refused(data, given):
+    assert run(data, "send", *given).exit_code == 2
+
+
+def test_what_is_on_no_record_is_refused(data):
+    with pytest.raises(InvalidRequest, match="on record"):
+        run(data, "send", "req-unknown", "1")
+
+
+def test_beliefs_are_shown_with_what_they_hold_between(data, tmp_path):
+    config = tmp_path / "situs.yaml"
+    config.write_text(CONFIG)
+    before = run(data, "beliefs", "--config", str(config))
+    assert "capability class speaks" in before.output
+    run(data, "send", "req-000000001", "0", "--by", "alice")
+    found = json.loads(run(data, "beliefs", "--config", str(config), "--json").output)
+    [exact] = [b for b in found["beliefs"] if (b["kind"], b["needs"]) == ("chat", "small")]
+    assert 0.7 < exact["mean"] < 0.9
+    assert exact["low"] < exact["mean"] < exact["high"]
+    assert "chat" in run(data, "beliefs", "--config", str(config)).output
