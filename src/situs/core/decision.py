@@ -106,7 +106,7 @@ class Given(Struct, frozen=True, omit_defaults=True):
 
     `qualities` are those expected of models, and `usual` the tokens of a usual request, where
     something was learned of any. `warm` are the tokens in caches, `read` those read lately, by
-    deployment.
+    deployment. `calibrated` are the models whose answers can be judged, under a cascade.
     """
 
     aim: Aim = Aim()
@@ -114,6 +114,7 @@ class Given(Struct, frozen=True, omit_defaults=True):
     usual: tuple[float, float] | None = None
     warm: dict[str, int] = {}
     read: dict[str, int] = {}
+    calibrated: tuple[str, ...] = ()
 
 
 class Placement(Struct, frozen=True):

@@ -27,6 +27,7 @@ from situs.placement.filters import (
     owed_by,
     refusals,
 )
+from situs.placement.modes import apply_mode, drawn
 from situs.placement.order import Judged, judged, lesser, ordered, tries
 from situs.placement.scorers import Field
 
@@ -84,19 +85,26 @@ def place(
     1. Every filter is asked about every allowed deployment; one reason is enough to be out. What is
        out for good is not asked whether it is busy.
     2. The rest is put in order by the objective; see `order.ordered`, and docs/reference/placement.
-    3. Of many only the first are kept; see `order.tries`.
+    3. In a mode with a baseline that one comes first, or right after the pick; see `modes`.
+    4. Of many only the first are kept; see `order.tries`.
     """
-    aim, table = aim_for(request, analysis, snapshot), table_of(snapshot)
+    aim = drawn(aim_for(request, analysis, snapshot), request, snapshot.rolled_back)
+    table = table_of(snapshot)
     ranking = rank(request, analysis, verdict, snapshot, warm, aim)
-    first = tries(ranking.order, ranking.field, table)
+    served = apply_mode(ranking.order, ranking.field.at, table.names, aim)
+    as_picked = served.order[:1] == ranking.order[:1]
+    first = tries(served.order, ranking.field, table)
     ranked = ranking.candidates(first, table.names)
+    cascades = as_picked and ranking.cascades and _better_there(ranked)
     return Placement(
         ranked,
         ranking.exclusions,
         aim.objective,
         aim.mode,
-        cascade=aim.cascade if ranking.cascades and _better_there(ranked) else None,
-        hedge=aim.hedge,
+        served.pick,
+        served.copies,
+        cascade=aim.cascade if cascades else None,
+        hedge=aim.hedge and as_picked,
         given=_given(aim, table, analysis, snapshot, warm),
     )
 
@@ -107,23 +115,20 @@ def _better_there(ranked: Sequence[Candidate]) -> bool:
 
 
 def _given(
-    aim: Aim,
-    table: Table,
-    analysis: Analysis,
-    snapshot: Snapshot,
-    warm: Mapping[str, int],
+    aim: Aim, table: Table, analysis: Analysis, snapshot: Snapshot, warm: Mapping[str, int]
 ) -> Given:
-    beliefs = snapshot.beliefs
-    if not (beliefs.table or beliefs.final or warm or snapshot.read):
+    beliefs, read, cascade = snapshot.beliefs, snapshot.read, aim.cascade is not None
+    known = bool(beliefs.table or beliefs.final)
+    if not (known or analysis.acceptable or warm or read or cascade):
         return Given(aim)
-    learned = beliefs.table or beliefs.final
-    means = table.qualities(analysis, beliefs) if learned else ()
+    means = table.qualities(analysis, beliefs) if known else ()
     return Given(
         aim,
         {model.name: mean for model, mean in zip(table.models, means, strict=False)},
-        beliefs.usual if learned else None,
+        beliefs.usual if known or analysis.acceptable else None,
         {name: tokens for name, tokens in warm.items() if tokens},
-        {name: rounded for name, tokens in snapshot.read.items() if (rounded := round(tokens))},
+        {name: rounded for name, tokens in read.items() if (rounded := round(tokens))},
+        tuple(sorted(_calibrated(table, analysis, snapshot.confidences))) if cascade else (),
     )
 
 
@@ -156,17 +161,21 @@ def rank(
     order = ordered(field, table, by, request.id)
     if aim.cascade is None or not snapshot.confidences.table:
         return Ranking(field, exclusions, order, by)
-    able = [
-        _calibrated(table.deployments[one].model.name, analysis, snapshot.confidences)
-        for one in field.at
-    ]
+    known = _calibrated(table, analysis, snapshot.confidences)
+    able = [table.deployments[one].model.name in known for one in field.at]
     if (first := lesser(order, field, by, able)) is not None:
         order = [first, *[k for k in order if k != first]]
     return Ranking(field, exclusions, order, by, able[order[0]])
 
 
-def _calibrated(model: str, analysis: Analysis, known: Confidences) -> bool:
-    return (model, analysis.task) in known.table or (model, ANY_KIND) in known.table
+def _calibrated(table: Table, analysis: Analysis, confidences: Confidences) -> set[str]:
+    """The models of which it can be known whether an answer is to be trusted."""
+    known, task = confidences.table, analysis.task
+    return {
+        model.name
+        for model in table.models
+        if (model.name, task) in known or (model.name, ANY_KIND) in known
+    }
 
 
 def _usual(field: Field, table: Table, context: Context, snapshot: Snapshot) -> float:

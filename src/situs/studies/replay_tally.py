@@ -11,20 +11,21 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from situs import __version__
-from situs.core.aim import Aim
 from situs.core.data import DataSet
 from situs.core.decision import Placement, PolicyDecision
 from situs.core.fleet import Deployment
 from situs.core.label import Label
-from situs.core.snapshot import Labels, Policy, Snapshot
+from situs.core.snapshot import ANY_KIND, Beliefs, Confidences, Labels, Policy, Snapshot
 from situs.decide import decide
 from situs.placement.filters import PASSING
 from situs.policy import judge
+from situs.policy.memory import Memory
 from situs.rego.embedded import Checked, make_ready
 from situs.studies.replay_record import Lost, Past, Segment, decisions
 
 EXAMPLES = 10
 NOWHERE = "nowhere"
+_FLEETS = 16
 _STEP = math.log(1.002)
 _NO_LABELS = Labels({})
 _HIDING = frozenset({"redact", "pseudonymise"})
@@ -145,6 +146,7 @@ class _Replay:
         self._terms = terms
         self._new = make_ready(terms.new)
         self._old = None if terms.old is None else make_ready(terms.old)
+        self._memory = Memory(_FLEETS)
         self._reads = self._new.reads | (self._old.reads if self._old else frozenset())
 
     def one(self, past: Past) -> None:
@@ -170,9 +172,21 @@ class _Replay:
             self._compare(past, before, after)
 
     def _snapshot(self, past: Past, policy: Policy) -> Snapshot:
-        aim = Aim(past.said.placement.objective)
-        terms = self._terms
-        return Snapshot(past.fleet, policy, _NO_LABELS, aim, terms.home, data=terms.data)
+        placement, terms = past.said.placement, self._terms
+        given = placement.given
+        usual = Beliefs().usual if given.usual is None else given.usual
+        return Snapshot(
+            past.fleet,
+            policy,
+            _NO_LABELS,
+            replace(given.aim, objective=placement.objective),
+            terms.home,
+            data=terms.data,
+            beliefs=Beliefs(usual=usual, final=given.qualities),
+            confidences=Confidences({(model, ANY_KIND): None for model in given.calibrated}),
+            memory=self._memory,
+            read=given.read,
+        )
 
     def _before(self, past: Past) -> PolicyDecision:
         if self._old is None:
@@ -182,8 +196,9 @@ class _Replay:
 
     def _placed(self, past: Past, snapshot: Snapshot, verdict: PolicyDecision) -> Placement:
         said = past.said
+        warm = said.placement.given.warm
         return decide(
-            past.request, snapshot, said.at, analysis=said.analysis, verdict=verdict
+            past.request, snapshot, said.at, analysis=said.analysis, verdict=verdict, warm=warm
         ).placement
 
     # Whether the record can be relied on.

@@ -52,11 +52,12 @@ def owing(kind, *findings):
     return f"obligations contains {said} if true"
 
 
-def decided(checked, request=None, analysis=None, *, fleet=FLEET, at=AT, **fields):
+def decided(checked, request=None, analysis=None, *, fleet=FLEET, at=AT, warm=None, **fields):
     """A decision as a gateway makes it; `fields` go to the snapshot."""
     request = request or make.request()
     snapshot = Snapshot(fleet, make_ready(checked), Labels({}), **fields)
-    decision = decide(request, snapshot, at, analysis=analysis or make.analysis())
+    analysis = analysis or make.analysis()
+    decision = decide(request, snapshot, at, analysis=analysis, warm=warm or {})
     session = None if request.ask.session is None else request.session_label
     return Decided(request, decision, fleet, session)
 

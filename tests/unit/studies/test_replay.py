@@ -27,13 +27,21 @@ from tests.unit.studies.replaying import (
 )
 
 from situs import __version__
+from situs.core.aim import Aim, Cascade, Mode
 from situs.core.capability import CapabilityClass
 from situs.core.data import DataSet, Leaves
 from situs.core.fleet import DeploymentState, Health, Pace, Price
 from situs.core.label import Finding, Label, LabelReason
 from situs.core.request import Ask, Modality, Objective, Principal, Wire
 from situs.core.route import Routed, RoutedBy
-from situs.core.snapshot import Labels, Snapshot
+from situs.core.snapshot import (
+    ANY_KIND,
+    Belief,
+    Beliefs,
+    Confidences,
+    Labels,
+    Snapshot,
+)
 from situs.errors import SegmentError
 from situs.policy.input import FIELDS, Facts
 from situs.rego.embedded import load_checked
@@ -568,3 +576,34 @@ def test_the_stored_verdict_is_what_counts_before(tmp_path):
     assert changed(found)["kept"] == {"public": 1}
     assert found.recorded_by == {"f" * 64: 1}
     assert any("verdicts are not checked" in one for one in found.remarks)
+
+
+LEARNED = Beliefs(
+    {
+        ("rack-model", "chat", "tiny"): Belief(0.97, 9.0),
+        ("far-model", "chat", "tiny"): Belief(0.9, 9.0),
+    },
+    (400.0, 90.0),
+    "learned",
+)
+CASCADES = Aim(quality=0.8, cascade=Cascade(), hedge=True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "analysis"),
+    [
+        ({"aim": Aim(Objective.BEST, quality=0.8)}, {}),
+        ({"aim": Aim(mode=Mode.LOCAL_DEFAULT)}, {}),
+        ({"beliefs": LEARNED}, {}),
+        ({"beliefs": LEARNED, "aim": CASCADES}, {}),
+        ({}, {"acceptable": {"near-model": 0.99, "far-model": 0.5}}),
+        ({"aim": CASCADES, "confidences": Confidences({("far-model", ANY_KIND): None})}, {}),
+        ({"read": {"rack": 900.4, "far": 12.0}}, {}),
+    ],
+)
+def test_a_decision_is_replayed_on_what_it_went_by(tmp_path, fields, analysis):
+    checked = policy(ANYWHERE)
+    one = decided(checked, analysis=make.analysis(**analysis), warm={"near": 64}, **fields)
+    same = replayed(written(tmp_path, one), checked).reproduced
+    assert same.rankings == 1
+    assert same.rankings_other.decisions + same.figures_other.decisions == 0
