@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ from situs.config import build
 from situs.config.collector import collector_of
 from situs.config.policy import Opa
 from situs.config.policy_source import policy_checked, policy_url
+from situs.config.prices_told import doubts
 from situs.config.rules import is_loopback
 from situs.config.secrets import resolve
 from situs.config.tree import Deployment, LlamaCpp, Model, Onnx
@@ -90,6 +92,7 @@ def examine(setting: Setting, url: str | None = None) -> list[Finding]:
         _policy,
         _models,
         _deployments,
+        _prices,
         _labels,
         _evidence,
         _sessions,
@@ -225,6 +228,12 @@ def _deployments(setting: Setting) -> Iterator[Finding]:
                 continue
         key = f"key from {endpoint.key}" if endpoint.key else "without a key"
         yield Finding(f"endpoint {name}", Condition.ACTIVE, f"{endpoint.url}, {key}")
+
+
+def _prices(setting: Setting) -> Iterator[Finding]:
+    """Where they come from, and whether that is too old."""
+    because, do = doubts(setting.config, datetime.now(UTC).date())
+    yield Finding("prices", Condition.PROBLEM if do else Condition.ACTIVE, because, do)
 
 
 def _labels(setting: Setting) -> Iterator[Finding]:

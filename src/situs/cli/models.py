@@ -1,4 +1,4 @@
-"""`situs models`: list, pull and verify the weights that the models lock names."""
+"""`situs models`: the weights that the models lock names, and what models cost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from situs.cli.options import data_option
+from situs.cli.options import config_option, data_option, setting_from
+from situs.cli.tables import json_option, print_json
 from situs.errors import WeightsError
 
 
@@ -25,7 +26,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON arr
 
 @click.group()
 def models() -> None:
-    """Weights of owned models: what the models lock names, and what is here."""
+    """Weights of owned models, and what all models cost."""
 
 
 @models.command("list")
@@ -92,6 +93,22 @@ def verify(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
     if problems:
         raise WeightsError("\n".join(one.message for one in problems), do=problems[0].advice)
+
+
+@models.command()
+@config_option
+@click.option("--all", "every", is_flag=True, help="Every entry of the catalogue instead.")
+@json_option
+def prices(config: Path | None, every: bool, as_json: bool) -> None:
+    """What deployments cost: money per million tokens, and where the price comes from."""
+    from situs.cli.prices import show_prices
+    from situs.config.prices_told import all_told, told
+
+    found = all_told() if every else told(setting_from(config, None).config)
+    if as_json:
+        print_json(found)
+    else:
+        show_prices(found)
 
 
 def _known(names: tuple[str, ...]) -> list[str]:

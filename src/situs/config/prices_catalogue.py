@@ -36,6 +36,11 @@ class Catalogue(Struct, frozen=True):
     licence: str
     providers: dict[str, _Provider]
 
+    def names(self) -> Iterator[str]:
+        """Every entry, as PROVIDER/MODEL."""
+        for name, provider in self.providers.items():
+            yield from (f"{name}/{model}" for model in provider.models)
+
     def price(self, name: str) -> Price | None:
         """That of PROVIDER/MODEL; None for one that is not there."""
         provider, _, model = name.partition("/")

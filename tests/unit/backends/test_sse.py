@@ -92,6 +92,26 @@ def test_usage_without_completions_and_with_nulls_is_read():
         ({"prompt_tokens": 5, "total_tokens": 5}, Usage(5, 0)),
         ({"prompt_tokens": 5, "completion_tokens": None}, Usage(5, 0)),
         ({"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 9}}, Usage(5, 0, 5)),
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 7,
+                "prompt_tokens_details": {
+                    "cached_tokens": 4,
+                    "cache_write_tokens": 3,
+                    "audio_tokens": None,
+                },
+                "completion_tokens_details": {"reasoning_tokens": 5, "audio_tokens": 1},
+            },
+            Usage(9, 7, 4, 3, 5, 0, 1),
+        ),
+        (
+            {
+                "completion_tokens": 7,
+                "completion_tokens_details": {"reasoning_tokens": 6, "audio_tokens": 6},
+            },
+            Usage(0, 7, reasoning_tokens=6, audio_completion_tokens=1),
+        ),
     ):
         chunks = read(event(choices=[], usage=usage), DONE)
         assert chunks[0].usage == expected

@@ -221,6 +221,7 @@ def test_both_are_paid():
     replies = {"a": ScriptedReply([LAST]), "b": ScriptedReply([LAST])}
     walk, _ = over(replies, facts={"a": doubtful(), "b": {"quality": 0.9}})
     assert [(d.name, u) for d, u in walk.paid] == [("a", Usage(1, 2)), ("b", Usage(1, 2))]
+    assert [one.cost for one in walk.attempts] == [5e-6, 5e-6]
 
 
 def test_what_is_to_be_trusted_goes_on_whole():
