@@ -8,7 +8,7 @@ shape speaks: that carries over from one kind of question to another, words do n
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -240,6 +240,29 @@ class Capability(Struct, frozen=True):
         for model, chance in zip(fit.models, chances.tolist(), strict=True):
             by_class.setdefault(self.classes.get(model, CapabilityClass.MEDIUM), []).append(chance)
         return ladder({one: sum(all_) / len(all_) for one, all_ in by_class.items()})[given]
+
+
+def of_models(
+    head: Capability, models: Mapping[str, CapabilityClass]
+) -> Callable[[Seen], dict[str, float]] | None:
+    """What the head says of these models (by name, with their classes); None: it knows none.
+
+    Those that it does not know are asked for as their class, so that all are measured alike: what
+    exams say of one, and a class of another, cannot be compared. Of a prompt that is unlike what
+    the models were seen at, it says nothing.
+    """
+    known = {name for name in models if plain(name) in head.models}
+    if not known or len(models) < 2:
+        return None
+    asked = [name if name in known else str(able) for name, able in models.items()]
+
+    def acceptable(seen: Seen) -> dict[str, float]:
+        said = dict(zip(models, head.answers(seen, asked), strict=True))
+        if all(said[name].unsure for name in known):
+            return {}
+        return {name: round(one.probability, 4) for name, one in said.items() if not one.unsure}
+
+    return acceptable
 
 
 def ladder(known: Mapping[CapabilityClass, float]) -> dict[CapabilityClass, float]:

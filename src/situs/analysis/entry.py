@@ -97,6 +97,7 @@ def look(
         language=UNKNOWN if seen is None else language(seen.text),
         tokens_by=tokens_by if len(tokens_by) > 1 else {},
         data=drawn,
+        acceptable={} if seen is None or heads.acceptable is None else heads.acceptable(seen),
     )
     first = Look(analysis, found.counts, seen, unsure)
     if guess is None or seen is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from situs.analysis.capability import capability_head
+from situs.analysis.capability import capability_head, of_models
 from situs.analysis.effort import complexity_head, length_head
 from situs.analysis.route_features import ground
 from situs.analysis.route_samples import needed
@@ -18,11 +18,12 @@ from situs.analysis.sensitivity.names import tagger
 from situs.analysis.task_head import task_head
 from situs.analysis.token_counts import counters
 from situs.config.analysis import Analysis
-from situs.core.heads import Encode, Heads
+from situs.core.capability import CapabilityClass
+from situs.core.heads import Encode, Heads, Seen
 from situs.core.route import Route
 from situs.errors import OperatorError
 from situs.learning.artefacts import Artefact, shipped
-from situs.learning.versions import chosen
+from situs.learning.versions import chosen, open_version
 from situs.runtimes.encoder import load_encoder
 from situs.runtimes.vectors import kept_vectors, vectors_file
 
@@ -69,6 +70,19 @@ def load_heads(settings: Analysis, data: Path, heads: Collection[str] | None = N
         finds_names=settings.names,
         digests={head: artefact.digest for head, artefact in found.items()},
     )
+
+
+def acceptable_head(
+    settings: Analysis, data: Path, models: Mapping[str, CapabilityClass]
+) -> Callable[[Seen], dict[str, float]] | None:
+    """What says how probable an acceptable answer of these models is; None: nothing does.
+
+    Raises OperatorError as `load_heads` does.
+    """
+    if not settings.learned or len(models) < 2:
+        return None
+    one = open_version("capability", settings.artefacts.get("capability"), data)
+    return of_models(_made(lambda one: capability_head(one.arrays, one.card.settings), one), models)
 
 
 _MAKERS: dict[str, Callable[[Artefact], Any]] = {

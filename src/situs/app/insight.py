@@ -9,11 +9,12 @@ from msgspec.structs import replace
 
 from situs.analysis import DEFAULT_FLOORS
 from situs.analysis.routes import compile_routes
-from situs.app.heads import REQUEST, load_heads, sample_vectors
+from situs.app.heads import REQUEST, acceptable_head, load_heads, sample_vectors
 from situs.app.plan import Plan, fleet_view
 from situs.config import build
 from situs.config.analysis import Analysis
 from situs.config.tree import Labels as LabelSettings
+from situs.core.capability import CapabilityClass
 from situs.core.heads import Heads
 from situs.core.route import Route
 from situs.core.snapshot import Labels, Routes, Snapshot
@@ -31,6 +32,7 @@ class Insight(Struct, frozen=True):
     heads: Heads
     fitted: Routes
     labels: Labels
+    models: dict[str, CapabilityClass]
 
 
 def insight_of(plan: Plan, known: Insight | None = None) -> Insight:
@@ -42,6 +44,9 @@ def insight_of(plan: Plan, known: Insight | None = None) -> Insight:
     same = same and (known is None or bool(known.heads.routes.gist) or not sampled)
     needed = REQUEST | {"routes"} if sampled else REQUEST
     heads = known.heads if known and same else load_heads(analysis, Path(plan.data), needed)
+    models = {name: model.capability for name, model in config.models.items()}
+    if known is None or not same or known.models != models:
+        heads = replace(heads, acceptable=acceptable_head(analysis, Path(plan.data), models))
     fitted = known.fitted if known and same and known.routes == routes else None
     if known is not None and known.lists == lists:
         tables = known.labels.tables
@@ -49,7 +54,7 @@ def insight_of(plan: Plan, known: Insight | None = None) -> Insight:
         tables = build.tables_of(config)
     labels = replace(build.labels_of(config, DEFAULT_FLOORS), tables=tables)
     fitted = fitted or compile_routes(routes, heads, sample_vectors(routes, heads, Path(plan.data)))
-    return Insight(analysis, routes, lists, heads, fitted, labels)
+    return Insight(analysis, routes, lists, heads, fitted, labels, models)
 
 
 def snapshot_of(plan: Plan, insight: Insight) -> Snapshot:
@@ -60,8 +65,8 @@ def snapshot_of(plan: Plan, insight: Insight) -> Snapshot:
         policy=make_ready(plan.policy),
         labels=insight.labels,
         aim=build.aim_of(config),
-        tenants={name: build.said(entry) for name, entry in config.tenants.items()},
-        aims={name: build.said(entry) for name, entry in config.routes.items()},
+        tenants={name: build.said(e, f"tenants.{name}") for name, e in config.tenants.items()},
+        aims={name: build.said(e, f"routes.{name}") for name, e in config.routes.items()},
         home=config.home or "",
         routes=insight.fitted,
         heads=insight.heads,

@@ -98,8 +98,9 @@ class Heads(Struct, frozen=True):
     says the capability class that will do and `length` the tokens of the answer. `names` finds
     persons, addresses and organisations (`name_kinds`) in the texts of a request. `tokens` counts
     those of UTF-8 text for families of models, `capable` says how probable an acceptable answer of
-    a model is. `encode` is the deep tier, `routes` what those stand on. `digests` names the
-    artefacts. `hurried`: some are left out for want of time.
+    a model is; `acceptable` says so of the models of the fleet, or nothing where it is unsure.
+    `encode` is the deep tier, `routes` what those stand on. `digests` names the artefacts.
+    `hurried`: some are left out for want of time.
     """
 
     task: Callable[[Seen, Any | None], Guess] | None = None
@@ -108,6 +109,7 @@ class Heads(Struct, frozen=True):
     names: Callable[[Sequence[str]], list[Finding]] | None = None
     tokens: Callable[[bytes, Sequence[str]], list[float]] | None = None
     capable: Callable[[Seen, str], Guess] | None = None
+    acceptable: Callable[[Seen], dict[str, float]] | None = None
     encode: Encode | None = None
     routes: Ground = NO_GROUND
     finds_names: FindsNames = FindsNames.AUTO
@@ -118,7 +120,15 @@ class Heads(Struct, frozen=True):
     def in_haste(self) -> Heads:
         """Without those that rules can stand in for: what a request costs is about halved."""
         known = self.task is not None
-        return replace(self, task=None, complexity=None, length=None, tokens=None, hurried=known)
+        return replace(
+            self,
+            task=None,
+            complexity=None,
+            length=None,
+            tokens=None,
+            acceptable=None,
+            hurried=known,
+        )
 
 
 NO_HEADS = Heads()
