@@ -1,0 +1,403 @@
+"""What choosing by expected quality and cost saves: `python -m bench.cost_quality DATA [--keep]`.
+
+DATA is a folder with `mmlu_pro_routing` (which of thirteen models answered which question right).
+In five folds, chosen by hash of the question, everything is learned from the other four fifths: the
+capability head, the subject of a question (what a route would tell), what is believed of the models
+on each subject, how long their answers are. The pick is that of the gateway (`placement.quality`);
+each question then costs the tokens that its model really took, at list prices.
+
+Prints, for each way of choosing, the least cost at 95 % of the best single model's quality, with a
+bootstrap interval over questions. `--keep` keeps the rows and draws the curves into docs/. Takes
+some minutes. Development figures: HEAD_WEIGHT was chosen on these folds (`head_weights` shows how
+much that matters: it is then chosen on folds within the rest).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from bench.cost_quality_chart import chart
+from bench.cost_quality_prices import PRICES
+from bench.processes import ROOT, append, machine
+from situs.analysis.capability import Capability, capability_head, subjects_of
+from situs.analysis.features import see
+from situs.core.capability import CapabilityClass
+from situs.core.heads import Seen
+from situs.core.rating import Rating
+from situs.core.snapshot import Beliefs
+from situs.learning.artefacts import load, shipped
+from situs.learning.beliefs import believe
+from situs.learning.capability import fit, learn_subjects
+from situs.learning.capability_sources import CLASSES, many
+from situs.placement.quality import HEAD_WEIGHT, adequate, full_costs
+from situs.runtimes.encoder import load_encoder
+
+Values = NDArray[np.float64]
+Curve = list[tuple[float, float]]
+"""Points of mean cost and mean quality."""
+
+SHARE = 0.95
+FOLDS, WITHIN = 5, 4
+NEIGHBOURS = 40
+LONGEST = 4000.0
+"""Characters; lengths are learned as shares of it."""
+
+SHARES = np.concatenate([np.linspace(-3, 0, 40), np.linspace(0, 1, 201)])
+"""Below 0 more is given up than there is to a usual request: the left end of the curve."""
+
+WEIGHTS = (50.0, 100.0, HEAD_WEIGHT, 400.0)
+DRAWS = 1000
+PICTURE = ROOT / "docs" / "explanation" / "cost-quality.svg"
+
+
+class Learned(Struct, frozen=True):
+    """What was learned from some questions."""
+
+    head: Capability
+    lengths: Capability
+    subject: Callable[[Seen], str]
+    beliefs: Beliefs
+    usual: tuple[float, float]
+
+
+class Guessed(Struct, frozen=True):
+    """Of questions and models: by the head, by beliefs with their weights, tokens of answers."""
+
+    head: Values
+    belief: Values
+    weight: Values
+    tokens: Values
+
+    def quality(self, head_weight: float) -> Values:
+        mixed = self.belief * self.weight + self.head * head_weight
+        return mixed / (self.weight + head_weight)
+
+
+class Questions:
+    """The data, as arrays of questions and models."""
+
+    def __init__(self, file: Path) -> None:
+        self.rows = many(file)
+        self.prompts = [row["prompt"] for row in self.rows]
+        self.models = list(self.rows[0]["correct"])
+        self.seen = [see(prompt) for prompt in self.prompts]
+        self.right = np.array([[r["correct"][m] for m in self.models] for r in self.rows], float)
+        said = np.array([[r["out_chars"][m] for m in self.models] for r in self.rows], float)
+        self.prompt_tokens = np.ceil(np.array([len(one) for one in self.prompts]) / 4)[:, None]
+        self.answer_tokens = np.ceil(said / 4)
+        digests = [hashlib.sha256(prompt.encode()).digest() for prompt in self.prompts]
+        self.fold = np.array([one[0] % FOLDS for one in digests])
+        self.within = np.array([one[1] % WITHIN for one in digests])
+
+    def results(self, at: Sequence[int], value: Callable[[Any, str], float]) -> list[Any]:
+        return [
+            {"prompt": self.prompts[k], "model": model, "correct": value(self.rows[k], model)}
+            for k in at
+            for model in self.models
+        ]
+
+
+def learn(data: Questions, at: Sequence[int]) -> Learned:
+    """From these questions alone; the head's subjects are those of the package."""
+    told = load(shipped("capability")).arrays
+    right = fit(data.results(at, lambda row, model: row["correct"][model]), told)
+    long = data.results(at, lambda row, model: min(1.0, row["out_chars"][model] / LONGEST))
+    labels = [data.rows[k]["category"] for k in at]
+    names = sorted(set(labels))
+    teller = subjects_of(learn_subjects([data.prompts[k] for k in at], labels))
+    assert teller is not None
+
+    def subject(seen: Seen) -> str:
+        shares = teller.shares(*np.unique([*seen.words, *seen.pairs], return_counts=True))
+        return names[int(shares.argmax())]
+
+    classes = {model: CapabilityClass(CLASSES.get(model, "medium")) for model in data.models}
+    ratings = [
+        Rating(model, label, CapabilityClass.MEDIUM, data.rows[k]["correct"][model], 0.0)
+        for k, label in zip(at, labels, strict=True)
+        for model in data.models
+    ]
+    picked = np.array(at)
+    usual = data.prompt_tokens[picked].mean(), data.answer_tokens[picked].mean()
+    beliefs = believe(ratings, classes, 0.0)
+    return Learned(
+        capability_head(*right), capability_head(*fit(long, told)), subject, beliefs, usual
+    )
+
+
+def guess(data: Questions, learned: Learned, at: Sequence[int]) -> Guessed:
+    table, needs = learned.beliefs.table, CapabilityClass.MEDIUM.value
+    kinds = [learned.subject(data.seen[k]) for k in at]
+    believed = [[table[model, kind, needs] for model in data.models] for kind in kinds]
+
+    def said(head: Capability) -> Values:
+        answers = [head.answers(data.seen[k], data.models) for k in at]
+        return np.array([[one.probability for one in row] for row in answers])
+
+    return Guessed(
+        said(learned.head),
+        np.array([[one.mean for one in row] for row in believed]),
+        np.array([[one.weight for one in row] for row in believed]),
+        np.maximum(said(learned.lengths) * LONGEST / 4, 1.0),
+    )
+
+
+class Field(Struct, frozen=True):
+    """Questions that were kept apart, with what was guessed of them and what was so."""
+
+    right: Values
+    real: Values
+    expected: Values
+    usual: Values
+
+    def picks(self, quality: Values, share: float) -> NDArray[np.intp]:
+        """As `cheapest_adequate` picks."""
+        found = np.empty(len(quality), np.intp)
+        least = max(0.0, share)
+        for at, (costs, row) in enumerate(
+            zip(self.expected.tolist(), quality.tolist(), strict=True)
+        ):
+            best = row.index(max(row))
+            full = full_costs(costs, row, share, self.usual[at, best])
+            enough = adequate(row, least)
+            found[at] = min((k for k in range(len(row)) if enough[k]), key=full.__getitem__)
+        return found
+
+    def ways(self, quality: Values) -> list[NDArray[np.intp]]:
+        return [self.picks(quality, share) for share in SHARES]
+
+    def thresholds(self, need: Values, weak: int, strong: int) -> list[NDArray[np.intp]]:
+        """Two models: the stronger one where the head says that it is needed more than so."""
+        limits = np.quantile(need, np.linspace(0, 1, len(SHARES)))[::-1]
+        ways = [np.where(need >= limit, strong, weak) for limit in limits]
+        return [np.full(len(need), weak), *ways]
+
+    def means(self, picks: NDArray[np.intp]) -> tuple[float, float]:
+        rows = np.arange(len(picks))
+        return float(self.real[rows, picks].mean()), float(self.right[rows, picks].mean())
+
+    def curve(self, ways: Sequence[NDArray[np.intp]]) -> Curve:
+        return sorted({self.means(one) for one in ways})
+
+    def at_target(self, ways: Sequence[NDArray[np.intp]]) -> float:
+        target = SHARE * self.right.mean(0).max()
+        return min((c for c, q in map(self.means, ways) if q >= target), default=np.inf)
+
+    def two_models(self, head: Values) -> tuple[str, list[NDArray[np.intp]]]:
+        """The pair that costs least at the target: chosen in its favour, on these questions."""
+        found = []
+        for one, other in combinations(range(head.shape[1]), 2):
+            weak, strong = sorted((one, other), key=lambda k: self.real[:, k].mean())
+            ways = self.thresholds(head[:, strong] - head[:, weak], weak, strong)
+            found.append((self.at_target(ways), (weak, strong), ways))
+        _, (weak, strong), ways = min(found, key=lambda one: one[0])
+        return f"{weak},{strong}", ways
+
+    def singles(self) -> list[NDArray[np.intp]]:
+        return [np.full(len(self.right), k) for k in range(self.right.shape[1])]
+
+    def oracle(self) -> list[NDArray[np.intp]]:
+        worth = np.geomspace(1, 1e6, 100)
+        return [(self.right - one * self.real).argmax(1) for one in worth]
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    ask.add_argument("data", type=Path, help="folder with mmlu_pro_routing")
+    ask.add_argument("--keep", action="store_true", help="keep the rows, draw the curves")
+    given = ask.parse_args()
+    data = Questions(given.data / "mmlu_pro_routing" / "train.jsonl.gz")
+    parts, usual, weights = [], np.empty((len(data.rows), 2)), []
+    order: list[int] = []
+    for fold in range(FOLDS):
+        rest, held = (np.flatnonzero(one).tolist() for one in _apart(data.fold, fold))
+        learned = learn(data, rest)
+        parts.append(guess(data, learned, held))
+        usual[held] = learned.usual
+        weights.append((held, _chosen(data, rest)))
+        order += held
+    guessed = _joined(parts, order)
+    neighbours = _neighbours(data)
+    for name, prices in PRICES.items():
+        rows, curves = _measured(data, guessed, usual, weights, neighbours, name, prices)
+        for row in rows:
+            print(json.dumps(row))
+            if given.keep:
+                append("cost_quality", {**row, **machine()})
+        if given.keep and name == next(iter(PRICES)):
+            PICTURE.write_text(chart(curves, SHARE), encoding="utf-8")
+
+
+def _apart(fold: NDArray[np.intp], one: int) -> tuple[Any, Any]:
+    return fold != one, fold == one
+
+
+def _joined(parts: Sequence[Guessed], order: Sequence[int]) -> Guessed:
+    places = np.argsort(order)
+    names = Guessed.__struct_fields__
+    return Guessed(*(np.concatenate([getattr(p, name) for p in parts])[places] for name in names))
+
+
+def _chosen(data: Questions, rest: Sequence[int]) -> Mapping[str, float]:
+    """By prices, the weight of the head that costs least at the target within the rest."""
+    picked = np.array(rest)
+    parts, order = [], list[int]()
+    usual = np.empty((len(data.rows), 2))
+    for fold in range(WITHIN):
+        some, others = (picked[one].tolist() for one in _apart(data.within[picked], fold))
+        learned = learn(data, some)
+        parts.append(guess(data, learned, others))
+        usual[others] = learned.usual
+        order += others
+    guessed = _joined(parts, order)
+    found = {}
+    for name, prices in PRICES.items():
+        field = _field(data, guessed.tokens, usual[np.sort(order)], prices, np.sort(order))
+        costs = [field.at_target(field.ways(guessed.quality(one))) for one in WEIGHTS]
+        found[name] = WEIGHTS[int(np.argmin(costs))]
+    return found
+
+
+def _field(
+    data: Questions, tokens: Values, usual: Values, prices: Mapping[str, Any], at: Any = None
+) -> Field:
+    rows = np.arange(len(data.rows)) if at is None else at
+    prompt, answer = (np.array([prices[model][k] for model in data.models]) / 1e6 for k in range(2))
+    asked = data.prompt_tokens[rows] * prompt
+    return Field(
+        data.right[rows],
+        asked + data.answer_tokens[rows] * answer,
+        asked + tokens * answer,
+        usual[:, :1] * prompt + usual[:, 1:] * answer,
+    )
+
+
+def _neighbours(data: Questions) -> Values:
+    """The share that was right among the nearest questions of other folds, by the encoder."""
+    vectors = load_encoder(load(shipped("encoder")).folder)(data.prompts)
+    found = np.empty_like(data.right)
+    for fold in range(FOLDS):
+        rest, held = _apart(data.fold, fold)
+        near = np.argsort(-(vectors[held] @ vectors[rest].T), axis=1)[:, :NEIGHBOURS]
+        found[held] = data.right[rest][near].mean(1)
+    return found
+
+
+def _measured(
+    data: Questions,
+    guessed: Guessed,
+    usual: Values,
+    weights: Sequence[tuple[Sequence[int], Mapping[str, float]]],
+    neighbours: Values,
+    name: str,
+    prices: Mapping[str, Any],
+) -> tuple[list[dict[str, Any]], dict[str, Curve]]:
+    field = _field(data, guessed.tokens, usual, prices)
+    alike = np.repeat(guessed.tokens.mean(1, keepdims=True), len(data.models), 1)
+    same = _field(data, alike, usual, prices)
+    quality = guessed.quality(HEAD_WEIGHT)
+    nested = np.empty_like(quality)
+    for held, chosen in weights:
+        nested[held] = guessed.quality(chosen[name])[held]
+    pair, two = field.two_models(guessed.head)
+    weak, strong = map(int, pair.split(","))
+    best = int(data.right.mean(0).argmax())
+    ways = {
+        "cheapest_adequate": field.ways(quality),
+        "cheapest_adequate, head weight chosen within": field.ways(nested),
+        "cheapest_adequate, answers expected equally long": same.ways(quality),
+        "cheapest_adequate, head alone": field.ways(guessed.head),
+        "two models by the same head": two,
+        "two models by head and beliefs": field.thresholds(
+            quality[:, strong] - quality[:, weak], weak, strong
+        ),
+        "40 nearest neighbours": field.ways(neighbours),
+        "oracle": field.oracle(),
+    }
+    curves = {way: field.curve(picks) for way, picks in ways.items()}
+    curves["single models"] = field.curve(field.singles())
+    ends = field.means(np.full(len(data.rows), weak)), field.means(np.full(len(data.rows), strong))
+    target = SHARE * data.right.mean(0).max()
+    mixed = (target - ends[0][1]) / (ends[1][1] - ends[0][1])
+    curves["random"] = list(ends)
+    rows = [_row(field, way, picks, two) for way, picks in ways.items()]
+    rows.append(
+        {"way": "the pair at random", "cost": ends[0][0] + mixed * (ends[1][0] - ends[0][0])}
+    )
+    single = _above(curves["cheapest_adequate"], curves["single models"])
+    cost = float(field.real[:, best].mean())
+    rows.append({"way": "best single model", "cost": cost, "below": single})
+    about = {
+        "bench": "cost_quality",
+        "prices": name,
+        "questions": len(data.rows),
+        "models": len(data.models),
+        "pair": f"{data.models[weak]}, {data.models[strong]}",
+        "best": data.models[best],
+        "target": round(target, 4),
+    }
+    return [{**about, **_per_1000(row)} for row in rows], curves
+
+
+def _row(
+    field: Field, way: str, picks: Sequence[NDArray[np.intp]], two: Sequence[NDArray[np.intp]]
+) -> dict[str, Any]:
+    cost = field.at_target(picks)
+    low, high = _interval(field, picks, two)
+    saved = 1 - cost / field.at_target(two)
+    return {"way": way, "cost": cost, "saved": saved, "saved_low": low, "saved_high": high}
+
+
+def _above(curve: Curve, other: Curve) -> float:
+    """By how much the curve is over the other one, in quality at the same cost, where least.
+
+    Looked at are the points of the other one that nothing cheaper there is as good as.
+    """
+    found, best = float("inf"), -1.0
+    for cost, quality in sorted(other):
+        if quality > best:
+            best = quality
+            own = max((q for c, q in curve if c <= cost), default=-1.0)
+            found = min(found, own - quality) if own >= 0 else found
+    return found
+
+
+def _per_1000(row: Mapping[str, Any]) -> dict[str, Any]:
+    digits = {name: round(one, 4) for name, one in row.items() if name not in ("way", "cost")}
+    return {"way": row["way"], "usd_1000": round(row["cost"] * 1000, 4), **digits}
+
+
+def _interval(
+    field: Field, one: Sequence[NDArray[np.intp]], two: Sequence[NDArray[np.intp]]
+) -> tuple[float, float]:
+    """Of what `one` saves against `two`, each at the target on the same draws of questions."""
+    draw = np.random.default_rng(7)
+    count = len(field.right)
+    counts = draw.multinomial(count, np.full(count, 1 / count), DRAWS) / count
+    target = SHARE * (counts @ field.right).max(1)
+
+    def cost(ways: Sequence[NDArray[np.intp]]) -> Values:
+        rows = np.arange(count)
+        costs = counts @ np.array([field.real[rows, picks] for picks in ways]).T
+        right = counts @ np.array([field.right[rows, picks] for picks in ways]).T
+        found: Values = np.where(right >= target[:, None], costs, np.inf).min(1)
+        return found
+
+    saved = 1 - cost(one) / cost(two)
+    saved = saved[np.isfinite(saved)]
+    low, high = np.quantile(saved, [0.025, 0.975])
+    return float(low), float(high)
+
+
+if __name__ == "__main__":
+    main()
