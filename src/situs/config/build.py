@@ -56,6 +56,7 @@ def fleet_of(config: Config, weights: Mapping[str, str]) -> tuple[Deployment, ..
             no_retention=entry.endpoint.no_retention if entry.endpoint else None,
             role=entry.role,
             cache=_cache(entry),
+            logprobs=entry.endpoint.logprobs if entry.endpoint else _says_logprobs(entry),
         )
         for name, entry in sorted(config.deployments.items())
     )
@@ -244,6 +245,10 @@ def _cache(entry: Entry) -> PrefixCache:
     if entry.cache is None:
         return PrefixCache()
     return PrefixCache(entry.cache.tokens, entry.cache.slots)
+
+
+def _says_logprobs(entry: Entry) -> bool:
+    return isinstance(entry.runtime, LlamaCpp)
 
 
 def _node(entry: Entry) -> str:

@@ -245,6 +245,9 @@ class Endpoint(_Section, frozen=True, kw_only=True):
             "`store: false`; set where a policy asks for `no_retention`."
         ),
     ] = None
+    logprobs: Annotated[
+        bool, Meta(description="It gives log-probabilities, by which a cascade judges answers.")
+    ] = False
 
 
 class Speed(_Section, frozen=True, kw_only=True):

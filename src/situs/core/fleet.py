@@ -145,7 +145,7 @@ class Deployment(Struct, frozen=True):
     """One model served on one node: what is filtered, scored and picked.
 
     `no_retention` are the members of a request that forbid its provider to keep it; None where
-    there is no such switch.
+    there is no such switch. `logprobs`: it says how probable each token was, if asked.
     """
 
     name: str
@@ -158,6 +158,7 @@ class Deployment(Struct, frozen=True):
     no_retention: dict[str, bool | str] | None = None
     role: Role = Role.ACTIVE
     cache: PrefixCache = PrefixCache()
+    logprobs: bool = False
 
 
 class Health(StrEnum):
