@@ -211,7 +211,7 @@ class Walk:
         for step in list(self._left):
             if beside is not None and not _may_stand_in(beside.step, step):
                 continue
-            if self._unsure is not None and not _better(self._unsure.step, step):
+            if self._unsure is not None and not better(self._unsure.step, step):
                 continue
             self._left.remove(step)
             if self._situation.began(step.deployment.name):
@@ -307,7 +307,7 @@ def _may_stand_in(one: Step, other: Step) -> bool:
     return strict and other.candidate.adequate >= one.candidate.adequate
 
 
-def _better(lesser: Step, other: Step) -> bool:
+def better(lesser: Step, other: Step) -> bool:
     """Whether the other place's answers are expected to be better."""
     mine, theirs = lesser.candidate.quality, other.candidate.quality
     if mine is None or theirs is None:
