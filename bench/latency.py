@@ -30,7 +30,15 @@ from msgspec import Struct
 
 from situs.config.paths import data_dir
 from situs.core.capability import CapabilityClass
-from situs.core.fleet import Deployment, DeploymentState, Locus, LocusKind, Model, Speed
+from situs.core.fleet import (
+    Deployment,
+    DeploymentState,
+    Locus,
+    LocusKind,
+    Model,
+    PrefixCache,
+    Speed,
+)
 from situs.core.record import Measured, Usage
 from situs.placement.latency import Learned, beginning, learn, predict
 from situs.runtimes.llama_cpp import llama_spec, locate
@@ -38,6 +46,7 @@ from situs.runtimes.supervisor import Supervisor
 
 NAME = "SmolLM2-135M-Instruct.Q4_1"
 _FIRST = 20
+_SLOTS = 2
 _SPEED = Speed(ttft_s=0.1, prompt_tokens_per_s=500.0, completion_tokens_per_s=40.0)
 
 
@@ -115,10 +124,12 @@ TELLERS: dict[str, Callable[[Deployment], Teller]] = {
 }
 
 
-def judged(what: str, rows: Sequence[Row], speed: Speed) -> Iterator[dict[str, Any]]:
+def judged(
+    what: str, rows: Sequence[Row], speed: Speed, slots: int | None = None
+) -> Iterator[dict[str, Any]]:
     """Each teller's errors over these rows, in their order."""
     for name, make_one in TELLERS.items():
-        teller = make_one(_deployment(speed))
+        teller = make_one(_deployment(speed, slots))
         first: list[float] = []
         whole: list[float] = []
         beyond = 0
@@ -139,10 +150,11 @@ def judged(what: str, rows: Sequence[Row], speed: Speed) -> Iterator[dict[str, A
         }
 
 
-def _deployment(speed: Speed) -> Deployment:
+def _deployment(speed: Speed, slots: int | None) -> Deployment:
     model = Model(NAME, CapabilityClass.TINY, context_tokens=2048)
     locus = Locus("here", LocusKind.DEVICE, "AU", owned=True)
-    return Deployment("bench", model, locus, "here", speed=speed, max_in_flight=8)
+    cache = PrefixCache(slots=slots)
+    return Deployment("bench", model, locus, "here", speed=speed, max_in_flight=8, cache=cache)
 
 
 class Truth(Struct, frozen=True):
@@ -215,7 +227,7 @@ async def measured(count: int) -> list[Row]:
     rng = random.Random(4)
     with tempfile.TemporaryDirectory() as folder:
         located = locate(NAME, data_dir(None) / "models")
-        spec = llama_spec("bench", located, context_tokens=2048, threads=1, parallel=2)
+        spec = llama_spec("bench", located, context_tokens=2048, threads=1, parallel=_SLOTS)
         supervisor = Supervisor(spec, Path(folder), lambda *_: None)
         try:
             await supervisor.ensure_ready(90)
@@ -245,7 +257,7 @@ def main(*words: str) -> None:
     if "--simulated" in words:
         return
     real = asyncio.run(measured(int(words[0]) if words else 240))
-    for line in judged("llama.cpp", real, _SPEED):
+    for line in judged("llama.cpp", real, _SPEED, _SLOTS):
         print(json.dumps(line))
 
 

@@ -25,6 +25,7 @@ from situs.app.link import (
     Load,
     Loaded,
     Place,
+    Probed,
     Runtimes,
     Stop,
     Stopping,
@@ -35,7 +36,7 @@ from situs.app.link import (
 )
 from situs.app.plan import Plan
 from situs.config.tree import Log
-from situs.core.fleet import Health
+from situs.core.fleet import Condition
 from situs.dispatch.egress import Connector
 from situs.errors import OperatorError
 from situs.fleet.board import Board
@@ -63,7 +64,7 @@ class Member(Struct):
     generation: int = -1
     silent: int = 0
     problem: str | None = None
-    health: dict[str, Health] = {}
+    conditions: dict[str, Condition] = {}
     replies: asyncio.Queue[Loaded | Switched | Stopping] = msgspec.field(
         default_factory=asyncio.Queue
     )
@@ -174,11 +175,11 @@ class Crew:
             self.board.bind(plan.slots)
             await asyncio.gather(*(self._switch(m, plan) for m in self.members))
 
-    def tell(self, news: Runtimes | Keys) -> None:
-        """Every worker, now and when it is replaced."""
+    def tell(self, news: Runtimes | Keys | Probed) -> None:
+        """Every worker, now and (but for probes) when it is replaced."""
         if isinstance(news, Keys):
             self._keys = news
-        else:
+        elif isinstance(news, Runtimes):
             self._runtimes = news
         for member in self.members:
             member.link.send(news)
@@ -302,8 +303,8 @@ class Crew:
             case Lease(number, report):
                 grant = self._callbacks.lease(member.name, report)
                 member.link.send(Leased(number, grant))
-            case Alive(problem, refused, health):
-                member.problem, member.health = problem, health
+            case Alive(problem, refused, conditions):
+                member.problem, member.conditions = problem, conditions
                 if refused:
                     self._callbacks.refused(refused)
 

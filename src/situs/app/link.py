@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from situs.app.plan import Plan
 from situs.config.tree import Log
-from situs.core.fleet import Health
+from situs.core.fleet import Condition, Health
 from situs.trust.allowance import Grant, Report
 from situs.trust.api_keys import KeyTable
 
@@ -61,6 +61,13 @@ class Runtimes(Struct, frozen=True, tag=True):
     states: dict[str, RuntimeState]
 
 
+class Probed(Struct, frozen=True, tag=True):
+    """What a probe of the parent found of a deployment."""
+
+    deployment: str
+    well: bool
+
+
 class Stop(Struct, frozen=True, tag=True):
     """Finish what runs, or (`now`) end it; answered with Stopping. A lost link means the same."""
 
@@ -93,7 +100,7 @@ class Leased(Struct, frozen=True, tag=True):
     grant: Grant
 
 
-ToWorker = Load | Switch | Runtimes | Stop | Told | Keys | Leased | Drop
+ToWorker = Load | Switch | Runtimes | Probed | Stop | Told | Keys | Leased | Drop
 
 
 class Loaded(Struct, frozen=True, tag=True):
@@ -129,11 +136,11 @@ class Lease(Struct, frozen=True, tag=True):
 
 
 class Alive(Struct, frozen=True, tag=True):
-    """Every second: trouble with receipts, what was refused undecided, health by deployment."""
+    """Every second: trouble with receipts, what was refused undecided, how deployments are."""
 
     problem: str | None
     refused: dict[str, int]
-    health: dict[str, Health]
+    conditions: dict[str, Condition]
 
 
 ToParent = Loaded | Switched | Stopping | Asked | Lease | Alive

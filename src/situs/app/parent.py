@@ -7,7 +7,7 @@ import logging
 import socket
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, Self
@@ -15,15 +15,16 @@ from typing import Any, Self
 from situs import __version__
 from situs.app.crew import Callbacks, Crew
 from situs.app.egress import check_blocked, permits_of
-from situs.app.link import Keys, Runtimes
+from situs.app.link import Keys, Probed, Runtimes
 from situs.app.office import AdminSocket, Office
 from situs.app.plan import Plan, fleet_view, load_plan
 from situs.app.policies import newest_bundle
+from situs.app.probing import Probing
 from situs.app.runtimes import OnState, RuntimeSet
 from situs.app.setting import Setting
 from situs.app.watching import Watching
 from situs.config.diff import Change, diff
-from situs.core.fleet import DeploymentState, FleetView, Health
+from situs.core.fleet import Condition, DeploymentState, FleetView, Health
 from situs.dispatch.egress import Connector, Permit
 from situs.errors import ConfigError, SitusError
 from situs.http.errors import log_unexpected
@@ -72,6 +73,7 @@ class Parent:
         self._dark: tuple[frozenset[str], float] = (frozenset(), 0.0)
         self._connector = Connector()
         self.crew = Crew(listeners, log, told, self._connector)
+        self._probing = Probing(self._connector.dial, self._found)
         self._bundle: str | None = None
         self._signer = ""
         self._looked_at = time.monotonic()
@@ -100,6 +102,7 @@ class Parent:
             self._watching = stack.enter_context(watching)
             self._office = Office(watching, self.reload, self.darken)
             stack.push_async_callback(self._runtimes.stop)
+            stack.push_async_callback(self._probing.close)
             await self._runtimes.start(plan)
             self.crew.tell(Runtimes(self._runtimes.states()))
             self.crew.tell(Keys(self._keys.table))
@@ -209,6 +212,7 @@ class Parent:
         self._connector.permit(self._permits(self.setting))
         if loci != former:
             self.crew.drop_connections()
+            self._probing.drop()
             _log.warning("a drill keeps dark: %s", ", ".join(sorted(loci)) or "nothing any more")
 
     def _address(self, deployment: str) -> tuple[str, int] | None:
@@ -250,6 +254,9 @@ class Parent:
 
     # Once a second, and when something changes.
 
+    def _found(self, deployment: str, well: bool) -> None:
+        self.crew.tell(Probed(deployment, well))
+
     def _runtimes_changed(self) -> None:
         self.crew.tell(Runtimes(self._runtimes.states()))
 
@@ -260,7 +267,9 @@ class Parent:
             self.darken(frozenset(), 0.0)
         self._look_at_keys()
         if self._plan is not None:
-            watching.tell(self._status(self._plan))
+            status = self._status(self._plan)
+            watching.tell(status)
+            self._probing.look(self._plan, status.fleet)
 
     def _look_at_keys(self) -> None:
         table = self._keys.poll()
@@ -275,7 +284,10 @@ class Parent:
         return Status(
             version=__version__,
             started_at=self._started_at,
-            fleet=self._fleet(plan),
+            fleet=self._fleet(plan, conditions := self._conditions()),
+            conditions=conditions,
+            probed=self._probing.counts,
+            probe_costs=self._probing.costs,
             url=self.url,
             workers=sum(m.process.returncode is None for m in members),
             generation=plan.generation,
@@ -293,7 +305,17 @@ class Parent:
             problems=() if watching is None else watching.problems(),
         )
 
-    def _fleet(self, plan: Plan) -> FleetView:
+    def _conditions(self) -> dict[str, Condition]:
+        """How deployments are, as the worker says that says the gravest."""
+        said: dict[str, Condition] = {}
+        for member in self.crew.members:
+            for name, one in member.conditions.items():
+                known = said.get(name)
+                if known is None or _grave(one) < _grave(known):
+                    said[name] = one
+        return said
+
+    def _fleet(self, plan: Plan, conditions: Mapping[str, Condition]) -> FleetView:
         """The fleet with the health that the workers see and what is in flight at all of them."""
         if plan is not self._seen[0]:
             self._seen = plan, fleet_view(plan)
@@ -301,7 +323,7 @@ class Parent:
         view = self._seen[1]
         states = tuple(
             DeploymentState(
-                _one_health([m.health.get(d.name, Health.UNKNOWN) for m in self.crew.members]),
+                conditions[d.name].health if d.name in conditions else Health.UNKNOWN,
                 self.crew.board.count(d.name),
             )
             for d in view.deployments
@@ -319,12 +341,14 @@ async def _again(every_s: float, step: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(every_s)
 
 
-_GRAVEST_FIRST = (Health.UNHEALTHY, Health.STARTING, Health.STALE, Health.HEALTHY, Health.UNKNOWN)
+_GRAVEST_FIRST = (
+    *(Health.UNHEALTHY, Health.EJECTED, Health.LIMITED, Health.STARTING, Health.STALE),
+    *(Health.HEALTHY, Health.UNKNOWN),
+)
 
 
-def _one_health(seen: list[Health]) -> Health:
-    """What the workers say, as one word: the gravest."""
-    return next((health for health in _GRAVEST_FIRST if health in seen), Health.UNKNOWN)
+def _grave(condition: Condition) -> int:
+    return _GRAVEST_FIRST.index(condition.health)
 
 
 def _check_reloadable(changes: tuple[Change, ...]) -> None:

@@ -40,6 +40,7 @@ from situs.app.link import (
     Load,
     Loaded,
     Place,
+    Probed,
     Runtimes,
     RuntimeState,
     Stop,
@@ -56,7 +57,7 @@ from situs.app.wiring import Desk, application, backends_of
 from situs.backends.onnx_embeddings import Encoders
 from situs.backends.openai_compatible import Origins
 from situs.config import build
-from situs.core.fleet import Health
+from situs.core.fleet import Condition
 from situs.core.ports import Backends
 from situs.core.snapshot import Snapshot
 from situs.dispatch.budget import Budgets
@@ -138,9 +139,8 @@ class Worker:
             case Switch(generation):
                 self._switch()
                 self._link.send(Switched(generation))
-            case Runtimes(states):
-                self._runtimes = states
-                self._tell_health()
+            case Runtimes() | Probed():
+                self._heard_of(message)
             case Stop():
                 self._stop(message)
             case Drop():
@@ -209,7 +209,9 @@ class Worker:
         self._deep.budget_s = plan.config.analysis.deep_budget_ms / 1000
         if self._situation is None:
             fleet = snapshot.fleet
-            registry = Registry(fleet.deployments, fleet.digest, time.monotonic, self._board)
+            registry = Registry(
+                fleet.deployments, fleet.digest, time.monotonic, self._board, seed=os.getpid()
+            )
             self._registry = registry
             self._situation = Situation(registry, snapshot, backends)
             self._serve(plan, self._situation)
@@ -238,7 +240,13 @@ class Worker:
         server = plan.config.server
         required = key_required(server.host, server.require_key)
         self._auth = auth = Auth(self._table, required, self._desk.lease)
-        admin = Admin(gateway, lambda: receipts.state().problem, self._loading, sessions.problem)
+        admin = Admin(
+            gateway,
+            lambda: receipts.state().problem,
+            self._loading,
+            sessions.problem,
+            self._conditions,
+        )
         desks = (self._desk, ApprovalDesk(Path(plan.data), time.time))
         self._app = application(plan, gateway, admin, desks, auth)
         self._server = quiet_server(
@@ -271,6 +279,13 @@ class Worker:
     def _runtime(self, deployment: str) -> Callable[[], RuntimeState | None]:
         return lambda: self._runtimes.get(deployment)
 
+    def _heard_of(self, news: Runtimes | Probed) -> None:
+        if isinstance(news, Runtimes):
+            self._runtimes = news.states
+            self._tell_health()
+        elif self._registry is not None:
+            self._registry.probed(news.deployment, news.well)
+
     def _tell_health(self) -> None:
         """Supervised servers are as the parent says; their names may not be in the fleet yet."""
         if self._registry is not None:
@@ -289,7 +304,8 @@ class Worker:
                 self._link.send(Alive(None, {}, {}))  # it is still loading
                 continue
             refused, self._app.refused = self._app.refused, Counter()
-            self._link.send(Alive(self._receipts.state().problem, dict(refused), self._health()))
+            problem = self._receipts.state().problem
+            self._link.send(Alive(problem, dict(refused), self._conditions()))
 
     def _busy(self) -> float:
         """What this thread used of a core since it was asked last."""
@@ -297,12 +313,8 @@ class Worker:
         passed = self._used[0] - before[0]
         return (self._used[1] - before[1]) / passed if passed > 0 else 0.0
 
-    def _health(self) -> dict[str, Health]:
-        if self._registry is None:
-            return {}
-        view = self._registry.view()
-        pairs = zip(view.deployments, view.states, strict=True)
-        return {deployment.name: state.health for deployment, state in pairs}
+    def _conditions(self) -> dict[str, Condition]:
+        return {} if self._registry is None else self._registry.conditions()
 
 
 def settle_memory() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 PATH = "/situs/v1/status"
 _FIGURES_WIDTH = 52
 """Columns of the table without the two names."""
-_COLOURS = {"healthy": "green", "unhealthy": "bold red", "stale": "yellow", "starting": "yellow"}
+_COLOURS = {
+    "healthy": "green",
+    **dict.fromkeys(("unhealthy", "ejected"), "bold red"),
+    **dict.fromkeys(("stale", "starting", "limited"), "yellow"),
+}
 
 
 @click.command()
@@ -160,7 +164,15 @@ def _screen(report: StatusReport, width: int) -> RenderableType:
         *(f"[bold red]{escape(problem)}[/]" for problem in report.problems),
         "",
     ]
-    return Group(*lines, _table(report, width))
+    return Group(*lines, _table(report, width), *map(escape, _unwell(report)))
+
+
+def _unwell(report: StatusReport) -> Iterator[str]:
+    """A line for each deployment that failed lately: why, since when, until when."""
+    for row in report.deployments:
+        if row.why:
+            again = "" if row.again_s is None else f"; tried again in {_time(row.again_s)}"
+            yield f"{row.name} is {row.health} ({row.why}) for {_time(row.for_s)}{again}"
 
 
 def _tiers(report: StatusReport) -> str:

@@ -44,6 +44,7 @@ def check(config: Config, kinds: Iterable[str], report: Report) -> None:
         if report.sound(path):
             _check_server(deployment, path, config, report)
             _check_probe(deployment, path, report)
+            _check_probe(deployment, path, report)
     check_prices(config, report)
     _check_one_machine(config, report)
     if report.sound(("deployments",)):
@@ -163,6 +164,12 @@ def _check_server(deployment: Deployment, path: Path, config: Config, report: Re
     if runtime.context_tokens is not None and runtime.context_tokens > model.context_tokens:
         at = (*path, "runtime", "context_tokens")
         report.add(at, f"more than the model's own {model.context_tokens}")
+
+
+def _check_probe(deployment: Deployment, path: Path, report: Report) -> None:
+    if deployment.probe_s is not None and deployment.runtime is not None:
+        what = "has no effect: a runtime has a probe of its own; remove it"
+        report.add((*path, "probe_s"), what)
 
 
 def _check_probe(deployment: Deployment, path: Path, report: Report) -> None:

@@ -184,7 +184,7 @@ class Pace(Struct, frozen=True, array_like=True):
     """How fast a deployment is, as learned; see `placement.latency` for the sums.
 
     Seconds: to the first token of an empty prompt, more for each prompt token not in its cache,
-    more for each request in flight; then for each token of the answer, more for each prompt token,
+    more for each request that waits; then for each token of the answer, more for each prompt token,
     more for each request in flight. `late` times the expected TTFT is about its p95.
     """
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from situs.core.fleet import SHUT, FleetView
+from msgspec.structs import asdict
+
+from situs.core.fleet import SHUT, Condition, DeploymentState, FleetView
 from situs.core.request import AUTO
 from situs.errors import UnknownModel
 from situs.gateway import Gateway
@@ -21,7 +23,8 @@ class Admin:
     """`recording` says why no receipt can be written; None while it can.
 
     `loading` names the models of this machine that the gateway was started with and that are not
-    known to load or to fail yet. `sessions` says why requests that name a session are refused.
+    known to load or to fail yet. `sessions` says why requests that name a session are refused,
+    `conditions` what the health of deployments is due to.
     """
 
     def __init__(
@@ -30,11 +33,13 @@ class Admin:
         recording: Callable[[], str | None],
         loading: Callable[[], list[str]] = list,
         sessions: Callable[[], str | None] = lambda: None,
+        conditions: Callable[[], Mapping[str, Condition]] = dict,
     ) -> None:
         self._gateway = gateway
         self._recording = recording
         self._loading = loading
         self._sessions = sessions
+        self._conditions = conditions
 
     async def livez(self, call: Call) -> None:
         await send_json(call.send, 200, {"status": "alive"})
@@ -67,8 +72,12 @@ class Admin:
         raise UnknownModel("No deployment, model or route has this name.", param="model")
 
     async def fleet(self, call: Call) -> None:
-        fleet = self._fleet()
-        deployments = [{"deployment": d, "state": state} for d, state in _pairs(fleet)]
+        """Every deployment as this worker sees it: its facts, its state, and why that is so."""
+        fleet, conditions = self._fleet(), self._conditions()
+        deployments = [
+            {"deployment": d, "state": _shown(state), "condition": conditions.get(d.name)}
+            for d, state in _pairs(fleet)
+        ]
         await send_json(call.send, 200, {"digest": fleet.digest, "deployments": deployments})
 
     async def explain(self, call: Call) -> None:
@@ -92,6 +101,12 @@ class Admin:
             {"id": name, "object": "model", "created": 0, "owned_by": owner}
             for name, owner in owners.items()
         ]
+
+
+def _shown(state: DeploymentState) -> dict[str, Any]:
+    """The learned times by their names; in receipts they are a list."""
+    pace = None if state.pace is None else asdict(state.pace)
+    return {**asdict(state), "pace": pace}
 
 
 def _pairs(fleet: FleetView) -> list[tuple[Any, Any]]:

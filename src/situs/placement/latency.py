@@ -1,8 +1,10 @@
 """How long a deployment takes, and how that is learned from what it took.
 
-TTFT  = fixed_s + prompt tokens not in its cache x prompt_s + requests in flight there x wait_s
+TTFT  = fixed_s + prompt tokens not in its cache x prompt_s + requests that wait there x wait_s
 token = token_s + prompt tokens x context_s + requests in flight there x crowd_s
 E2E   = TTFT + completion tokens x token
+
+Those wait for which there is no slot; where it is not known how many there are, all do.
 
 Each of the two sums is fitted by an extended Kalman filter over the logarithms of its three
 coefficients, with the logarithm of the time as what is observed: they stay positive, errors count
@@ -60,6 +62,7 @@ class Learned(Struct, frozen=True):
     token: Fit
     late: float = _LATE
     samples: int = 0
+    slots: int = 1
 
     @property
     def pace(self) -> Pace:
@@ -71,7 +74,10 @@ class Learned(Struct, frozen=True):
 
 def beginning(deployment: Deployment) -> Learned:
     """Before anything was measured: what the configuration says."""
-    return _from(unlearned(deployment))
+    pace = unlearned(deployment)
+    ttft = Fit(pace.fixed_s, pace.prompt_s, pace.wait_s)
+    token = Fit(pace.token_s, pace.context_s, pace.crowd_s)
+    return Learned(ttft, token, pace.late, slots=deployment.cache.slots or 1)
 
 
 def unlearned(deployment: Deployment) -> Pace:
@@ -110,14 +116,15 @@ def loaded(deployment: Deployment, state: DeploymentState) -> tuple[float, float
     Seconds: to the first token of an empty prompt, more for each prompt token not in its cache; for
     each token of the answer, more for each prompt token.
     """
-    pace, load = state.pace, state.in_flight
+    pace, load, slots = state.pace, state.in_flight, deployment.cache.slots or 1
+    waiting = load - slots + 1 if load >= slots else 0
     if pace is not None:
-        base_s, token_s = pace.fixed_s + load * pace.wait_s, pace.token_s + load * pace.crowd_s
+        base_s, token_s = pace.fixed_s + waiting * pace.wait_s, pace.token_s + load * pace.crowd_s
         return base_s, pace.prompt_s, token_s, pace.context_s
     speed = deployment.speed  # as `unlearned`, without making one
-    slower = 1.0 + load * max(1.0 / deployment.max_in_flight, _LEAST_LOAD)
-    rate = speed.completion_tokens_per_s
-    return speed.ttft_s * slower, 1.0 / speed.prompt_tokens_per_s, slower / rate, _CONTEXT / rate
+    share, rate = max(1.0 / deployment.max_in_flight, _LEAST_LOAD), speed.completion_tokens_per_s
+    base_s, token_s = speed.ttft_s * (1.0 + waiting * share), (1.0 + load * share) / rate
+    return base_s, 1.0 / speed.prompt_tokens_per_s, token_s, _CONTEXT / rate
 
 
 def learn(learned: Learned, measured: Measured, in_flight: int) -> Learned:
@@ -128,17 +135,18 @@ def learn(learned: Learned, measured: Measured, in_flight: int) -> Learned:
     """
     usage = measured.usage
     prompt, load = float(measured.prompt_tokens), float(in_flight)
+    waiting = max(0.0, load - learned.slots + 1)
     fresh, tokens = prompt, 0
     if usage is not None:
         prompt, tokens = float(usage.prompt_tokens), usage.completion_tokens
         fresh = max(0.0, prompt - usage.cached_prompt_tokens)
     one, two, late = learned.ttft, learned.token, learned.late
-    ttft_s = one.a + fresh * one.b + load * one.c
+    ttft_s = one.a + fresh * one.b + waiting * one.c
     token_s = two.a + prompt * two.b + load * two.c
     if measured.ttft_s is not None:
         error = _error(measured.ttft_s, ttft_s)
         late = _later(late, error, one.spread)
-        one = _taught(one, fresh, load, error, ttft_s)
+        one = _taught(one, fresh, waiting, error, ttft_s)
         if tokens > 1:
             took_s = (measured.duration_s - measured.ttft_s) / (tokens - 1)
             two = _taught(two, prompt, load, _error(took_s, token_s), token_s)
@@ -146,10 +154,10 @@ def learn(learned: Learned, measured: Measured, in_flight: int) -> Learned:
         e2e_s = ttft_s + tokens * token_s
         error = _error(measured.duration_s, e2e_s)
         late = _later(late, error, one.spread)
-        one = _taught(one, fresh, load, error, e2e_s)
+        one = _taught(one, fresh, waiting, error, e2e_s)
         if tokens:
             two = _taught(two, prompt, load, error, e2e_s / tokens)
-    return Learned(one, two, late, learned.samples + 1)
+    return Learned(one, two, late, learned.samples + 1, learned.slots)
 
 
 def moved(learned: Learned, pace: Pace | None) -> bool:
@@ -176,11 +184,6 @@ def slowness(learned: Learned, deployment: Deployment, prompt_tokens: int) -> fl
     fit, speed = learned.ttft, deployment.speed
     expected_s = speed.ttft_s + prompt_tokens / speed.prompt_tokens_per_s
     return (fit.a + fit.b * prompt_tokens) / expected_s
-
-
-def _from(pace: Pace) -> Learned:
-    ttft = Fit(pace.fixed_s, pace.prompt_s, pace.wait_s)
-    return Learned(ttft, Fit(pace.token_s, pace.context_s, pace.crowd_s), pace.late)
 
 
 def _error(took_s: float, expected_s: float) -> float:

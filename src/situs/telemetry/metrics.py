@@ -232,6 +232,16 @@ class Metrics(Collector):
                 for health in Health
             },
             names.IN_FLIGHT: {(d.name,): state.in_flight for d, state in fleet},
+            names.PROBES: {
+                (name, result): count
+                for (name, result), count in status.probed.items()
+                if name in {d.name for d, _ in fleet}
+            },
+            names.PROBE_COST: {
+                (d.name, d.price.currency): status.probe_costs[d.name]
+                for d, _ in fleet
+                if d.price is not None and d.name in status.probe_costs
+            },
             names.WORKERS: {(): status.workers},
             names.GENERATION: {(): status.generation},
             names.RECORDING_PROBLEM: {(): float(status.recording is not None)},

@@ -90,6 +90,13 @@ OBLIGATIONS = _counter(
     "deployment",
 )
 SPANS_DROPPED = _counter("situs_spans_dropped_total", "Spans that could not be exported.")
+PROBES = _counter(
+    "situs_probes_total",
+    "Questions of Situs' own to keep deployments warm and know their health.",
+    "deployment",
+    "result",
+)
+PROBE_COST = _counter("situs_probe_cost_total", "Money for probes.", "deployment", "currency")
 TENANT_REQUESTS = _counter("situs_tenant_requests_total", "Requests of a tenant.", "tenant")
 TENANT_TOKENS = _counter("situs_tenant_tokens_total", "Tokens of a tenant.", "tenant", "kind")
 TENANT_COST = _counter("situs_tenant_cost_total", "Money spent for a tenant.", "tenant", "currency")
@@ -180,6 +187,8 @@ FAMILIES = (
     DEPLOYMENT_INFO,
     HEALTH,
     IN_FLIGHT,
+    PROBES,
+    PROBE_COST,
     WORKERS,
     GENERATION,
     RECORDING_PROBLEM,

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from msgspec import Struct, field
 
-from situs.core.fleet import Deployment, DeploymentState
+from situs.core.fleet import Condition, Deployment, DeploymentState
 from situs.core.record import Served
 from situs.errors import PlacementDenied
 from situs.telemetry.status import Status
@@ -40,7 +40,10 @@ class Figures(Struct, frozen=True):
 
 
 class DeploymentReport(Struct, frozen=True):
-    """One deployment: its facts, its state, and what it served last."""
+    """One deployment: its facts, its state, and what it served last.
+
+    `why` it is not well, for how many seconds, and in how many it is tried again, where known.
+    """
 
     name: str
     model: str
@@ -51,6 +54,9 @@ class DeploymentReport(Struct, frozen=True):
     health: str
     max_in_flight: int
     figures: Figures
+    why: str = ""
+    for_s: float = 0.0
+    again_s: float | None = None
 
 
 class StatusReport(Struct, frozen=True):
@@ -159,9 +165,9 @@ class Window:
     def report(self, now: float, status: Status) -> StatusReport:
         self._trim(now)
         span_s = min(max(now - self._started_at, 1.0), float(self._span_s))
-        tallies = self._sums()
+        sums = self._sums()
         total = _Tally()
-        for tally in tallies.values():
+        for tally in sums.values():
             total.add(tally)
         fleet = list(zip(status.fleet.deployments, status.fleet.states, strict=True))
         prices = [d.price for d, _ in fleet if d.price is not None]
@@ -180,7 +186,10 @@ class Window:
             labels=dict(total.labels),
             total=total.figures(span_s, sum(state.in_flight for _, state in fleet)),
             deployments=tuple(
-                _deployment(d, state, tallies.get(d.name, _Tally()), span_s) for d, state in fleet
+                _deployment(
+                    d, state, sums.get(d.name, _Tally()).figures(span_s, state.in_flight), status
+                )
+                for d, state in fleet
             ),
             problems=tuple(_problems(status)),
             url=status.url,
@@ -202,8 +211,9 @@ class Window:
 
 
 def _deployment(
-    deployment: Deployment, state: DeploymentState, tally: _Tally, span_s: float
+    deployment: Deployment, state: DeploymentState, figures: Figures, status: Status
 ) -> DeploymentReport:
+    condition = status.conditions.get(deployment.name) or Condition(state.health)
     return DeploymentReport(
         name=deployment.name,
         model=deployment.model.name,
@@ -213,7 +223,10 @@ def _deployment(
         owned=deployment.locus.owned,
         health=state.health.value,
         max_in_flight=deployment.max_in_flight,
-        figures=tally.figures(span_s, state.in_flight),
+        figures=figures,
+        why=condition.why,
+        for_s=condition.for_s,
+        again_s=condition.again_s,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from situs.core.fleet import FleetView
+from situs.core.fleet import Condition, FleetView
 
 
 class Status(Struct, frozen=True):
@@ -19,7 +19,8 @@ class Status(Struct, frozen=True):
     included. `recording` says why receipts cannot be written; None while they can. `index_lag_s`
     is how long ago the index last had every receipt, `anchor_age_s` how long ago the newest
     checkpoints were anchored (None: they are not to be), `held` how many requests wait for a
-    person.
+    person. `conditions` say what the health of deployments is due to. `probed` counts probes by
+    deployment and result, `probe_costs` is the money for them by deployment, since the start.
     """
 
     version: str
@@ -40,3 +41,6 @@ class Status(Struct, frozen=True):
     spans_dropped: int = 0
     held: int = 0
     problems: tuple[str, ...] = ()
+    conditions: Mapping[str, Condition] = {}
+    probed: Mapping[tuple[str, str], int] = {}
+    probe_costs: Mapping[str, float] = {}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import astuple
 from tests import make
 
-from situs.core.fleet import DeploymentState, Pace, Speed
+from situs.core.fleet import DeploymentState, Pace, PrefixCache, Speed
 from situs.core.record import Measured, Usage
 from situs.placement.latency import beginning, learn, moved, predict, slowness, unlearned
 
@@ -84,6 +84,18 @@ def test_a_place_that_is_not_as_configured_is_learned(streamed):
         expected = (ttft_s, ttft_s + 200 * token_s)
         found = told(learned, prompt, 0, 200, load)
         assert found[:2] == pytest.approx(expected, rel=0.2 if streamed else 0.3)
+
+
+def test_only_those_wait_for_whom_there_is_no_slot():
+    slotted = make.deployment(speed=SPEED, cache=PrefixCache(slots=3))
+    learned = beginning(slotted)
+    for place in range(120):
+        load = place % 5
+        took_s = 1.0 + max(0, load - 2)
+        learned = learn(learned, stream(took_s, took_s, Usage(100, 0)), load)
+    for load in range(5):
+        state = DeploymentState(in_flight=load, pace=learned.pace)
+        assert predict(slotted, state, 100)[0] == pytest.approx(1.0 + max(0, load - 2), rel=0.15)
 
 
 def test_a_place_that_changes_at_once_is_learned_again():
