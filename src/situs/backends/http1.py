@@ -94,10 +94,10 @@ class Connection(asyncio.Protocol):
                 raise broken(self._end)
             await self._wait(timeout_s, End.TIMEOUT)
 
-    async def read(self, stall_timeout_s: float) -> bytes:
+    async def read(self, timeout_s: float, late: End = End.STALLED) -> bytes:
         """What has arrived since the last call; empty at the end of the body.
 
-        Raises BackendUnavailable: `stalled`, `cut` or `garbage`.
+        Raises BackendUnavailable: `late` when nothing came in time, `cut` or `garbage`.
         """
         while True:
             if self._parts:
@@ -106,7 +106,7 @@ class Connection(asyncio.Protocol):
                 return b""
             if self._end is not None:
                 raise broken(self._end)
-            await self._wait(stall_timeout_s, End.STALLED)
+            await self._wait(timeout_s, late)
 
     def _take(self) -> bytes:
         data = b"".join(self._parts) if len(self._parts) > 1 else self._parts[0]

@@ -9,14 +9,15 @@ import contextlib
 import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
-from situs.backends.http1 import Connection, Dial, Pool
-from situs.backends.sse import EventReader, WireUsage
+from situs.backends.answers import check_prompt, read_whole
+from situs.backends.http1 import Connection, Dial, Pool, broken
+from situs.backends.sse import EventReader
 from situs.core.fleet import Deployment
 from situs.core.ports import Chunk
 from situs.core.record import End, Peer
@@ -39,7 +40,8 @@ class Endpoint(Struct, frozen=True):
     """Where a deployment answers. `base_url` ends in /v1; a supervised one may not have one yet.
 
     A stream's first byte is waited for as long as `first_byte_timeout_s`; an answer that is not
-    streamed is generated whole before it comes, so all of it has `answer_timeout_s`.
+    streamed is generated whole before it comes, so all of it has `answer_timeout_s`. A stream in
+    which nothing came for `stall_timeout_s` has stalled, and after `stream_timeout_s` it is ended.
     """
 
     base_url: Callable[[], str | None]
@@ -49,14 +51,7 @@ class Endpoint(Struct, frozen=True):
     first_byte_timeout_s: float = 60.0
     answer_timeout_s: float = 600.0
     stall_timeout_s: float = 30.0
-
-
-class _Body(Struct):
-    usage: WireUsage | None = None
-    error: Any = None
-
-
-_decode_body = msgspec.json.Decoder(_Body).decode
+    stream_timeout_s: float = 3600.0
 
 
 class Origin(Struct, frozen=True):
@@ -220,10 +215,14 @@ class HTTPReply:
             self._connection = None
 
     async def _events(self, connection: Connection) -> AsyncGenerator[Chunk]:
-        reader, stall_timeout_s = EventReader(), self._endpoint.stall_timeout_s
-        while not reader.done and (data := await connection.read(stall_timeout_s)):
+        reader, pulse = EventReader(self._endpoint.model), _Pulse(self._endpoint)
+        while not reader.done and (data := await connection.read(*pulse.wait())):
+            pulse.came(len(data))
             for chunk in reader.feed(data):
+                if chunk.usage is not None:
+                    check_prompt(self._request, chunk.usage)
                 yield chunk
+                pulse.beat()
         reader.close()
         # Only the end of the body is left; reading it frees the connection for the next request.
         with contextlib.suppress(BackendUnavailable):
@@ -240,11 +239,38 @@ class HTTPReply:
             if time.monotonic() > self._deadline:
                 raise BackendUnavailable("The answer takes too long.", reason=End.TIMEOUT)
         body = parts[0] if len(parts) == 1 else b"".join(parts)
-        try:
-            said = _decode_body(str(body, "utf-8"))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise BackendUnavailable("The answer is no JSON.", reason=End.GARBAGE) from None
-        return Chunk(body, usage=said.usage.counted() if said.usage else None, last=True)
+        return read_whole(body, self.status, self._request, self._endpoint.model)
+
+
+class _Pulse:
+    """How long a stream may go on: its events must keep coming, and it must end some time."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._stall_s = endpoint.stall_timeout_s
+        self._alive = time.monotonic()
+        self._until = self._alive + endpoint.stream_timeout_s
+        self._size = 0
+
+    def wait(self) -> tuple[float, End]:
+        """How long to wait for more, and what it is when nothing comes.
+
+        Raises BackendUnavailable when it has gone on for too long, or sends bytes but no event.
+        """
+        now = time.monotonic()
+        if now >= self._until:
+            raise broken(End.TIMEOUT)
+        quiet_s, whole_s = self._alive + self._stall_s - now, self._until - now
+        if quiet_s <= 0:
+            raise broken(End.STALLED)
+        return (quiet_s, End.STALLED) if quiet_s < whole_s else (whole_s, End.TIMEOUT)
+
+    def came(self, size: int) -> None:
+        self._size += size
+        if self._size > _MAX_BODY:
+            raise BackendUnavailable("The stream is longer than 64 MiB.", reason=End.GARBAGE)
+
+    def beat(self) -> None:
+        self._alive = time.monotonic()
 
 
 def _check_head(status: int, headers: Mapping[bytes, bytes], *, stream: bool) -> None:
@@ -262,7 +288,14 @@ def _check_head(status: int, headers: Mapping[bytes, bytes], *, stream: bool) ->
     kind = headers.get(b"content-type", b"").split(b";", 1)[0].strip().lower()
     if kind != expected:
         raise BackendUnavailable("It answered with another content type.", reason=End.GARBAGE)
+    if (_number(headers.get(b"content-length", b"")) or 0) > _MAX_BODY:
+        raise BackendUnavailable("The answer is too large.", reason=End.GARBAGE)
 
 
 def _seconds(text: bytes) -> int | None:
-    return min(int(text), 3600) if text.isdigit() and len(text) < 10 else None
+    seconds = _number(text) if len(text) < 10 else None
+    return None if seconds is None else min(seconds, 3600)
+
+
+def _number(text: bytes) -> int | None:
+    return int(text) if text.isdigit() and len(text) < 20 else None

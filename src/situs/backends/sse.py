@@ -74,6 +74,7 @@ class _Choice(Struct):
 
 
 class _Event(Struct):
+    model: str | None = None
     choices: list[_Choice] = []
     usage: WireUsage | None = None
     error: Any = None
@@ -87,10 +88,12 @@ class EventReader:
     """Cuts a byte stream into whole events and reads what the gateway must know.
 
     Complete is a stream that said `[DONE]`, or gave every choice that it had begun a finish reason
-    and then closed cleanly.
+    and then closed cleanly. `asked` is the name of the model that was asked for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, asked: str | None = None) -> None:
+        self._asked = asked
+        self._other = False
         self._parts: list[bytes] = []
         self._size = 0
         self._tail = b""
@@ -157,9 +160,17 @@ class EventReader:
             raise BackendUnavailable("The stream ended in an error.", reason=End.SERVER_ERROR)
         for choice in said.choices:
             (self._ended if choice.finish_reason else self._begun).add(choice.index)
-        if said.usage is None:
-            return None
-        return Chunk(event + b"\n\n", usage=said.usage.counted(), final=_decode_any(data))
+        other = not self._other and names_another(said.model, self._asked)
+        self._other = self._other or other
+        if said.usage is not None:
+            usage, final = said.usage.counted(), _decode_any(data)
+            return Chunk(event + b"\n\n", usage=usage, final=final, other_model=other)
+        return Chunk(event + b"\n\n", other_model=True) if other else None
+
+
+def names_another(said: str | None, asked: str | None) -> bool:
+    """Whether an answer says that it is from another model; versions of the one asked are not."""
+    return bool(said and asked) and said != asked and not str(said).startswith(f"{asked}-")
 
 
 def _payload(event: bytes) -> bytes | None:

@@ -40,9 +40,6 @@ from situs.core.request import Modality, Service
 Seconds = Annotated[float, Meta(ge=0)]
 
 
-Seconds = Annotated[float, Meta(ge=0)]
-
-
 class _Section(Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
@@ -107,17 +104,12 @@ class Defaults(Aims, frozen=True, kw_only=True):
     stall_timeout_s: Annotated[
         float, Meta(gt=0, description="A stream silent for this long has stalled.")
     ] = 30.0
+    stream_timeout_s: Annotated[
+        float, Meta(gt=0, description="End a stream that goes on for longer than this.")
+    ] = 3600.0
     connect_timeout_s: Annotated[
         float, Meta(gt=0, description="Wait this long for a connection, then fail over.")
     ] = 5.0
-    probe_s: Annotated[
-        float,
-        Meta(
-            ge=0,
-            description="Ask owned standbys for one token so often, and owned endpoints that "
-            "failed every two seconds; 0: neither.",
-        ),
-    ] = 60.0
     probe_s: Annotated[
         float,
         Meta(
@@ -306,13 +298,6 @@ class Deployment(_Section, frozen=True, kw_only=True):
             description="`standby`: kept warm for when active ones fail; `last_resort`: after all."
         ),
     ] = Role.ACTIVE
-    probe_s: Annotated[
-        Seconds | None,
-        Meta(
-            description="Ask it for one token so often; 0: never. Without it, what `defaults` "
-            "say where it is owned; what is not owned is not asked."
-        ),
-    ] = None
     probe_s: Annotated[
         Seconds | None,
         Meta(

@@ -46,13 +46,15 @@ class Chunk(Struct, frozen=True):
     """A piece of an answer: `data` goes to the caller as it is.
 
     `usage` and `final` (the parsed event that carried the usage) are set where the backend said
-    so; `last` marks the end that the wire itself declares.
+    so; `last` marks the end that the wire itself declares. `other_model`: the answer says that it
+    is from another model than the one that was asked.
     """
 
     data: bytes
     usage: Usage | None = None
     final: dict[str, Any] | None = None
     last: bool = False
+    other_model: bool = False
 
 
 class Reply(Protocol):

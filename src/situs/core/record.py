@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from situs.core.aim import Moded
 from situs.core.decision import Decision
 from situs.core.fleet import FleetView
 from situs.core.label import Label
@@ -20,10 +21,10 @@ UNLOGGED: Final = "(no_log)"
 
 
 class End(StrEnum):
-    """How an attempt ended; the first eight can follow a first byte, the others come before it.
+    """How an attempt ended; the last three come before its first byte.
 
     `unsure`: its answer was not to be trusted, so a better model was asked. `outrun`: another place
-    that was asked beside it was faster.
+    that was asked beside it was faster. `truncated`: only a part of the prompt was read.
     """
 
     COMPLETE = "complete"
@@ -36,9 +37,10 @@ class End(StrEnum):
     DEADLINE = "deadline"
     UNSURE = "unsure"
     OUTRUN = "outrun"
-    UNREACHABLE = "unreachable"
+    TRUNCATED = "truncated"
     TIMEOUT = "timeout"
     SERVER_ERROR = "server_error"
+    UNREACHABLE = "unreachable"
     RATE_LIMITED = "rate_limited"
     REFUSED = "refused"
 
@@ -73,7 +75,8 @@ class Attempt(Struct, frozen=True):
     `obligations` says how often each was carried out on what was sent there and came back.
     `confidence` is the calibrated probability that its answer is right, where that was asked.
     `hedge`: it was asked beside another one that was late. `cost` is money for `usage` and for what
-    was sent there; None where either the tokens or their price is not known.
+    was sent there; None where either the tokens or their price is not known. `other_model`: the
+    answer says that it is from another model than was asked there.
     """
 
     deployment: str
@@ -94,6 +97,7 @@ class Attempt(Struct, frozen=True):
     confidence: float | None = None
     hedge: bool = False
     cost: float | None = None
+    other_model: bool = False
 
 
 class Measured(Struct, frozen=True):
@@ -138,7 +142,8 @@ class Outcome(Struct, frozen=True, omit_defaults=True):
 
     `analysis_s` is how long the request's analysis took, waits for a thread or the deep tier
     included; None on records of versions that did not say so. `approval` is what a person said of
-    it; None where nobody was asked, or nobody answered in time.
+    it; None where nobody was asked, or nobody answered in time. `moded` is missing without a mode,
+    `copy_of` where it is no copy.
     """
 
     id: str
@@ -154,6 +159,8 @@ class Outcome(Struct, frozen=True, omit_defaults=True):
     duration_s: float
     analysis_s: float | None = None
     approval: Approval | None = None
+    moded: Moded | None = None
+    copy_of: str | None = None
 
 
 class ReceiptRef(Struct, frozen=True):

@@ -67,6 +67,7 @@ class Try:
         self.hedge = False
         self.attempt: Attempt | None = None
         self.usage: Usage | None = None
+        self.other_model = False
         self.first_chunk_at: float | None = None
         self.latest_at: float | None = None
         self.started = clock()
@@ -179,6 +180,7 @@ class Try:
         self.first_chunk_at = self.first_chunk_at or self.latest_at
         self._whole = self._whole or chunk.last
         self.usage = chunk.usage or self.usage
+        self.other_model = self.other_model or chunk.other_model
 
     def _really(self, end: End) -> End:
         """An answer that was already whole is complete, even if the caller left before its end."""
@@ -209,6 +211,7 @@ class Try:
             confidence=self.confidence,
             hedge=self.hedge,
             cost=None if usage is None else cost_of(deployment, usage, bytes_out),
+            other_model=self.other_model,
         )
 
     def _measured(self, attempt: Attempt) -> Measured | None:

@@ -8,7 +8,8 @@ from tests.unit.backends.upstream import LOOPS, answering, origins, run, serving
 from situs.backends.openai_compatible import Endpoint, OpenAICompatible, outgoing
 from situs.errors import BackendUnavailable
 
-JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+SAID = b'{"choices": [{}]}'
+JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 17\r\n\r\n" + SAID
 EVENTS = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
     b"e\r\ndata: [DONE]\n\n\r\n"
@@ -55,7 +56,7 @@ def test_a_request_is_sent_as_one_message_with_nothing_of_the_callers_headers(lo
         async with serving(noting) as upstream:
             known = backends(f"http://127.0.0.1:{upstream.port}/v1", key=lambda: "k-1")
             reply = prepare(known)
-            assert await answer(reply) == b"{}"
+            assert await answer(reply) == SAID
             assert (reply.status, reply.bytes_out) == (200, LENGTH)
             assert (reply.peer.address, reply.peer.port) == ("127.0.0.1", upstream.port)
             assert upstream.peers[0].requests == [outgoing(make.request(), "m")]
@@ -95,9 +96,9 @@ def test_a_kept_connection_that_went_stale_is_tried_once_on_a_new_one(loop):
     async def test():
         async with serving(one_each) as upstream:
             known = backends(f"http://127.0.0.1:{upstream.port}/v1")
-            assert await answer(prepare(known)) == b"{}"
+            assert await answer(prepare(known)) == SAID
             again = prepare(known)
-            assert await answer(again) == b"{}"
+            assert await answer(again) == SAID
             assert len(upstream.peers) == 2
             assert again.bytes_out == 2 * LENGTH  # they may have left twice, and say so
             known.close()
@@ -118,7 +119,7 @@ def test_a_stale_connection_is_not_tried_a_third_time(loop):
     async def test():
         async with serving(first_only) as upstream:
             known = backends(f"http://127.0.0.1:{upstream.port}/v1")
-            assert await answer(prepare(known)) == b"{}"
+            assert await answer(prepare(known)) == SAID
             again = prepare(known)
             assert await answer(again) == "cut"
             assert len(upstream.peers) == 2
@@ -150,7 +151,7 @@ def test_a_kept_connection_that_had_begun_to_answer_is_not_tried_again(loop):
     async def test():
         async with serving(halves) as upstream:
             known = backends(f"http://127.0.0.1:{upstream.port}/v1")
-            assert await answer(prepare(known)) == b"{}"
+            assert await answer(prepare(known)) == SAID
             assert await answer(prepare(known)) == "cut"
             assert len(upstream.peers) == 1
 
@@ -166,7 +167,7 @@ def test_a_kept_connection_that_stays_silent_is_not_tried_again(loop):
     async def test():
         async with serving(once) as upstream:
             known = backends(f"http://127.0.0.1:{upstream.port}/v1", answer_timeout_s=0.1)
-            assert await answer(prepare(known)) == b"{}"
+            assert await answer(prepare(known)) == SAID
             reply = prepare(known)
             assert await answer(reply) == "timeout"
             assert len(upstream.peers) == 1
@@ -273,7 +274,7 @@ def test_after_close_nothing_is_kept(loop):
             await reply.open()
             known.close()
             async with aclosing(reply.chunks()) as chunks:
-                assert [chunk.data async for chunk in chunks] == [b"{}"]
+                assert [chunk.data async for chunk in chunks] == [SAID]
             await reply.close()
             await upstream.peers[0].left.wait()
 

@@ -1,0 +1,107 @@
+"""What a whole answer of the OpenAI wire must hold, and whether all of the prompt was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from situs.backends.sse import WireUsage, names_another
+from situs.core.ports import Chunk
+from situs.core.record import End, Usage
+from situs.core.request import Request, Wire
+from situs.errors import BackendUnavailable
+
+_BYTES_A_TOKEN = 5
+"""Below that, counting words is no use: a text has more bytes than this for each of its words."""
+_SLACK = 1.1
+_DROPPED = frozenset({"assistant", "tool", "function"})
+"""Roles of which a model's template may leave something out, such as thoughts."""
+
+
+class _Vector(Struct):
+    embedding: Raw = Raw(b"")
+
+
+class _Body(Struct):
+    model: str | None = None
+    usage: WireUsage | None = None
+    error: Any = None
+    choices: list[Raw] = []
+    data: list[_Vector] = []
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+
+def read_whole(body: bytes, status: int, request: Request, model: str) -> Chunk:
+    """The answer as one chunk; `model` is what was asked for.
+
+    Raises BackendUnavailable: `garbage` for what is no answer of this wire, or not to all that was
+    asked; `server_error` for an error under a status that is none; `truncated`.
+    """
+    try:
+        said = _decode(str(body, "utf-8"))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise BackendUnavailable("The answer is no JSON.", reason=End.GARBAGE) from None
+    usage = said.usage.counted() if said.usage else None
+    if status < 400:
+        if said.error is not None:
+            raise BackendUnavailable("The answer is an error.", reason=End.SERVER_ERROR)
+        if not _all_there(said, request):
+            raise BackendUnavailable("The answer lacks what was asked for.", reason=End.GARBAGE)
+        if usage is not None:
+            check_prompt(request, usage)
+    return Chunk(body, usage=usage, last=True, other_model=names_another(said.model, model))
+
+
+def _all_there(said: _Body, request: Request) -> bool:
+    """At least one choice, or a vector for each input."""
+    if request.wire is not Wire.OPENAI_EMBEDDINGS:
+        return bool(said.choices)
+    vectors = [bytes(one.embedding) for one in said.data]
+    return len(vectors) == _inputs(request.document.get("input")) and not _NONE & set(vectors)
+
+
+_NONE = frozenset({b"", b"null", b"[]", b'""'})
+
+
+def _inputs(value: Any) -> int:
+    single = isinstance(value, str) or not value or type(value[0]) is int
+    return 1 if single else len(value)
+
+
+def check_prompt(request: Request, usage: Usage) -> None:
+    """Raises BackendUnavailable (`truncated`) where fewer tokens were read than there are words.
+
+    No tokenizer makes one token of two words, so a server that says so has dropped a part without
+    saying it, as some do with what is longer than their context.
+    """
+    read = usage.prompt_tokens
+    if not read or request.size < _BYTES_A_TOKEN * read:
+        return
+    counts = [len(text.split()) for text in _prompts(request)]
+    several = request.wire is Wire.OPENAI_COMPLETIONS  # llama.cpp counts one of several prompts
+    words = max(counts, default=0) if several else sum(counts)
+    if words > _SLACK * read:
+        raise BackendUnavailable("It read only a part of the prompt.", reason=End.TRUNCATED)
+
+
+def _prompts(request: Request) -> Iterator[str]:
+    document = request.document
+    if request.wire is not Wire.OPENAI_CHAT:
+        value = document.get("input" if request.wire is Wire.OPENAI_EMBEDDINGS else "prompt")
+        yield from _strings(value)
+        return
+    for message in document.get("messages") or ():
+        if message.get("role") not in _DROPPED:
+            yield from _strings(message.get("content"))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    for one in value if isinstance(value, list) else (value,):
+        text = one.get("text") if isinstance(one, dict) else one
+        if isinstance(text, str):
+            yield text
