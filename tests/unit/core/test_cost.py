@@ -18,14 +18,15 @@ COUNT = st.integers(0, 10**7)
 @st.composite
 def prices(draw, tiers=True):
     """Tiers cost no less than what is below them, as everybody's do."""
-    prompt, completion, above, found = draw(MONEY), draw(MONEY), 0, []
+    prompt, completion, above = draw(MONEY), draw(MONEY), 0
+    found: list[Tier] = []
     for _ in range(draw(st.integers(0, 2)) if tiers else 0):
         above += draw(st.integers(1, 10**6))
         last = found[-1] if found else Tier(0, prompt, completion)
         more = [draw(MONEY) for _ in range(2)]
         found.append(Tier(above, last.prompt + more[0], last.completion + more[1]))
-    kinds = () if found else ("cached_prompt", "cache_write")
-    kinds += ("reasoning", "audio_prompt", "audio_completion")
+    kinds = ["reasoning", "audio_prompt", "audio_completion"]
+    kinds += [] if found else ["cached_prompt", "cache_write"]
     own = {kind: draw(MAYBE) for kind in kinds}
     return Price("USD", prompt, completion, request=draw(MONEY), tiers=tuple(found), **own)
 
