@@ -19,6 +19,7 @@ from situs.core.snapshot import Snapshot
 from situs.dispatch.answer_scan import ANSWER_SCAN, AnswerScan, sought
 from situs.dispatch.mend import MakeFilter, mend_for
 from situs.dispatch.attempt import Step
+from situs.dispatch.cascade import cascaded
 from situs.placement.filters import owed_by
 
 HOLD = "hold_for_approval"
@@ -115,7 +116,7 @@ def obliged_steps(
 ) -> tuple[list[Step], dict[str, str]]:
     """The ranking as places to try, and why some of it is not (by deployment).
 
-    Places that owe the same are sent the same.
+    Places that owe the same are sent the same. In a cascade, answers are judged.
     """
     by_name = {d.name: d for d in snapshot.fleet.deployments}
     owed = owed_by(decision.policy)
@@ -140,4 +141,4 @@ def obliged_steps(
             steps.append(
                 Step(deployment, candidate, sending.request, sending.applied, sending.mend)
             )
-    return steps, unmet
+    return cascaded(steps, decision, snapshot.confidences), unmet
