@@ -50,7 +50,7 @@ _SUMMARIES = {
     "index": "The index over the receipts: how it is, and make it anew.",
     "policy": "Check, test and evaluate policies.",
     "config": "Check the configuration, print its schema.",
-    "models": "Fetch and verify the weights you own.",
+    "models": "Fetch and verify the weights you own; what models cost.",
     "eval": "Measure how well requests are understood, on files of your own.",
     "train": "Learn from rows of your own; nothing is active until you say so.",
     "artefacts": "What was learned: versions, and which of them answers.",

@@ -34,7 +34,7 @@ commented example, `situs config schema` the JSON schema, which editors can use:
     # yaml-language-server: $schema=situs.schema.json
 
 Secrets are references: `env:NAME`, or `file:PATH` relative to the configuration file. The file
-must not be open to other users. Money is in one currency in the whole file; it is never converted.
+must not be open to other users. Money is reckoned in one currency; see [prices](prices.md).
 
 In the tables, *required* settings must be given where their section is; *none* means that the
 setting may be left out, and what then holds stands beside it.
