@@ -17,6 +17,7 @@ from situs.app.door import DoorKeeper, doors
 from situs.app.link import (
     Alive,
     Asked,
+    Believed,
     Drop,
     Keys,
     Lease,
@@ -37,6 +38,7 @@ from situs.app.link import (
 from situs.app.plan import Plan
 from situs.config.tree import Log
 from situs.core.fleet import Condition
+from situs.core.snapshot import Beliefs
 from situs.dispatch.egress import Connector
 from situs.errors import OperatorError
 from situs.fleet.board import Board
@@ -133,6 +135,7 @@ class Crew:
         self._plan: Plan | None = None
         self._runtimes = Runtimes({})
         self._keys = Keys(NO_KEYS)
+        self._beliefs = Believed(Beliefs())
         self._members: dict[int, Member] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._asking: set[asyncio.Task[None]] = set()
@@ -175,12 +178,14 @@ class Crew:
             self.board.bind(plan.slots)
             await asyncio.gather(*(self._switch(m, plan) for m in self.members))
 
-    def tell(self, news: Runtimes | Keys | Probed) -> None:
+    def tell(self, news: Runtimes | Keys | Probed | Believed) -> None:
         """Every worker, now and (but for probes) when it is replaced."""
         if isinstance(news, Keys):
             self._keys = news
         elif isinstance(news, Runtimes):
             self._runtimes = news
+        elif isinstance(news, Believed):
+            self._beliefs = news
         for member in self.members:
             member.link.send(news)
 
@@ -280,6 +285,7 @@ class Crew:
     async def _switch(self, member: Member, plan: Plan) -> None:
         member.link.send(self._runtimes)
         member.link.send(self._keys)
+        member.link.send(self._beliefs)
         if await member.ask(Switch(plan.generation)) is not None:
             member.generation = plan.generation
 

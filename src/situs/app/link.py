@@ -13,6 +13,7 @@ from msgspec import Struct
 from situs.app.plan import Plan
 from situs.config.tree import Log
 from situs.core.fleet import Condition, Health
+from situs.core.snapshot import Beliefs
 from situs.trust.allowance import Grant, Report
 from situs.trust.api_keys import KeyTable
 
@@ -68,6 +69,12 @@ class Probed(Struct, frozen=True, tag=True):
     well: bool
 
 
+class Believed(Struct, frozen=True, tag=True):
+    """What is believed of models, from now on."""
+
+    beliefs: Beliefs
+
+
 class Stop(Struct, frozen=True, tag=True):
     """Finish what runs, or (`now`) end it; answered with Stopping. A lost link means the same."""
 
@@ -100,7 +107,7 @@ class Leased(Struct, frozen=True, tag=True):
     grant: Grant
 
 
-ToWorker = Load | Switch | Runtimes | Probed | Stop | Told | Keys | Leased | Drop
+ToWorker = Load | Switch | Runtimes | Probed | Believed | Stop | Told | Keys | Leased | Drop
 
 
 class Loaded(Struct, frozen=True, tag=True):

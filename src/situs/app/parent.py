@@ -13,9 +13,10 @@ from functools import partial
 from typing import Any, Self
 
 from situs import __version__
+from situs.app.believing import Believing
 from situs.app.crew import Callbacks, Crew
 from situs.app.egress import check_blocked, permits_of
-from situs.app.link import Keys, Probed, Runtimes
+from situs.app.link import Believed, Keys, Probed, Runtimes
 from situs.app.office import AdminSocket, Office
 from situs.app.plan import Plan, fleet_view, load_plan
 from situs.app.policies import newest_bundle
@@ -37,6 +38,7 @@ from situs.trust.keys import open_signing_key
 _log = logging.getLogger(__name__)
 _BEAT_S = 1.0
 _RETIRE_S = 3600.0
+_FEEDBACK_S = 60.0
 
 Read = Callable[[], Setting]
 
@@ -73,6 +75,7 @@ class Parent:
         self._dark: tuple[frozenset[str], float] = (frozenset(), 0.0)
         self._connector = Connector()
         self.crew = Crew(listeners, log, told, self._connector)
+        self._believing = Believing(self.setting.data)
         self._probing = Probing(self._connector.dial, self._found)
         self._bundle: str | None = None
         self._signer = ""
@@ -113,6 +116,7 @@ class Parent:
             again: list[tuple[float, Callable[[], Awaitable[None]]]] = [
                 (_BEAT_S, partial(self._beat, watching, admin)),
                 (_BEAT_S, self._look_at_bundle),
+                (_FEEDBACK_S, self._look_at_feedback),
                 (_RETIRE_S, partial(asyncio.to_thread, watching.retire)),
                 (_BEAT_S, partial(asyncio.to_thread, watching.look_at_stores)),
             ]
@@ -179,6 +183,7 @@ class Parent:
             if self._watching is not None:
                 self._watching.sign_with(key)
             self.setting, self._plan, self._bundle = setting, plan, bundle
+            await self._look_at_feedback()
             signer = None if key.id == self._signer else key.id
             self._signer = key.id
         told = {"generation": plan.generation, "policy": plan.policy.digest, "changes": changes}
@@ -196,6 +201,12 @@ class Parent:
         newest = await self._newest_bundle(self.setting)
         if newest is not None and newest != self._bundle and self._plan is not None:
             await self.reload_or_tell()
+
+    async def _look_at_feedback(self) -> None:
+        """What is believed of models holds for all workers from now on."""
+        found = await asyncio.to_thread(self._believing.look, self.setting.config)
+        if found is not None:
+            self.crew.tell(Believed(found))
 
     def _permits(self, setting: Setting) -> tuple[Permit, ...]:
         return permits_of(setting, self._address, self._blocked | self._dark[0])

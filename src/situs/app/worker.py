@@ -24,6 +24,7 @@ from typing import Any
 
 import msgspec
 import uvloop
+from msgspec.structs import replace
 
 from situs.analysis.sensitivity import warming
 from situs.app.confine import guard
@@ -33,6 +34,7 @@ from situs.app.haste import Haste
 from situs.app.insight import Insight, insight_of, snapshot_of
 from situs.app.link import (
     Alive,
+    Believed,
     Drop,
     Keys,
     Leased,
@@ -59,7 +61,7 @@ from situs.backends.openai_compatible import Origins
 from situs.config import build
 from situs.core.fleet import Condition
 from situs.core.ports import Backends
-from situs.core.snapshot import Snapshot
+from situs.core.snapshot import Beliefs, Snapshot
 from situs.dispatch.budget import Budgets
 from situs.dispatch.line import Line
 from situs.errors import SitusError
@@ -116,6 +118,7 @@ class Worker:
         self._loading_plan: asyncio.Task[None] | None = None
         self._desk = Desk(link)
         self._table = NO_KEYS
+        self._beliefs = Beliefs()
         self._auth: Auth | None = None
         self._stack = ExitStack()
 
@@ -139,7 +142,7 @@ class Worker:
             case Switch(generation):
                 self._switch()
                 self._link.send(Switched(generation))
-            case Runtimes() | Probed():
+            case Runtimes() | Probed() | Believed():
                 self._heard_of(message)
             case Stop():
                 self._stop(message)
@@ -201,6 +204,7 @@ class Worker:
         if self._loaded is None:
             return
         plan, snapshot, backends = self._loaded
+        snapshot = replace(snapshot, beliefs=self._beliefs)
         self._loaded = None
         self._board.bind(plan.slots)
         self._drain_s = plan.config.server.drain_s
@@ -279,10 +283,14 @@ class Worker:
     def _runtime(self, deployment: str) -> Callable[[], RuntimeState | None]:
         return lambda: self._runtimes.get(deployment)
 
-    def _heard_of(self, news: Runtimes | Probed) -> None:
+    def _heard_of(self, news: Runtimes | Probed | Believed) -> None:
         if isinstance(news, Runtimes):
             self._runtimes = news.states
             self._tell_health()
+        elif isinstance(news, Believed):
+            self._beliefs = news.beliefs
+            if self._situation is not None:
+                self._situation.believe(news.beliefs)
         elif self._registry is not None:
             self._registry.probed(news.deployment, news.well)
 

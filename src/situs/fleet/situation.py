@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from situs.core.ports import Backends, Current
 from situs.core.record import End, Measured
 from situs.core.request import Request
-from situs.core.snapshot import Snapshot
+from situs.core.snapshot import Beliefs, Snapshot
 from situs.fleet.prefixes import Prefixes
 from situs.fleet.registry import Registry
 
@@ -45,6 +45,11 @@ class Situation:
         self._registry.replace(fixed.fleet.deployments, fixed.fleet.digest)
         self._prefixes.load(fixed.fleet.deployments)
         self._current = Current(fixed, backends)
+
+    def believe(self, beliefs: Beliefs) -> None:
+        """This of models, from now on."""
+        current = self._current
+        self._current = Current(replace(current.snapshot, beliefs=beliefs), current.backends)
 
     def began(self, deployment: str) -> bool:
         return self._registry.began(deployment)
