@@ -51,17 +51,14 @@ def decide(
     `input.time`. `warm` are the prompt tokens that deployments have in their caches already. All
     work is done here and now; see `deciding` for who cannot wait.
     """
-    if analysis is None:
-        deciding_ = deciding(request, snapshot, now, verdict, warm=warm)
-        try:
-            work = next(deciding_)
-            while True:
-                work = deciding_.send(work.run())
-        except StopIteration as done:
-            decision: Decision = done.value
-            return decision
-    verdict = verdict or judge(request, analysis, snapshot, now)
-    return _placed(request, snapshot, now, analysis, verdict, warm)
+    deciding_ = deciding(request, snapshot, now, verdict, warm=warm, analysis=analysis)
+    try:
+        work = next(deciding_)
+        while True:
+            work = deciding_.send(work.run())
+    except StopIteration as done:
+        decision: Decision = done.value
+        return decision
 
 
 def deciding(
@@ -71,12 +68,19 @@ def deciding(
     verdict: PolicyDecision | None = None,
     hurried: bool = False,
     warm: Mapping[str, int] = _COLD,
+    analysis: Analysis | None = None,
 ) -> Generator[Work, Any, Decision]:
     """`decide`, giving out the work that may take long and going on with its results.
 
     Names are looked for only where they could change what the policy says. `hurried`: rules stand
     in for learned heads wherever they can; labels are the same.
     """
+    if analysis is not None:
+        if verdict is None and snapshot.policy.ask is not None:
+            asks = Facts(request, analysis, snapshot, now)
+            verdict = yield Work(partial(judge, request, analysis, snapshot, now), asks=asks)
+        verdict = verdict or judge(request, analysis, snapshot, now)
+        return _placed(request, snapshot, now, analysis, verdict, warm)
     heads = snapshot.heads.in_haste() if hurried else snapshot.heads
     families = {deployment.model.family for deployment in snapshot.fleet.deployments}
     found: Look = yield Work(

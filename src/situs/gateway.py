@@ -15,7 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from situs.backends import template
-from situs.core.decision import Decision
+from situs.core.decision import Analysis, Decision
 from situs.core.fleet import Deployment
 from situs.core.label import Label, highest
 from situs.core.ports import Approvals, Chunk, Receipts, Sessions, Situation
@@ -28,6 +28,7 @@ from situs.dispatch.budget import Budgets
 from situs.dispatch.canaries import carry_canaries
 from situs.dispatch.line import Line, urgency
 from situs.dispatch.obliged import HOLD, obliged_steps
+from situs.dispatch.shadow import Heard, nowhere
 from situs.dispatch.walk import Limits, Walk
 from situs.errors import (
     CanaryFound,
@@ -42,6 +43,7 @@ from situs.errors import (
 )
 from situs.placement.estimates import Bill, bill
 from situs.placement.filters import PASSING, meant
+from situs.placement.modes import moded
 
 LONG = 32 * 1024
 """Bytes of a request from which on its analysis leaves the event loop."""
@@ -61,7 +63,7 @@ class Gateway:
     `deep` does what the deep tier is asked for, or gives None where there is no time for it.
     `hurried`: there is more to do than can be done, and rules stand in for learned heads.
     `budgets` bound second attempts, who finds no place free waits in `line`. Pseudonyms are drawn
-    from `secret`.
+    from `secret`. `mirror` is told of answers that are to be compared with a copy.
     """
 
     situation: Situation
@@ -76,6 +78,7 @@ class Gateway:
     budgets: Budgets
     line: Line
     secret: bytes
+    mirror: Callable[[Answer, Outcome], None] = nowhere
 
     async def explain(self, request: Request) -> Decision:
         """The decision alone: nothing is sent, nothing is recorded."""
@@ -86,7 +89,7 @@ class Gateway:
     async def _remembered(self, request: Request) -> Request:
         """The request with what its session has touched so far. Raises CannotRecord."""
         session = request.ask.session
-        if session is None:
+        if session is None or request.copy is not None:
             return request
         label = await self.sessions.label(request.principal.tenant, session)
         return replace(request, session_label=label) if label > Label.PUBLIC else request
@@ -100,6 +103,8 @@ class Gateway:
         if session is None:
             return None
         label, was = session_label(request, decision), request.session_label
+        if request.copy is not None:
+            return label
         if label > was:
             await self.sessions.raised(request.principal.tenant, session, label)
         elif label < was:
@@ -107,11 +112,13 @@ class Gateway:
         return label
 
     async def _decide(
-        self, request: Request, snapshot: Snapshot, hurried: bool
+        self, request: Request, snapshot: Snapshot, hurried: bool, known: Analysis | None = None
     ) -> tuple[Decision, float]:
         """`decide`, with the event loop free meanwhile, and the seconds that analysing took."""
         warm = self.situation.warm(request)
-        deciding_ = deciding(request, snapshot, self.wall(), hurried=hurried, warm=warm)
+        deciding_ = deciding(
+            request, snapshot, self.wall(), hurried=hurried, warm=warm, analysis=known
+        )
         analysis_s = 0.0
         try:
             work = next(deciding_)
@@ -167,6 +174,8 @@ class Gateway:
 
         Raises NotApproved where all do, and where the terms it was judged on hold no more.
         """
+        if answer.request.copy is not None:
+            raise NotApproved("Nobody is asked whether a copy may be sent.")
         decision, first = answer.decision, steps[0].deployment.name
         owed = (one for one in decision.policy.obligations if one.deployment == first)
         limits = [one.limit for one in owed if one.kind == HOLD and one.limit]
@@ -186,9 +195,11 @@ class Gateway:
         return free
 
     def _limits(self, request: Request, decision: Decision, started: float) -> Limits:
-        self.budgets.earn()
         given, urgent = request.ask.deadline_s, urgency(request, decision.analysis)
         patience_s = self.line.patience_s if given is None else given
+        if request.copy is not None:  # it takes no place that others wait for
+            return Limits(None if given is None else started + given, retry=lambda: False)
+        self.budgets.earn()
         return Limits(
             deadline=None if given is None else started + given,
             retry=self.budgets.retries.spend,
@@ -197,18 +208,19 @@ class Gateway:
             freed=self.line.look,
         )
 
-    async def handle(self, request: Request) -> Answer:
+    async def handle(self, request: Request, known: Analysis | None = None) -> Answer:
         """Serve one request; returns when the answer has begun, or cannot begin.
 
         The decision is written before anything is sent: no receipt, no dispatch (CannotRecord).
         Afterwards exactly one outcome is written, whatever happens; the caller must `close`. Where
-        the route of the request answers with a template, nothing is sent at all.
+        the route of the request answers with a template, nothing is sent at all. A copy has the
+        analysis of the original (`known`).
         """
         started = self.clock()
         current = self.situation.current()
         snapshot = current.snapshot
         request = await self._remembered(request)
-        decision, analysis_s = await self._decide(request, snapshot, self.hurried())
+        decision, analysis_s = await self._decide(request, snapshot, self.hurried(), known)
         session = await self._remember(request, decision)
         own = _own_answer(request, decision, snapshot)
         record = Decided(request, decision, snapshot.fleet, session)
@@ -223,6 +235,7 @@ class Gateway:
             walk.steps = await self._steps(answer)
             await self._stop_canaries(request, walk.steps, snapshot)
             answer.first = await walk.begin()
+            answer.heard = Heard() if decision.placement.copies else None
         except SitusError as error:
             answer.error = error
             await answer.close()
@@ -239,7 +252,7 @@ class Answer:
     """An answer that has begun, or the error that it ended in before it could.
 
     `own` are the chunks of one that Situs gives itself, `held_s` is how long a person took, and
-    `approval` what was said.
+    `approval` what was said. `heard` keeps what is to be compared with a copy.
     """
 
     gateway: Gateway
@@ -256,6 +269,7 @@ class Answer:
     recorded: bool = False
     held_s: float = 0.0
     approval: Approval | None = None
+    heard: Heard | None = None
 
     @property
     def status(self) -> int:
@@ -288,6 +302,8 @@ class Answer:
         try:
             async with aclosing(self.walk.rest()) as rest:
                 async for chunk in rest:
+                    if self.heard is not None:
+                        self.heard.add(chunk)
                     yield chunk
         except StreamBroken as error:
             self.error = error
@@ -307,10 +323,13 @@ class Answer:
         finally:
             if not self.recorded:
                 self.recorded = True
-                self.gateway.receipts.ended(self._outcome())
+                outcome = self._outcome()
+                self.gateway.receipts.ended(outcome)
+                if self.heard is not None:
+                    self.gateway.mirror(self, outcome)
 
     def _outcome(self) -> Outcome:
-        paid = self.bill()
+        paid, copy = self.bill(), self.request.copy
         return Outcome(
             id=self.request.id,
             at=self.gateway.wall(),
@@ -319,12 +338,14 @@ class Answer:
             attempts=tuple(self.walk.attempts),
             usage=self.walk.usage,
             cost=paid.cost,
-            saved=paid.saved,
+            saved=None if copy else paid.saved,
             currency=paid.currency,
             overhead_s=self.overhead_s(),
             duration_s=self.gateway.clock() - self.started,
             analysis_s=self.analysis_s,
             approval=self.approval,
+            moded=moded(self.decision.placement),
+            copy_of=copy.of if copy else None,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -26,6 +26,21 @@ class Cascade(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = 1
 
 
+class Guard(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Ends a pilot by itself where it does worse than the baseline."""
+
+    metric: Annotated[
+        Literal["errors", "ttft_p95", "e2e_p95", "cost", "unsure"],
+        Meta(description="What is compared between the pilot and the baseline."),
+    ]
+    worse_by: Annotated[
+        float, Meta(ge=0, le=10, description="So much worse is still borne: 0.2 is a fifth.")
+    ] = 0.2
+    least: Annotated[
+        int, Meta(ge=10, le=500, description="So many requests of either are needed to judge.")
+    ] = 50
+
+
 class Aims(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is not said here is as the next wider place says: route, tenant, defaults."""
 
@@ -47,6 +62,9 @@ class Aims(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = None
     share: Annotated[
         Share | None, Meta(description="The share of sessions (or requests) in the pilot.")
+    ] = None
+    guard: Annotated[
+        Guard | None, Meta(description="Roll a pilot back by itself where it does worse.")
     ] = None
     cascade: Annotated[
         Cascade | None, Meta(description="Ask a lesser model first where that is allowed.")

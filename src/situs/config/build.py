@@ -74,13 +74,15 @@ def fleet_document(deployments: Sequence[Deployment]) -> bytes:
 
 def aim_of(config: Config) -> Aim:
     """What placement aims at where neither tenant nor route say otherwise."""
-    return replace(Aim(), **said(config.defaults))
+    return replace(Aim(), **said(config.defaults, "defaults"))
 
 
-def said(aims: Aims) -> dict[str, Any]:
-    """The fields of an `Aim` that are said here."""
-    fields = {name: getattr(aims, name) for name in Aim.__struct_fields__}
+def said(aims: Aims, scope: str) -> dict[str, Any]:
+    """The fields of an `Aim` that are said here; `scope` is what here is called."""
+    fields = {name: getattr(aims, name, None) for name in Aim.__struct_fields__}
     known = {name: value for name, value in fields.items() if value is not None}
+    if aims.mode is not None:
+        known["scope"] = scope
     if aims.cascade is not None:
         known["cascade"] = msgspec.convert(aims.cascade, Cascade, from_attributes=True)
     return known

@@ -43,8 +43,9 @@ class Aim(Struct, frozen=True, omit_defaults=True):
 
     `quality` is the share of the best expected quality that is good enough for
     `cheapest_adequate`. Without a `mode` the objective alone decides. `baseline` names the
-    deployment of the modes that have one, `share` of the sessions are in the pilot. With `hedge`
-    a second place is asked where the first is late.
+    deployment of the modes that have one, `share` of the sessions are in the pilot; in a decision
+    it is 1 for who is, and 0 for who is not. `scope` says where the mode was said: `defaults`,
+    `tenants.NAME` or `routes.NAME`. With `hedge` a second place is asked where the first is late.
     """
 
     objective: Objective = Objective.CHEAPEST_ADEQUATE
@@ -54,3 +55,15 @@ class Aim(Struct, frozen=True, omit_defaults=True):
     share: float = 0.0
     cascade: Cascade | None = None
     hedge: bool = False
+    scope: str = ""
+
+
+class Moded(Struct, frozen=True):
+    """In which mode a request was served, where that was said, and who was asked first.
+
+    `group` is `pick` or `baseline` where these are two; `same` where there is nothing to compare.
+    """
+
+    mode: Mode
+    scope: str
+    group: str

@@ -84,13 +84,20 @@ class Ask(Struct, frozen=True):
     criticality: str = "advisory"
 
 
+class Copy(Struct, frozen=True):
+    """Asked again, `at` a deployment, only to compare: the id of the request that it is `of`."""
+
+    of: str
+    at: str
+
+
 class Request(Struct, frozen=True):
     """One request as the pure floors see it.
 
     `body` is what came, `document` the same parsed. What leaves is this document and nothing else,
     so what was analysed is what is sent. `texts` are all its strings and long numbers. `trace` is
     the caller's W3C `traceparent`, if it sent one. `session_label` is the highest that its session
-    has had so far, `data` names the data sets that it draws on.
+    has had so far, `data` names the data sets that it draws on. Nobody waits for a `copy`.
     """
 
     id: str
@@ -111,3 +118,4 @@ class Request(Struct, frozen=True):
     trace: str | None = None
     session_label: Label = Label.PUBLIC
     data: tuple[str, ...] = ()
+    copy: Copy | None = None

@@ -123,10 +123,14 @@ class Beliefs(Struct, frozen=True):
 
 
 class Confidences(Struct, frozen=True):
-    """How sure one may be of an answer: calibrations by (model, task); see `dispatch.cascade`."""
+    """How sure one may be of an answer: calibrations by (model, task); see `dispatch.cascade`.
+
+    `final`: the models that had one in a decision that is replayed.
+    """
 
     table: dict[tuple[str, str], Any] = {}
     digest: str = ""
+    final: frozenset[str] = frozenset()
 
 
 class Snapshot(Struct, frozen=True):
@@ -137,6 +141,7 @@ class Snapshot(Struct, frozen=True):
     `aim` holds but for those of its fields that `tenants`, and then `aims` of routes, set. In
     `memory` placement keeps what it knows of the fleet; without one it is made anew each time.
     `read` are the prompt tokens that deployments had to read lately, fading (`placement.prefix`).
+    The pilots of these scopes (`Aim.scope`) were `rolled_back`.
     """
 
     fleet: FleetView
@@ -154,3 +159,4 @@ class Snapshot(Struct, frozen=True):
     confidences: Confidences = Confidences()
     memory: Memory | None = None
     read: Mapping[str, float] = {}
+    rolled_back: frozenset[str] = frozenset()

@@ -98,6 +98,7 @@ class Table:
             request.modalities,
             request.tools,
             request.structured_output,
+            request.copy and request.copy.at,
             context.objective,
             routed and (routed.by is RoutedBy.ASKED, routed.deployments),
         )

@@ -46,7 +46,10 @@ Filter = Callable[[Option, Context], str | None]
 
 
 def asked_model(option: Option, context: Context) -> str | None:
-    """A concrete name pins: the deployment's own, or its model's. A route's name does not."""
+    """A concrete name pins: the deployment's own, or its model's. A route's name does not.
+
+    A copy is for one deployment alone.
+    """
     named = _named(option.deployment, context.request, context.analysis)
     return None if named else "not_asked_for"
 
@@ -63,6 +66,8 @@ def meant(deployment: Deployment, request: Request, analysis: Analysis) -> bool:
 
 def _named(deployment: Deployment, request: Request, analysis: Analysis) -> bool:
     routed = analysis.routed
+    if request.copy is not None:
+        return deployment.name == request.copy.at
     return (routed is not None and routed.by is RoutedBy.ASKED) or names(request, deployment)
 
 

@@ -17,7 +17,7 @@ from situs.core.decision import Analysis, Placement, PolicyDecision
 from situs.core.fleet import DeploymentState, FleetView
 from situs.core.label import Label
 from situs.core.record import Decided, Rotation
-from situs.core.request import AUTO, Ask, Modality, Objective
+from situs.core.request import AUTO, Ask, Copy, Modality, Objective
 from situs.core.route import Routed
 
 FORMAT = 1
@@ -51,7 +51,7 @@ class SessionFacts(Struct, frozen=True):
 class RequestFacts(Struct, frozen=True):
     """The request without its content; `salt` is the position of its salt in the salts file.
 
-    `groups` are missing on lines of versions that did not write them.
+    `groups` are missing on lines of versions that did not write them, `copy` where it is none.
     """
 
     wire: str
@@ -71,6 +71,7 @@ class RequestFacts(Struct, frozen=True):
     trace: str | None = None
     session: SessionFacts | UnsetType = UNSET
     groups: tuple[str, ...] | UnsetType = UNSET
+    copy: Copy | UnsetType = UNSET
 
 
 class FleetFacts(Struct, frozen=True):
@@ -232,6 +233,7 @@ def decision_body(record: Decided, slot: int, salt: bytes) -> bytes:
                 if record.session is None
                 else SessionFacts(request.session_label, record.session),
                 groups=request.principal.groups,
+                copy=request.copy or UNSET,
             ),
             analysis=decision.analysis,
             policy=decision.policy,

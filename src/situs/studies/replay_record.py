@@ -165,6 +165,7 @@ def _request(said: DecisionBody) -> Request:
         ask=_ask(facts),
         session_label=Label.PUBLIC if facts.session is UNSET else facts.session.before,
         data=said.analysis.data,
+        copy=None if facts.copy is UNSET else facts.copy,
     )
 
 

@@ -1,0 +1,89 @@
+"""What must hold of modes: a baseline where one is needed, and no setting without effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from situs.config.aims import Aims
+from situs.config.problems import Path, Report, nearest
+from situs.config.tree import Config
+from situs.core.aim import Mode
+
+BASED = (Mode.OBSERVE, Mode.SHADOW, Mode.PILOT)
+_NEEDED: dict[str, tuple[Mode, ...]] = {
+    "baseline": BASED,
+    "share": (Mode.PILOT,),
+    "guard": (Mode.PILOT,),
+}
+"""In which modes a setting has an effect."""
+
+
+def scopes(config: Config) -> Iterator[tuple[Path, Aims]]:
+    """Where modes may be said, the widest first."""
+    yield ("defaults",), config.defaults
+    for name, tenant in config.tenants.items():
+        yield ("tenants", name), tenant
+    for name, route in config.routes.items():
+        yield ("routes", name), route
+
+
+def in_force(config: Config, aims: Aims, setting: str) -> Any:
+    """What holds of a setting there, whoever asks: what is said there, or by the defaults."""
+    own = getattr(aims, setting)
+    return getattr(config.defaults, setting) if own is None else own
+
+
+def check_modes(config: Config, report: Report) -> None:
+    """Every mode can do what it says, and what is said for a mode has one."""
+    declared = report.below("deployments")
+    for path, aims in scopes(config):
+        if not report.sound(path):
+            continue
+        if aims.baseline is not None and aims.baseline not in declared:
+            what = "no such deployment is configured"
+            report.add((*path, "baseline"), what, nearest=nearest(aims.baseline, declared))
+            continue
+        if aims.mode is not None:
+            _check_mode(aims, path, config, report)
+        _check_effects(aims, path, config, report)
+    for name, route in config.routes.items():
+        baseline = in_force(config, route, "baseline")
+        based = in_force(config, route, "mode") in BASED
+        if based and baseline and route.deployments and baseline not in route.deployments:
+            where = "baseline" if route.baseline else "deployments"
+            what = "the baseline is not among the route's deployments, so it never serves it"
+            report.add(("routes", name, where), what)
+
+
+def _check_mode(aims: Aims, path: Path, config: Config, report: Report) -> None:
+    mode, where = aims.mode, (*path, "mode")
+    if mode in BASED and in_force(config, aims, "baseline") is None:
+        report.add(where, f"{mode} needs a baseline: the deployment that serves now")
+    if mode is Mode.PILOT and not in_force(config, aims, "share"):
+        report.add(where, "pilot needs a share of the sessions, such as share: 0.1")
+    owned = {
+        config.loci[one.locus].owned
+        for one in config.deployments.values()
+        if one.locus in config.loci
+    }
+    if mode is Mode.LOCAL_DEFAULT and True not in owned:
+        report.add(where, "has no effect: no deployment is at an owned locus")
+    if mode is Mode.CLOUD_DEFAULT and False not in owned:
+        report.add(where, "has no effect: every deployment is at an owned locus")
+
+
+def _check_effects(aims: Aims, path: Path, config: Config, report: Report) -> None:
+    """A setting counts where it is said, and in every nearer scope that does not say it."""
+    for setting, modes in _NEEDED.items():
+        if getattr(aims, setting) is None or in_force(config, aims, "mode") in modes:
+            continue
+        nearer = [own for where, own in scopes(config) if _is_nearer(where, path)]
+        if not any(own.mode in modes and getattr(own, setting) is None for own in nearer):
+            needs = " or ".join(modes)
+            report.add((*path, setting), f"has no effect: it takes the mode {needs}; remove it")
+
+
+def _is_nearer(one: Path, other: Path) -> bool:
+    order = ("defaults", "tenants", "routes")
+    return order.index(one[0]) > order.index(other[0])
