@@ -14,9 +14,10 @@ from situs.core.cost import cost_of, expected_cost
 from situs.core.decision import Analysis, Candidate, Exclusion, Given, Placement, PolicyDecision
 from situs.core.record import Usage
 from situs.core.request import Request
-from situs.core.snapshot import ANY_KIND, Confidences, Snapshot
+from situs.core.snapshot import Confidences, Snapshot
 from situs.placement.aims import aim_for
 from situs.placement.columns import Table, table_of
+from situs.placement.confidence import bar_for
 from situs.placement.estimates import UNKNOWN, estimate
 from situs.placement.filters import (
     FILTERS,
@@ -39,7 +40,8 @@ _FLEETING = tuple(name for name in FILTERS if name not in LASTING)
 class Ranking(Struct, frozen=True):
     """All that is left, in the order in which it would be tried, and why the rest is not.
 
-    `cascades`: the answer of the first may be refused, because what it is worth can be known.
+    `cascades`: the answer of the first may be refused, because what it is worth can be known, as it
+    can of the models that are `calibrated`.
     """
 
     field: Field
@@ -47,6 +49,7 @@ class Ranking(Struct, frozen=True):
     order: list[int] = []
     by: Judged | None = None
     cascades: bool = False
+    calibrated: frozenset[str] = frozenset()
 
     def candidates(self, columns: Sequence[int], names: Sequence[str]) -> tuple[Candidate, ...]:
         """What is written of these columns. `names` are those of the fleet."""
@@ -105,7 +108,7 @@ def place(
         served.copies,
         cascade=aim.cascade if cascades else None,
         hedge=aim.hedge and as_picked,
-        given=_given(aim, table, analysis, snapshot, warm),
+        given=_given(aim, ranking, analysis, snapshot, warm),
     )
 
 
@@ -115,12 +118,13 @@ def _better_there(ranked: Sequence[Candidate]) -> bool:
 
 
 def _given(
-    aim: Aim, table: Table, analysis: Analysis, snapshot: Snapshot, warm: Mapping[str, int]
+    aim: Aim, ranking: Ranking, analysis: Analysis, snapshot: Snapshot, warm: Mapping[str, int]
 ) -> Given:
-    beliefs, read, cascade = snapshot.beliefs, snapshot.read, aim.cascade is not None
+    beliefs, read, calibrated = snapshot.beliefs, snapshot.read, ranking.calibrated
     known = bool(beliefs.table or beliefs.final)
-    if not (known or analysis.acceptable or warm or read or cascade):
+    if not (known or analysis.acceptable or warm or read or calibrated):
         return Given(aim)
+    table = table_of(snapshot)
     means = table.qualities(analysis, beliefs) if known else ()
     return Given(
         aim,
@@ -128,7 +132,7 @@ def _given(
         beliefs.usual if known or analysis.acceptable else None,
         {name: tokens for name, tokens in warm.items() if tokens},
         {name: rounded for name, tokens in read.items() if (rounded := round(tokens))},
-        tuple(sorted(_calibrated(table, analysis, snapshot.confidences))) if cascade else (),
+        tuple(sorted(calibrated)),
     )
 
 
@@ -159,23 +163,27 @@ def rank(
         return Ranking(field, exclusions)
     by = judged(field, table, aim, _usual(field, table, context, snapshot))
     order = ordered(field, table, by, request.id)
-    if aim.cascade is None or not snapshot.confidences.table:
+    known = _calibrated(table, request, analysis, snapshot.confidences, aim)
+    if not known:
         return Ranking(field, exclusions, order, by)
-    known = _calibrated(table, analysis, snapshot.confidences)
     able = [table.deployments[one].model.name in known for one in field.at]
     if (first := lesser(order, field, by, able)) is not None:
         order = [first, *[k for k in order if k != first]]
-    return Ranking(field, exclusions, order, by, able[order[0]])
+    return Ranking(field, exclusions, order, by, able[order[0]], known)
 
 
-def _calibrated(table: Table, analysis: Analysis, confidences: Confidences) -> set[str]:
-    """The models of which it can be known whether an answer is to be trusted."""
-    known, task = confidences.table, analysis.task
-    return {
+def _calibrated(
+    table: Table, request: Request, analysis: Analysis, known: Confidences, aim: Aim
+) -> frozenset[str]:
+    """The models of which it can be known whether an answer is to be trusted, under a cascade."""
+    cascade = aim.cascade
+    if cascade is None or not (known.table or known.final):
+        return frozenset()
+    return known.final or frozenset(
         model.name
         for model in table.models
-        if (model.name, task) in known or (model.name, ANY_KIND) in known
-    }
+        if bar_for(known, model.name, analysis.task, cascade, request.stream) is not None
+    )
 
 
 def _usual(field: Field, table: Table, context: Context, snapshot: Snapshot) -> float:
