@@ -43,6 +43,7 @@ from situs.core.snapshot import (
     Snapshot,
 )
 from situs.errors import SegmentError
+from situs.placement.confidence import WHOLE, Calibration, View
 from situs.policy.input import FIELDS, Facts
 from situs.rego.embedded import load_checked
 from situs.rego.library import shipped
@@ -586,6 +587,7 @@ LEARNED = Beliefs(
     (400.0, 90.0),
     "learned",
 )
+KNOWN = Calibration(False, 99, (View(WHOLE, 1, (), 0.0, (0.5,), (0.01,), (0.9,)),))
 CASCADES = Aim(quality=0.8, cascade=Cascade(), hedge=True)
 
 
@@ -597,7 +599,7 @@ CASCADES = Aim(quality=0.8, cascade=Cascade(), hedge=True)
         ({"beliefs": LEARNED}, {}),
         ({"beliefs": LEARNED, "aim": CASCADES}, {}),
         ({}, {"acceptable": {"near-model": 0.99, "far-model": 0.5}}),
-        ({"aim": CASCADES, "confidences": Confidences({("far-model", ANY_KIND): None})}, {}),
+        ({"aim": CASCADES, "confidences": Confidences({("far-model", ANY_KIND): KNOWN})}, {}),
         ({"read": {"rack": 900.4, "far": 12.0}}, {}),
     ],
 )
