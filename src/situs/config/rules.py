@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from situs.analysis.sensitivity.lists import problem
 from situs.config import countries
 from situs.config.data_rules import check_data
+from situs.config.modes_rules import check_modes
 from situs.config.policy import check_policy
 from situs.config.prices_rules import check_prices
 from situs.config.problems import Path, Report, nearest
@@ -34,6 +35,7 @@ def check(config: Config, kinds: Iterable[str], report: Report) -> None:
     check_policy(config.policy, report, _check_exposure)
     _check_names(config, report)
     check_routes(config, report)
+    check_modes(config, report)
     check_data(config, report)
     # What is declared counts, even where its settings are wrong.
     models, loci = report.below("models"), report.below("loci")
@@ -43,7 +45,6 @@ def check(config: Config, kinds: Iterable[str], report: Report) -> None:
         _check_reference(deployment.locus, loci, (*path, "locus"), report)
         if report.sound(path):
             _check_server(deployment, path, config, report)
-            _check_probe(deployment, path, report)
             _check_probe(deployment, path, report)
     check_prices(config, report)
     _check_one_machine(config, report)
@@ -164,12 +165,6 @@ def _check_server(deployment: Deployment, path: Path, config: Config, report: Re
     if runtime.context_tokens is not None and runtime.context_tokens > model.context_tokens:
         at = (*path, "runtime", "context_tokens")
         report.add(at, f"more than the model's own {model.context_tokens}")
-
-
-def _check_probe(deployment: Deployment, path: Path, report: Report) -> None:
-    if deployment.probe_s is not None and deployment.runtime is not None:
-        what = "has no effect: a runtime has a probe of its own; remove it"
-        report.add((*path, "probe_s"), what)
 
 
 def _check_probe(deployment: Deployment, path: Path, report: Report) -> None:
