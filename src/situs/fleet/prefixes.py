@@ -39,8 +39,11 @@ _TAIL_TOKENS = 64
 class Kept(Protocol):
     """What one server has."""
 
-    def put(self, blocks: Blocks) -> list[bytes]:
+    def put(self, blocks: Blocks, request: str) -> list[bytes]:
         """It reads this now; what it forgets for it."""
+
+    def free(self, request: str) -> None:
+        """That is over."""
 
 
 class Latest:
@@ -56,7 +59,7 @@ class Latest:
         self._blocks: OrderedDict[bytes, int] = OrderedDict()
         self._bytes = 0
 
-    def put(self, blocks: Blocks) -> list[bytes]:
+    def put(self, blocks: Blocks, request: str) -> list[bytes]:
         kept = self._blocks
         for k in range(len(blocks.hashes) - 1, -1, -1):
             block, size = blocks.hashes[k], blocks.ends[k] - (blocks.ends[k - 1] if k else 0)
@@ -71,12 +74,16 @@ class Latest:
             out.append(block)
         return out
 
+    def free(self, request: str) -> None:
+        pass
+
 
 class Slots:
     """So many prompts, each whole: a new one takes the place of that which is most alike.
 
-    Where none is, of that which was used longest ago. So llama.cpp does it: a slot goes on from
-    what it has in common with the prompt, and loses the rest.
+    Where none is, of that which was used longest ago; but not of one that is being answered. So
+    llama.cpp does it: a slot goes on from what it has in common with the prompt, and loses the
+    rest.
     """
 
     ALIKE = 0.1
@@ -85,20 +92,27 @@ class Slots:
         self._slots = slots
         self._held: OrderedDict[int, tuple[bytes, ...]] = OrderedDict()
         self._count: Counter[bytes] = Counter()
+        self._busy: dict[int, str] = {}
 
-    def put(self, blocks: Blocks) -> list[bytes]:
+    def free(self, request: str) -> None:
+        for slot in [slot for slot, asked in self._busy.items() if asked == request]:
+            del self._busy[slot]
+
+    def put(self, blocks: Blocks, request: str) -> list[bytes]:
         new = blocks.hashes
         alike, slot = 0, -1
-        for one, held in self._held.items():
-            common = _common(held, new)
+        idle = [one for one in self._held if one not in self._busy]
+        for one in idle:
+            common = _common(self._held[one], new)
             if common > alike:
                 alike, slot = common, one
         if not alike or blocks.ends[alike - 1] < self.ALIKE * blocks.size:
-            free = len(self._held) < self._slots
-            slot = len(self._held) if free else next(iter(self._held))
+            full = len(self._held) >= self._slots
+            slot = next(iter(idle or self._held)) if full else len(self._held)
         old = self._held.get(slot, ())
         self._held[slot] = new
         self._held.move_to_end(slot)
+        self._busy[slot] = request
         self._count.update(new)
         self._count.subtract(old)
         out = [block for block in old if self._count[block] <= 0]
@@ -225,7 +239,7 @@ class Prefixes:
         own = 1 << place.bit
         for block in blocks.hashes:
             self._where[block] = self._where.get(block, 0) | own
-        self._drop(place.kept.put(blocks), own)
+        self._drop(place.kept.put(blocks, request.id), own)
 
     def ended(self, deployment: str, end: End, measured: Measured | None) -> None:
         """Who cannot be reached may have been started anew, with nothing; what is told corrects."""
@@ -236,6 +250,7 @@ class Prefixes:
             self._forget(place)
         if measured is None:
             return
+        place.kept.free(measured.request)
         size, believed = self._sent.pop((measured.request, deployment), (0, 0))
         if measured.usage is not None:
             usage = measured.usage

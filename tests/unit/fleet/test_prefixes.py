@@ -66,15 +66,29 @@ def test_a_store_that_is_full_forgets_what_was_used_longest_ago():
     assert warm[2] >= 480
 
 
+def served(own: Prefixes, text: str) -> None:
+    request = asks(text)
+    own.sent("a", request)
+    own.ended("a", End.COMPLETE, told(request, 500, 0))
+
+
 def test_a_slot_goes_on_with_what_is_alike_and_loses_the_rest():
     own = index("a", cache=PrefixCache(slots=2))
-    own.sent("a", asks(BEGINNINGS[0] + "x" * 2000))
-    own.sent("a", asks(BEGINNINGS[1]))
-    own.sent("a", asks(BEGINNINGS[0] + "y" * 2000))
-    assert own.warm(asks(BEGINNINGS[1]))["a"] >= 480
+    for text in (BEGINNINGS[0] + "x" * 2000, BEGINNINGS[1], BEGINNINGS[0] + "y" * 2000):
+        served(own, text)
+    assert own.warm(asks(BEGINNINGS[1]))["a"] >= 400
     assert own.warm(asks(BEGINNINGS[0] + "x" * 2000))["a"] < 600
-    own.sent("a", asks(BEGINNINGS[2]))
+    served(own, BEGINNINGS[2])
     assert own.warm(asks(BEGINNINGS[1])) == {}
+
+
+def test_what_is_alike_to_a_busy_slot_takes_another():
+    own = index("a", cache=PrefixCache(slots=2))
+    served(own, BEGINNINGS[1])
+    own.sent("a", asks(BEGINNINGS[0]))
+    own.sent("a", asks(BEGINNINGS[0]))
+    assert own.warm(asks(BEGINNINGS[1])) == {}
+    assert own.warm(asks(BEGINNINGS[0]))["a"] >= 400
 
 
 def test_what_it_had_to_read_counts_and_fades():
