@@ -15,7 +15,7 @@ from situs.core.data import DataSet
 from situs.core.decision import Placement, PolicyDecision
 from situs.core.fleet import Deployment
 from situs.core.label import Label
-from situs.core.snapshot import ANY_KIND, Beliefs, Confidences, Labels, Policy, Snapshot
+from situs.core.snapshot import Beliefs, Confidences, Labels, Policy, Snapshot
 from situs.decide import decide
 from situs.placement.filters import PASSING
 from situs.policy import judge
@@ -183,7 +183,7 @@ class _Replay:
             terms.home,
             data=terms.data,
             beliefs=Beliefs(usual=usual, final=given.qualities),
-            confidences=Confidences({(model, ANY_KIND): None for model in given.calibrated}),
+            confidences=Confidences(final=frozenset(given.calibrated)),
             memory=self._memory,
             read=given.read,
         )
