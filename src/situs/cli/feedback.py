@@ -82,7 +82,7 @@ def beliefs(config: Path | None, data: Path | None, as_json: bool) -> None:
     """
     from situs.app.believing import beliefs_of
     from situs.core.snapshot import ANY_KIND
-    from situs.learning.beliefs import interval
+    from situs.placement.quality import interval
 
     setting = setting_from(config, data)
     found = beliefs_of(setting.config, setting.data, time.time())

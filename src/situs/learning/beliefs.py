@@ -60,15 +60,6 @@ def believe(
     return Beliefs(table, usual, digest)
 
 
-def interval(belief: Belief) -> tuple[float, float]:
-    """Between these the true share lies 19 times out of 20 (Wilson score interval)."""
-    n, z = belief.weight, 1.96
-    centre = (belief.mean + z * z / (2 * n)) / (1 + z * z / n)
-    root = math.sqrt(belief.mean * (1 - belief.mean) / n + z * z / (4 * n * n))
-    apart = z / (1 + z * z / n) * root
-    return max(0.0, centre - apart), min(1.0, centre + apart)
-
-
 _Means = dict[CapabilityClass, float]
 
 

@@ -33,6 +33,7 @@ class Judged(Struct, frozen=True):
     within: float
     score: list[float]
     scores: dict[str, list[float]]
+    weights: dict[str, float]
 
 
 def judged(field: Field, table: Table, aim: Aim, usual: float) -> Judged:
@@ -53,7 +54,9 @@ def judged(field: Field, table: Table, aim: Aim, usual: float) -> Judged:
         goals = field.e2e_s if profile.goal == "e2e_s" else flaws(field.quality)
     scores = {name: score(field) for name, score in SCORERS.items()}
     score = _weighed(profile, scores)
-    return Judged(rank, adequate(quality, aim.quality), goals, profile.within, score, scores)
+    return Judged(
+        rank, adequate(quality, aim.quality), goals, profile.within, score, scores, profile.weights
+    )
 
 
 def _ranks(field: Field, table: Table, aim: Aim) -> list[int] | None:

@@ -41,7 +41,7 @@ class Ranking(Struct, frozen=True):
     """All that is left, in the order in which it would be tried, and why the rest is not.
 
     `cascades`: the answer of the first may be refused, because what it is worth can be known, as it
-    can of the models that are `calibrated`.
+    can of the models that are `calibrated`; then one may stand first that is `lesser`.
     """
 
     field: Field
@@ -50,6 +50,7 @@ class Ranking(Struct, frozen=True):
     by: Judged | None = None
     cascades: bool = False
     calibrated: frozenset[str] = frozenset()
+    lesser: bool = False
 
     def candidates(self, columns: Sequence[int], names: Sequence[str]) -> tuple[Candidate, ...]:
         """What is written of these columns. `names` are those of the fleet."""
@@ -169,7 +170,7 @@ def rank(
     able = [table.deployments[one].model.name in known for one in field.at]
     if (first := lesser(order, field, by, able)) is not None:
         order = [first, *[k for k in order if k != first]]
-    return Ranking(field, exclusions, order, by, able[order[0]], known)
+    return Ranking(field, exclusions, order, by, able[order[0]], known, first is not None)
 
 
 def _calibrated(

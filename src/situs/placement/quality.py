@@ -7,6 +7,7 @@ that, from its capability class. Where a head knows the model and the prompt, bo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
 
 from situs.core.capability import CapabilityClass
 from situs.core.decision import Analysis
@@ -57,6 +58,15 @@ def quality(model: Model, analysis: Analysis, beliefs: Beliefs) -> Belief:
         return found
     weight = found.weight + HEAD_WEIGHT
     return Belief((found.mean * found.weight + said * HEAD_WEIGHT) / weight, weight)
+
+
+def interval(belief: Belief) -> tuple[float, float]:
+    """Between these the true share lies 19 times out of 20 (Wilson score interval)."""
+    n, z = belief.weight, 1.96
+    centre = (belief.mean + z * z / (2 * n)) / (1 + z * z / n)
+    root = sqrt(belief.mean * (1 - belief.mean) / n + z * z / (4 * n * n))
+    apart = z / (1 + z * z / n) * root
+    return max(0.0, centre - apart), min(1.0, centre + apart)
 
 
 def kind_of(analysis: Analysis) -> str:

@@ -9,8 +9,8 @@ from hypothesis import strategies as some
 from situs.core.capability import CapabilityClass
 from situs.core.rating import Rating
 from situs.core.snapshot import ANY_KIND, Belief
-from situs.learning.beliefs import HALF_LIFE_S, believe, interval
-from situs.placement.quality import PRIORS
+from situs.learning.beliefs import HALF_LIFE_S, believe
+from situs.placement.quality import PRIORS, interval
 
 SMALL, MEDIUM = CapabilityClass.SMALL, CapabilityClass.MEDIUM
 CLASSES = {"m": SMALL}

@@ -1,0 +1,99 @@
+"""Why the first is the first, in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from situs.core.decision import Placement
+from situs.placement.objectives import OBJECTIVES
+from situs.placement.order import Judged
+from situs.placement.place import Ranking
+
+_LEAST = {
+    "cost": "it costs least",
+    "e2e_s": "it takes the least time",
+    "flaws": "its expected quality is the best",
+}
+_NEAR = {"cost": "it costs", "e2e_s": "it takes", "flaws": "its expected quality is"}
+
+
+def why(placement: Placement, ranking: Ranking, names: Sequence[str]) -> str:
+    """The sentence; empty where nothing is left. `names` are those of the fleet."""
+    by, ranked = ranking.by, placement.ranked
+    if not ranked or by is None or not ranking.order:
+        return ""
+    called = [names[at] for at in ranking.field.at]
+    first, rest = ranking.order[0], ranking.order[1:]
+    if ranked[0].deployment != called[first]:
+        return f"the mode {placement.mode} puts it first; else {called[first]} would be"
+    if not rest:
+        return "it is the only one left"
+    if ranking.lesser:
+        better = next(k for k in rest if ranking.field.quality[k] > ranking.field.quality[first])
+        return (
+            f"it is cheaper to ask it first; where its answer is not to be trusted, "
+            f"{called[better]} is asked"
+        )
+    rivals = [k for k in rest if _group(by, k) == _group(by, first)]
+    if not rivals:
+        if by.rank is not None and all(by.rank[k] != by.rank[first] for k in rest):
+            return "all others come after it by their role, or by the mode"
+        return f"it is the only one whose expected quality is enough{_refused(ranking, called)}"
+    return _against(ranking, by, rivals, called, OBJECTIVES[placement.objective].goal)
+
+
+def _group(by: Judged, k: int) -> tuple[int, bool]:
+    return (0 if by.rank is None else by.rank[k]), by.adequate[k]
+
+
+def _against(
+    ranking: Ranking, by: Judged, rivals: Sequence[int], called: Sequence[str], goal: str
+) -> str:
+    """Against those that come after it for what the objective is after, or nearly that."""
+    first = ranking.order[0]
+    goals = by.goals
+    next_best = min(rivals, key=lambda k: goals[k])
+    if not goals[next_best] <= min(goals[first], goals[next_best]) * (1.0 + by.within):
+        count = f" of the {len(rivals) + 1} whose expected quality is enough"
+        told = f"{_figure(ranking, goal, first)} against {_figure(ranking, goal, next_best)}"
+        return f"{_LEAST[goal]}{count}: {told} at {called[next_best]}{_refused(ranking, called)}"
+    near = [k for k in rivals if goals[k] <= goals[first] * (1.0 + by.within)]
+    other = max(near or [next_best], key=lambda k: by.score[k])
+    alike = (
+        f"{_NEAR[goal]} nearly the same as {called[other]}'s"
+        if goal == "flaws"
+        else (f"{_NEAR[goal]} nearly the same as {called[other]}")
+    )
+    gains = {
+        name: weight * (by.scores[name][first] - by.scores[name][other])
+        for name, weight in by.weights.items()
+    }
+    most = max(gains, key=lambda name: gains[name])
+    if by.score[first] - by.score[other] <= 0.0 or gains[most] <= 0.0:
+        return f"{alike}, and nothing else tells them apart: a hash of the request decides"
+    return f"{alike}, and it scores higher, by {most} above all"
+
+
+def _figure(ranking: Ranking, goal: str, k: int) -> str:
+    field = ranking.field
+    if goal == "cost":
+        cost = field.cost[k]
+        return "an unknown price" if cost is None else f"{cost:.2g}"
+    return f"{field.e2e_s[k]:.2g} s" if goal == "e2e_s" else f"{field.quality[k]:.0%}"
+
+
+def _refused(ranking: Ranking, called: Sequence[str]) -> str:
+    """The cheapest that is cheaper, and not good enough."""
+    field, by, first = ranking.field, ranking.by, ranking.order[0]
+    own = field.cost[first]
+    if by is None or own is None:
+        return ""
+    cheaper = [
+        (cost, k)
+        for k, cost in enumerate(field.cost)
+        if cost is not None and cost < own and not by.adequate[k]
+    ]
+    if not cheaper:
+        return ""
+    _, k = min(cheaper)
+    return f"; {called[k]} is cheaper, but its quality ({field.quality[k]:.0%}) is not enough"
