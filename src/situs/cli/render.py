@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from situs.doctor import Finding
     from situs.trust.api_keys import ApiKey
 
-_SHORT = {"cost": "cheap", "latency": "lat.", "capability": "cap."}
+_SHORT = {"cost": "cheap", "latency": "lat.", "quality": "good"}
 """The scorers' names as heads of narrow columns; `cost` is also the head of the expected cost."""
+_SHOWN = 20
 _COLOURS = {"active": "green", "off": "dim", "problem": "bold red"}
 
 
@@ -31,7 +32,7 @@ def explanation(answer: dict[str, Any]) -> None:
     if analysis["routed"] is not None:
         console.print(f"route      {escape(_routed(analysis['routed']))}")
     console.print(f"policy     {policy['policy'][:16]}  {policy['error'] or ''}")
-    console.print(f"objective  {decision['placement']['objective']}")
+    console.print(f"objective  {_objective(decision['placement'])}")
     console.print()
     console.print(_may(answer["deployments"]))
     if answer["route_answer"]:
@@ -41,8 +42,23 @@ def explanation(answer: dict[str, Any]) -> None:
         console.print("\n[bold red]It would be refused:[/] nothing is left.")
         return
     console.print()
-    console.print(_best([row for row in answer["deployments"] if row["candidate"]]))
-    console.print(f"\nIt would go to [bold green]{escape(answer['pick'])}[/].")
+    left = sorted((r for r in answer["deployments"] if r["candidate"]), key=lambda r: r["rank"])
+    console.print(_best(left[:_SHOWN], _weights(answer, console.width)))
+    if len(left) > _SHOWN:
+        console.print(f"[dim]and {len(left) - _SHOWN} more (--json shows all)[/]")
+    console.print(
+        f"\nIt would go to [bold green]{escape(answer['pick'])}[/]: {escape(answer['why'])}."
+    )
+
+
+def _objective(placement: dict[str, Any]) -> str:
+    """With the mode, and what else of the aim holds."""
+    aim = placement.get("given", {}).get("aim", {})
+    more = [f"quality at least {aim.get('quality', 0.95):.0%} of the best"]
+    more += [f"mode {placement['mode']}"] if placement.get("mode") else []
+    more += ["cascade"] if placement.get("cascade") else []
+    more += ["hedged"] if placement.get("hedge") else []
+    return f"{placement['objective']}  ({', '.join(more)})"
 
 
 def _request(analysis: dict[str, Any]) -> str:
@@ -101,23 +117,46 @@ def _owed(one: dict[str, Any]) -> str:
     return " ".join(word for word in (one["kind"], kinds, more.get(one["kind"], "")) if word)
 
 
-def _best(rows: list[dict[str, Any]]) -> Table:
-    """What is left, best first, with each scorer's value and the expected figures."""
-    scorers = list(rows[0]["candidate"]["scores"])
-    heads = [_SHORT.get(name, name) for name in scorers]
-    table = _table("", "deployment", "score", *heads, "cost", "TTFT", numbers=True)
-    for row in sorted(rows, key=lambda row: row["rank"]):
+def _weights(answer: dict[str, Any], width: int) -> dict[str, float]:
+    """Those of the scorers, where there is room for a column each."""
+    weights: dict[str, float] = answer.get("weights", {})
+    return weights if width >= 72 + 12 * len(weights) else {}
+
+
+def _best(rows: Sequence[dict[str, Any]], weights: dict[str, float]) -> Table:
+    """What is left, best first, with what is expected of it, and its scores."""
+    heads = [f"{_SHORT.get(name, name)} x{weight:.1f}" for name, weight in weights.items()]
+    heads = ["quality", "cost", "TTFT", "E2E", "cached", "score", *heads]
+    table = _table("", "deployment", *heads, numbers=True)
+    for row in rows:
         candidate = row["candidate"]
-        weak = "" if candidate["adequate"] else " (too weak)"
+        notes = [] if candidate["adequate"] else ["too weak"]
+        notes += [row["role"].replace("_", " ")] if row.get("role", "active") != "active" else []
         table.add_row(
             str(row["rank"]),
-            escape(row["deployment"]) + weak,
-            f"{candidate['score']:.3f}",
-            *(f"{candidate['scores'][name]:.2f}" for name in scorers),
-            "?" if candidate["cost"] is None else f"{candidate['cost']:.2g}",
+            escape(row["deployment"]) + (f" ({', '.join(notes)})" if notes else ""),
+            _quality(row),
+            "?" if candidate["cost"] is None else _money(candidate["cost"]),
             f"{candidate['ttft_s']:.2f} s",
+            f"{candidate['e2e_s']:.1f} s",
+            f"{candidate['cached_tokens']}/{candidate['prompt_tokens']}",
+            f"{candidate['score']:.2f}",
+            *(f"{candidate['scores'][name]:.2f}" for name in weights),
         )
     return table
+
+
+def _money(amount: float) -> str:
+    """Two digits that count, and no exponent."""
+    return f"{float(f'{amount:.2g}'):.9f}".rstrip("0").rstrip(".")
+
+
+def _quality(row: dict[str, Any]) -> str:
+    """The expected quality, and between what it lies."""
+    mean, bounds = row["candidate"]["quality"], row.get("quality_range")
+    if mean is None:
+        return "?"
+    return f"{mean:.0%}" if bounds is None else f"{mean:.0%} ({bounds[0]:.0%}-{bounds[1]:.0%})"
 
 
 def diagnosis(findings: Sequence[Finding]) -> None:

@@ -56,7 +56,10 @@ def _against(
     if not goals[next_best] <= min(goals[first], goals[next_best]) * (1.0 + by.within):
         count = f" of the {len(rivals) + 1} whose expected quality is enough"
         told = f"{_figure(ranking, goal, first)} against {_figure(ranking, goal, next_best)}"
-        return f"{_LEAST[goal]}{count}: {told} at {called[next_best]}{_refused(ranking, called)}"
+        least = _LEAST[goal]
+        if goal == "cost" and goals[first] != ranking.field.cost[first]:
+            least = "with what missing quality is worth it costs least"
+        return f"{least}{count}: {told} at {called[next_best]}{_refused(ranking, called)}"
     near = [k for k in rivals if goals[k] <= goals[first] * (1.0 + by.within)]
     other = max(near or [next_best], key=lambda k: by.score[k])
     alike = (
@@ -78,7 +81,7 @@ def _figure(ranking: Ranking, goal: str, k: int) -> str:
     field = ranking.field
     if goal == "cost":
         cost = field.cost[k]
-        return "an unknown price" if cost is None else f"{cost:.2g}"
+        return "an unknown price" if cost is None else f"{float(f'{cost:.2g}'):.9f}".rstrip("0")
     return f"{field.e2e_s[k]:.2g} s" if goal == "e2e_s" else f"{field.quality[k]:.0%}"
 
 
