@@ -7,6 +7,7 @@ import logging
 import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
@@ -25,8 +26,9 @@ from situs.app.link import (
     Link,
     Load,
     Loaded,
+    News,
     Place,
-    Probed,
+    RolledBack,
     Runtimes,
     Stop,
     Stopping,
@@ -126,6 +128,7 @@ class Crew:
     ) -> None:
         self.size = len(listeners)
         self.restarts = self.cut = 0
+        self.copies = Counter[str]()
         self._listeners = listeners
         self._log = log
         self._callbacks = callbacks
@@ -136,6 +139,7 @@ class Crew:
         self._runtimes = Runtimes({})
         self._keys = Keys(NO_KEYS)
         self._beliefs = Believed(Beliefs())
+        self._rolled_back = RolledBack(frozenset())
         self._members: dict[int, Member] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._asking: set[asyncio.Task[None]] = set()
@@ -178,7 +182,7 @@ class Crew:
             self.board.bind(plan.slots)
             await asyncio.gather(*(self._switch(m, plan) for m in self.members))
 
-    def tell(self, news: Runtimes | Keys | Probed | Believed) -> None:
+    def tell(self, news: News | Keys) -> None:
         """Every worker, now and (but for probes) when it is replaced."""
         if isinstance(news, Keys):
             self._keys = news
@@ -186,6 +190,8 @@ class Crew:
             self._runtimes = news
         elif isinstance(news, Believed):
             self._beliefs = news
+        elif isinstance(news, RolledBack):
+            self._rolled_back = news
         for member in self.members:
             member.link.send(news)
 
@@ -286,6 +292,7 @@ class Crew:
         member.link.send(self._runtimes)
         member.link.send(self._keys)
         member.link.send(self._beliefs)
+        member.link.send(self._rolled_back)
         if await member.ask(Switch(plan.generation)) is not None:
             member.generation = plan.generation
 
@@ -309,8 +316,9 @@ class Crew:
             case Lease(number, report):
                 grant = self._callbacks.lease(member.name, report)
                 member.link.send(Leased(number, grant))
-            case Alive(problem, refused, conditions):
+            case Alive(problem, refused, conditions, copies):
                 member.problem, member.conditions = problem, conditions
+                self.copies.update(copies)
                 if refused:
                     self._callbacks.refused(refused)
 

@@ -75,6 +75,12 @@ class Believed(Struct, frozen=True, tag=True):
     beliefs: Beliefs
 
 
+class RolledBack(Struct, frozen=True, tag=True):
+    """The pilots of these scopes are over, from now on."""
+
+    scopes: frozenset[str]
+
+
 class Stop(Struct, frozen=True, tag=True):
     """Finish what runs, or (`now`) end it; answered with Stopping. A lost link means the same."""
 
@@ -107,7 +113,8 @@ class Leased(Struct, frozen=True, tag=True):
     grant: Grant
 
 
-ToWorker = Load | Switch | Runtimes | Probed | Believed | Stop | Told | Keys | Leased | Drop
+News = Runtimes | Probed | Believed | RolledBack
+ToWorker = Load | Switch | News | Stop | Told | Keys | Leased | Drop
 
 
 class Loaded(Struct, frozen=True, tag=True):
@@ -143,11 +150,14 @@ class Lease(Struct, frozen=True, tag=True):
 
 
 class Alive(Struct, frozen=True, tag=True):
-    """Every second: trouble with receipts, what was refused undecided, how deployments are."""
+    """Every second: trouble with receipts, what was refused undecided, how deployments are, and the
+    copies of requests that were sent or (by reason) dropped.
+    """
 
     problem: str | None
     refused: dict[str, int]
     conditions: dict[str, Condition]
+    copies: dict[str, int] = {}
 
 
 ToParent = Loaded | Switched | Stopping | Asked | Lease | Alive

@@ -28,6 +28,7 @@ from msgspec.structs import replace
 
 from situs.analysis.sensitivity import warming
 from situs.app.confine import guard
+from situs.app.copies import Copies
 from situs.app.deep import DeepTier
 from situs.app.door import Door
 from situs.app.haste import Haste
@@ -41,8 +42,10 @@ from situs.app.link import (
     Link,
     Load,
     Loaded,
+    News,
     Place,
     Probed,
+    RolledBack,
     Runtimes,
     RuntimeState,
     Stop,
@@ -119,6 +122,8 @@ class Worker:
         self._desk = Desk(link)
         self._table = NO_KEYS
         self._beliefs = Beliefs()
+        self._rolled_back: frozenset[str] = frozenset()
+        self._copies: Copies | None = None
         self._auth: Auth | None = None
         self._stack = ExitStack()
 
@@ -133,6 +138,8 @@ class Worker:
             self._stop(Stop())
             if self._serving is not None:
                 await self._serving
+            if self._copies is not None:
+                await self._copies.shadow.close()
             beating.cancel()
 
     def _take(self, message: ToWorker) -> None:
@@ -142,7 +149,7 @@ class Worker:
             case Switch(generation):
                 self._switch()
                 self._link.send(Switched(generation))
-            case Runtimes() | Probed() | Believed():
+            case Runtimes() | Probed() | Believed() | RolledBack():
                 self._heard_of(message)
             case Stop():
                 self._stop(message)
@@ -204,7 +211,7 @@ class Worker:
         if self._loaded is None:
             return
         plan, snapshot, backends = self._loaded
-        snapshot = replace(snapshot, beliefs=self._beliefs)
+        snapshot = replace(snapshot, beliefs=self._beliefs, rolled_back=self._rolled_back)
         self._loaded = None
         self._board.bind(plan.slots)
         self._drain_s = plan.config.server.drain_s
@@ -227,6 +234,7 @@ class Worker:
         receipts, sessions, approvals = self._receipts, self._sessions, self._approvals
         if receipts is None or sessions is None or approvals is None:
             raise RuntimeError("nothing was loaded")
+        copies = Copies(Path(plan.data), self._haste)
         gateway = Gateway(
             situation,
             receipts,
@@ -240,7 +248,9 @@ class Worker:
             Budgets(time.monotonic),
             self._line,
             self._secret,
+            copies.mirror,
         )
+        copies.gateway, self._copies = gateway, copies
         server = plan.config.server
         required = key_required(server.host, server.require_key)
         self._auth = auth = Auth(self._table, required, self._desk.lease)
@@ -283,7 +293,7 @@ class Worker:
     def _runtime(self, deployment: str) -> Callable[[], RuntimeState | None]:
         return lambda: self._runtimes.get(deployment)
 
-    def _heard_of(self, news: Runtimes | Probed | Believed) -> None:
+    def _heard_of(self, news: News) -> None:
         if isinstance(news, Runtimes):
             self._runtimes = news.states
             self._tell_health()
@@ -291,6 +301,10 @@ class Worker:
             self._beliefs = news.beliefs
             if self._situation is not None:
                 self._situation.believe(news.beliefs)
+        elif isinstance(news, RolledBack):
+            self._rolled_back = news.scopes
+            if self._situation is not None:
+                self._situation.roll_back(news.scopes)
         elif self._registry is not None:
             self._registry.probed(news.deployment, news.well)
 
@@ -313,7 +327,8 @@ class Worker:
                 continue
             refused, self._app.refused = self._app.refused, Counter()
             problem = self._receipts.state().problem
-            self._link.send(Alive(problem, dict(refused), self._conditions()))
+            copied = {} if self._copies is None else self._copies.counted()
+            self._link.send(Alive(problem, dict(refused), self._conditions(), copied))
 
     def _busy(self) -> float:
         """What this thread used of a core since it was asked last."""

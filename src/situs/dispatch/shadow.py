@@ -85,13 +85,14 @@ class Agreement(Struct, frozen=True):
 class Shadow:
     """Sends copies one after the other, when there is nothing better to do.
 
-    `send` sends one; `idle` says whether now is a moment for it. What finds no room, or no such
-    moment in time, is dropped and counted by reason: `full`, `late`, `changed`, `failed`.
+    `send` sends one, or says why it is dropped; `idle` says whether now is a moment for it.
+    `counts` are those `sent` and, by reason, those dropped: `full` (no room), `late` (no such
+    moment in time), `failed`, and what `send` says.
     """
 
     def __init__(
         self,
-        send: Callable[[Original], Awaitable[None]],
+        send: Callable[[Original], Awaitable[str | None]],
         idle: Callable[[Original], bool],
         clock: Callable[[], float],
     ) -> None:
@@ -101,14 +102,13 @@ class Shadow:
         self._waiting: deque[Original] = deque()
         self._bytes = 0
         self._running: asyncio.Task[None] | None = None
-        self.sent = 0
-        self.dropped: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
 
     def offer(self, original: Original) -> None:
         """Never blocks: an answer is just being ended."""
         size = _size(original)
         if len(self._waiting) >= MOST or self._bytes + size > MOST_BYTES:
-            self.dropped["full"] += 1
+            self.counts["full"] += 1
             return
         self._bytes += size
         self._waiting.append(msgspec.structs.replace(original, at=self._clock()))
@@ -125,22 +125,17 @@ class Shadow:
     async def _run(self) -> None:
         while self._waiting:
             original = self._waiting[0]
-            while not (idle := self._idle(original)) and self._in_time(original):
+            idle = self._idle(original)
+            if not idle and self._clock() - original.at < PATIENCE_S:
                 await asyncio.sleep(_LOOK_S)
+                continue
             self._waiting.popleft()
             self._bytes -= _size(original)
-            if not idle:
-                self.dropped["late"] += 1
-                continue
             try:
-                await self._send(original)
-                self.sent += 1
+                self.counts[await self._send(original) or "sent" if idle else "late"] += 1
             except Exception as error:
-                self.dropped["failed"] += 1
+                self.counts["failed"] += 1
                 _log.warning("a copy failed (%s)", type(error).__name__)
-
-    def _in_time(self, original: Original) -> bool:
-        return self._clock() - original.at < PATIENCE_S
 
 
 def _size(original: Original) -> int:

@@ -51,6 +51,11 @@ class Situation:
         current = self._current
         self._current = Current(replace(current.snapshot, beliefs=beliefs), current.backends)
 
+    def roll_back(self, scopes: frozenset[str]) -> None:
+        """The pilots of these scopes are over, from now on."""
+        current = self._current
+        self._current = Current(replace(current.snapshot, rolled_back=scopes), current.backends)
+
     def began(self, deployment: str) -> bool:
         return self._registry.began(deployment)
 
