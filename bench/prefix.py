@@ -1,4 +1,4 @@
-"""Prefix affinity on three real llama.cpp servers: Situs' choice, round robin and random, interleaved.
+"""Prefix affinity on three real llama.cpp servers: Situs, round robin and random, interleaved.
 
     python -m bench prefix --rounds 3
 
@@ -41,9 +41,32 @@ SERVERS = ("one", "two", "three")
 STRATEGIES = ("round_robin", "random", "situs")
 PORT = 7713
 _WORDS = (
-    "river stone garden letter winter market yellow engine doctor window silver forest paper "
-    "bridge orange summer island kitchen mountain violin harbour candle meadow thunder copper"
-).split()
+    "river",
+    "stone",
+    "garden",
+    "letter",
+    "winter",
+    "market",
+    "yellow",
+    "engine",
+    "doctor",
+    "window",
+    "silver",
+    "forest",
+    "paper",
+    "bridge",
+    "orange",
+    "summer",
+    "island",
+    "kitchen",
+    "mountain",
+    "violin",
+    "harbour",
+    "candle",
+    "meadow",
+    "thunder",
+    "copper",
+)
 
 
 class Sample(Struct, frozen=True):
@@ -105,7 +128,7 @@ def config(slots: int, context: int) -> dict[str, Any]:
                 "file": "SmolLM2-135M-Instruct.Q4_1",
             }
         },
-        "deployments": {name: one for name in SERVERS},
+        "deployments": dict.fromkeys(SERVERS, one),
     }
 
 
@@ -159,7 +182,8 @@ async def ask(
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    began, first, text, usage = time.monotonic(), 0.0, "", {}
+    usage: dict[str, Any] = {}
+    began, first, text = time.monotonic(), 0.0, ""
     url = f"http://127.0.0.1:{PORT}/v1/chat/completions"
     async with session.post(url, json=body) as answer:
         answer.raise_for_status()

@@ -69,6 +69,7 @@ from situs.dispatch.budget import Budgets
 from situs.dispatch.line import Line
 from situs.errors import SitusError
 from situs.fleet.board import Board
+from situs.fleet.prefixes import Prefixes
 from situs.fleet.registry import Registry
 from situs.fleet.situation import Situation
 from situs.gateway import Gateway
@@ -224,7 +225,8 @@ class Worker:
                 fleet.deployments, fleet.digest, time.monotonic, self._board, seed=os.getpid()
             )
             self._registry = registry
-            self._situation = Situation(registry, snapshot, backends)
+            prefixes = Prefixes(fleet.deployments, time.monotonic, self._board.hearsay)
+            self._situation = Situation(registry, snapshot, backends, prefixes)
             self._serve(plan, self._situation)
         else:
             self._situation.load(snapshot, backends)

@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 
+from situs.fleet.hearsay import RING, Hearsay
+
 _CELL = 4
 _SLOTS = 4096
 _ROW = (_SLOTS + 1) * _CELL
@@ -21,14 +23,17 @@ class Board:
 
     A worker writes its own row only, and counts itself before it looks at the sum: two that want
     the last place may both miss it, but never both have it. The parent clears a dead worker's row.
+    Behind the rows lies the `hearsay`.
     """
 
     def __init__(self, fd: int, row: int) -> None:
         """The board behind `fd` (see `make`), for the worker whose row it is."""
         self._map = mmap.mmap(fd, os.fstat(fd).st_size)
-        cells = memoryview(self._map).cast("i")
+        rows = len(self._map) // (_ROW + RING)
+        cells = memoryview(self._map)[: rows * _ROW].cast("i")
         width = _ROW // _CELL
         self._rows = [cells[at : at + width] for at in range(0, len(cells), width)]
+        self.hearsay = Hearsay(fd, row, rows * _ROW, rows)
         self._own = self._rows[row]
         self._slots: dict[str, int] = {}
         self._asked: Sequence[str] = ()
@@ -42,7 +47,7 @@ class Board:
         else:
             with tempfile.TemporaryFile() as file:
                 fd = os.dup(file.fileno())
-        os.ftruncate(fd, rows * _ROW)
+        os.ftruncate(fd, rows * (_ROW + RING))
         return fd
 
     def bind(self, slots: Mapping[str, int]) -> None:

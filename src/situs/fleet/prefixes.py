@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 from situs.core.fleet import Deployment
 from situs.core.record import End, Measured
 from situs.core.request import Request
+from situs.fleet.hearsay import Hearsay, key_of
 from situs.placement.prefix import FADING_S, Blocks, blocks_of
 
 K = TypeVar("K")
@@ -39,8 +40,9 @@ _TAIL_TOKENS = 64
 class Kept(Protocol):
     """What one server has."""
 
-    def put(self, blocks: Blocks, request: str) -> list[bytes]:
-        """It reads this now; what it forgets for it."""
+    def put(self, blocks: Blocks, request: str | None) -> list[bytes]:
+        """It reads this now; what it forgets for it. Without a `request` nobody says when it is
+        over."""
 
     def free(self, request: str) -> None:
         """That is over."""
@@ -59,7 +61,7 @@ class Latest:
         self._blocks: OrderedDict[bytes, int] = OrderedDict()
         self._bytes = 0
 
-    def put(self, blocks: Blocks, request: str) -> list[bytes]:
+    def put(self, blocks: Blocks, request: str | None) -> list[bytes]:
         kept = self._blocks
         for k in range(len(blocks.hashes) - 1, -1, -1):
             block, size = blocks.hashes[k], blocks.ends[k] - (blocks.ends[k - 1] if k else 0)
@@ -98,7 +100,7 @@ class Slots:
         for slot in [slot for slot, asked in self._busy.items() if asked == request]:
             del self._busy[slot]
 
-    def put(self, blocks: Blocks, request: str) -> list[bytes]:
+    def put(self, blocks: Blocks, request: str | None) -> list[bytes]:
         new = blocks.hashes
         alike, slot = 0, -1
         idle = [one for one in self._held if one not in self._busy]
@@ -112,7 +114,8 @@ class Slots:
         old = self._held.get(slot, ())
         self._held[slot] = new
         self._held.move_to_end(slot)
-        self._busy[slot] = request
+        if request is not None:
+            self._busy[slot] = request
         self._count.update(new)
         self._count.subtract(old)
         out = [block for block in old if self._count[block] <= 0]
@@ -178,11 +181,17 @@ class Place:
 class Prefixes:
     """Owns what is believed of all caches. `clock` is in seconds and never goes back.
 
-    Each process has its own, of what it sent itself.
+    Each process has its own, of what it sent itself and what it hears of others.
     """
 
-    def __init__(self, deployments: Sequence[Deployment], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        deployments: Sequence[Deployment],
+        clock: Callable[[], float],
+        hearsay: Hearsay | None = None,
+    ) -> None:
         self._clock = clock
+        self._hearsay = hearsay
         self._places: dict[str, Place] = {}
         self._where: dict[bytes, int] = {}
         self._waiting: OrderedDict[str, Blocks] = OrderedDict()
@@ -207,9 +216,14 @@ class Prefixes:
             one.name: kept.get(one.name) or Place(one, next(free), most) for one in deployments
         }
         self._names = {place.bit: name for name, place in self._places.items()}
+        self._keys = {key_of(name): place for name, place in self._places.items()}
 
     def warm(self, request: Request) -> dict[str, int]:
         """The prompt tokens that each deployment is likely to have, where any."""
+        if self._hearsay is not None:
+            for key, told in self._hearsay.heard():
+                if (place := self._keys.get(key)) is not None:
+                    self._reads(place, told)
         blocks = self._blocks(request)
         found = {}
         for bit, matched in self._matched(blocks).items():
@@ -233,13 +247,10 @@ class Prefixes:
         if place is None:
             return
         blocks = self._blocks(request)
-        believed = self._matched(blocks, 1 << place.bit).get(place.bit, 0)
-        place.reads((blocks.size - believed) / place.bytes_per_token, self._clock())
+        believed = self._reads(place, blocks, request.id)
         _put(self._sent, (request.id, deployment), (blocks.size, believed), _SENT)
-        own = 1 << place.bit
-        for block in blocks.hashes:
-            self._where[block] = self._where.get(block, 0) | own
-        self._drop(place.kept.put(blocks, request.id), own)
+        if self._hearsay is not None:
+            self._hearsay.tell(deployment, blocks)
 
     def ended(self, deployment: str, end: End, measured: Measured | None) -> None:
         """Who cannot be reached may have been started anew, with nothing; what is told corrects."""
@@ -262,6 +273,16 @@ class Prefixes:
             blocks = blocks_of(request)
             _put(self._waiting, request.id, blocks, _WAITING)
         return blocks
+
+    def _reads(self, place: Place, blocks: Blocks, request: str | None = None) -> int:
+        """How many bytes of it are believed to have been there."""
+        own = 1 << place.bit
+        believed = self._matched(blocks, own).get(place.bit, 0)
+        place.reads((blocks.size - believed) / place.bytes_per_token, self._clock())
+        for block in blocks.hashes:
+            self._where[block] = self._where.get(block, 0) | own
+        self._drop(place.kept.put(blocks, request), own)
+        return believed
 
     def _matched(self, blocks: Blocks, among: int = -1) -> dict[int, int]:
         """The bytes of the beginning that each has, by its bit."""

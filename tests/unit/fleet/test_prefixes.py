@@ -3,16 +3,19 @@
 import random
 
 from msgspec.structs import replace
+from tests import make
 
 from situs.core.fleet import PrefixCache
 from situs.core.record import End, Measured, Usage
 from situs.core.request import Principal, Request, Wire
 from situs.fleet import prefixes
+from situs.fleet.board import Board
 from situs.fleet.prefixes import Prefixes
 from situs.placement.prefix import FADING_S
-from tests import make
 
 BEGINNINGS = [f"{k:02} of the rules: " + chr(65 + k) * 2000 for k in range(40)]
+
+LEARNED = PrefixCache()
 
 
 class Clock:
@@ -32,7 +35,7 @@ def fleet(*names: str, **facts):
     return [make.deployment(name, **facts) for name in names]
 
 
-def index(*names: str, cache: PrefixCache = PrefixCache()) -> Prefixes:
+def index(*names: str, cache: PrefixCache = LEARNED) -> Prefixes:
     return Prefixes([replace(one, cache=cache) for one in fleet(*names)], Clock())
 
 
@@ -159,3 +162,35 @@ def test_it_stays_bounded():
     assert sum(len(place.kept._blocks) for place in own._places.values()) <= prefixes.MOST
     assert set(own._where) == {b for p in own._places.values() for b in p.kept._blocks}
     assert len(own._waiting) <= 1024
+
+
+def test_workers_hear_of_each_other():
+    fd = Board.make(3)
+    one, other, third = (
+        Prefixes(fleet("a", "b"), Clock(), Board(fd, row).hearsay) for row in range(3)
+    )
+    one.sent("a", asks(BEGINNINGS[0]))
+    third.sent("b", asks(BEGINNINGS[1]))
+    assert list(other.warm(asks(BEGINNINGS[0]))) == ["a"]
+    assert list(other.warm(asks(BEGINNINGS[1]))) == ["b"]
+    assert other.read().keys() == {"a", "b"}
+    assert list(one.warm(asks(BEGINNINGS[1]))) == ["b"]
+
+
+def test_who_listens_late_hears_the_latest():
+    fd = Board.make(2)
+    one, other = (Prefixes(fleet("a"), Clock(), Board(fd, row).hearsay) for row in range(2))
+    for k in range(3000):
+        one.sent("a", asks(f"{k:04} {'x' * 900}"))
+    assert other.warm(asks(f"2999 {'x' * 900}"))["a"] > 200
+    assert other.warm(asks(f"0000 {'x' * 900}")) == {}
+    one.sent("a", asks(BEGINNINGS[3]))
+    assert other.warm(asks(BEGINNINGS[3]))["a"] > 400
+
+
+def test_a_worker_in_the_place_of_a_dead_one_goes_on_where_that_stopped():
+    fd = Board.make(2)
+    listens = Prefixes(fleet("a"), Clock(), Board(fd, 1).hearsay)
+    for text in BEGINNINGS[:2]:
+        Prefixes(fleet("a"), Clock(), Board(fd, 0).hearsay).sent("a", asks(text))
+    assert [bool(listens.warm(asks(text))) for text in BEGINNINGS[:2]] == [True, True]
