@@ -35,6 +35,7 @@ _COMMANDS = {
     "feedback": "situs.cli.feedback:feedback",
     "egress": "situs.cli.egress:egress",
     "drill": "situs.cli.drill:drill",
+    "conformance": "situs.cli.conformance:conformance",
     "doctor": "situs.cli.doctor:doctor",
     "completion": "situs.cli.completion:completion",
 }
@@ -59,6 +60,7 @@ _SUMMARIES = {
     "feedback": "What answers were worth, and what is believed of models for it.",
     "egress": "What the gateway may connect to, and who holds it to that.",
     "drill": "Try what goes on when others are gone.",
+    "conformance": "Try whether this installation does what the reference says.",
     "doctor": "Say for each feature: active or not, because.",
     "completion": "Print the tab completion for your shell.",
 }

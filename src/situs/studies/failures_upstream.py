@@ -14,7 +14,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -44,6 +44,7 @@ class Upstream:
         self.ports: dict[str, int] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._servers: list[asyncio.Server] = []
         self._closed = socket.socket()  # bound, and never listening
 
     def __enter__(self) -> Self:
@@ -54,8 +55,10 @@ class Upstream:
         return self
 
     def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(30)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+        self._loop.close()
         self._closed.close()
 
     def url(self, case: str, cell: str) -> str:
@@ -72,9 +75,19 @@ class Upstream:
         for name, tls in (("plain", None), ("tls", _own_tls())):
             server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
             self.ports[name] = server.sockets[0].getsockname()[1]
+            self._servers.append(server)
+
+    async def _close(self) -> None:
+        """Stops listening, and whatever still answers."""
+        for server in self._servers:
+            server.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
+        with suppress(OSError, asyncio.IncompleteReadError), closing(writer):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             length = int(head.lower().partition("content-length:")[2].split("\r\n")[0])
             document = msgspec.json.decode(await reader.readexactly(length))
@@ -89,7 +102,6 @@ class Upstream:
                 else:
                     writer.write(part)
                     await writer.drain()
-        writer.close()
 
 
 def script(case: str, service: str, document: dict[str, Any]) -> Script:
