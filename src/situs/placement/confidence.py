@@ -105,9 +105,10 @@ def view_of(known: Calibration, cascade: Cascade, stream: bool) -> View | None:
 def least(view: View, error_rate: float) -> float | None:
     """The lowest level down to which answers may be kept; None where there is none.
 
-    Each of `errors` holds but for one in ten thousand and so on (`learning.confidence`), if levels
-    are taken in this order: `RUNS` of them start at places fixed before, each goes down until one
-    level has too many errors. Source: Angelopoulos et al., "Learn then Test", fixed sequences.
+    Each of `errors` is a bound that fails with a small probability (`learning.confidence`). Those
+    that count here hold together with `1 - DELTA`: runs start at places fixed before, and each goes
+    down only until a level has too many. Source: Angelopoulos et al., "Learn then Test", fixed
+    sequences.
     """
     found = None
     for start in starts(len(view.levels)):
