@@ -85,6 +85,12 @@ def acceptable_head(
     return of_models(_made(lambda one: capability_head(one.arrays, one.card.settings), one), models)
 
 
+def load_confidences(settings: Analysis, data: Path) -> Confidences:
+    """What answers are judged by, where the configuration names a version. Raises OperatorError."""
+    version = settings.artefacts.get(HEAD)
+    return Confidences() if version is None else confidences_of(open_version(HEAD, version, data))
+
+
 _MAKERS: dict[str, Callable[[Artefact], Any]] = {
     "task": lambda one: task_head(one.arrays, one.card.settings),
     "complexity": lambda one: complexity_head(one.arrays, one.card.settings),

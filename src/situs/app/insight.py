@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from situs.analysis import DEFAULT_FLOORS
 from situs.analysis.routes import compile_routes
-from situs.app.heads import REQUEST, acceptable_head, load_heads, sample_vectors
+from situs.app.heads import REQUEST, acceptable_head, load_confidences, load_heads, sample_vectors
 from situs.app.plan import Plan, fleet_view
 from situs.config import build
 from situs.config.analysis import Analysis
@@ -17,7 +17,7 @@ from situs.config.tree import Labels as LabelSettings
 from situs.core.capability import CapabilityClass
 from situs.core.heads import Heads
 from situs.core.route import Route
-from situs.core.snapshot import Labels, Routes, Snapshot
+from situs.core.snapshot import Confidences, Labels, Routes, Snapshot
 from situs.policy.memory import Memory
 from situs.rego.embedded import make_ready
 from situs.trust.canaries import load_canaries
@@ -33,6 +33,7 @@ class Insight(Struct, frozen=True):
     fitted: Routes
     labels: Labels
     models: dict[str, CapabilityClass]
+    confidences: Confidences = Confidences()
 
 
 def insight_of(plan: Plan, known: Insight | None = None) -> Insight:
@@ -54,7 +55,11 @@ def insight_of(plan: Plan, known: Insight | None = None) -> Insight:
         tables = build.tables_of(config)
     labels = replace(build.labels_of(config, DEFAULT_FLOORS), tables=tables)
     fitted = fitted or compile_routes(routes, heads, sample_vectors(routes, heads, Path(plan.data)))
-    return Insight(analysis, routes, lists, heads, fitted, labels, models)
+    if known is not None and same:
+        confidences = known.confidences
+    else:
+        confidences = load_confidences(analysis, Path(plan.data))
+    return Insight(analysis, routes, lists, heads, fitted, labels, models, confidences)
 
 
 def snapshot_of(plan: Plan, insight: Insight) -> Snapshot:
@@ -72,5 +77,6 @@ def snapshot_of(plan: Plan, insight: Insight) -> Snapshot:
         heads=insight.heads,
         data=build.data_of(config),
         canaries=tuple(token.encode() for token in load_canaries(Path(plan.data)).values()),
+        confidences=insight.confidences,
         memory=Memory(2),
     )

@@ -15,7 +15,9 @@ from msgspec import Meta, Struct
 from situs.analysis import effort, task_head, token_counts
 from situs.core.capability import CapabilityClass
 from situs.errors import OperatorError
+from situs.learning import confidence
 from situs.learning.artefacts import Artefact
+from situs.placement.signals import NAMES
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Heat = Annotated[float, Meta(gt=0, le=1000)]
@@ -128,6 +130,21 @@ class Capability(_Limits, frozen=True):
     classes: dict[str, CapabilityClass]
 
 
+class Confidence(_Limits, frozen=True):
+    delta: Share
+    entries: Annotated[tuple[confidence.Entry, ...], Meta(min_length=1)]
+
+    def problem(self) -> str | None:
+        for one in self.entries:
+            for view in one.calibration.views:
+                sizes = {len(view.levels), len(view.errors), len(view.kept)}
+                if len(sizes) > 1 or len(view.weights) != len(NAMES):
+                    return f"settings.entries: {one.model}, {one.task}: lengths that differ"
+                if list(view.levels) != sorted(view.levels, reverse=True):
+                    return f"settings.entries: {one.model}, {one.task}: levels that do not fall"
+        return None
+
+
 _LIMITS: Mapping[str, type[_Limits]] = {
     "task": Task,
     "complexity": Complexity,
@@ -136,6 +153,7 @@ _LIMITS: Mapping[str, type[_Limits]] = {
     "names": NameKinds,
     "routes": Routes,
     "capability": Capability,
+    "confidence": Confidence,
 }
 
 

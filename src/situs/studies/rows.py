@@ -179,6 +179,9 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[object], bool]]]] = {
     "sensitive": ("true or false", lambda value: isinstance(value, bool)),
     "messages": ("an array of objects", lambda value: _all_are(value, dict)),
     "document": ("an object", lambda value: isinstance(value, dict)),
+    "response": ("an object", lambda value: isinstance(value, dict)),
+    "task": _TEXT,
+    "answer": _TEXT,
     "kinds": ("an array of strings", lambda value: _all_are(value, str)),
     "values": ("an array of strings", lambda value: _all_are(value, str)),
     "spans": (
