@@ -21,8 +21,10 @@ from situs.config.analysis import Analysis
 from situs.core.capability import CapabilityClass
 from situs.core.heads import Encode, Heads, Seen
 from situs.core.route import Route
+from situs.core.snapshot import Confidences
 from situs.errors import OperatorError
 from situs.learning.artefacts import Artefact, shipped
+from situs.learning.confidence import HEAD, confidences_of
 from situs.learning.versions import chosen, open_version
 from situs.runtimes.encoder import load_encoder
 from situs.runtimes.vectors import kept_vectors, vectors_file
