@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import lgamma, log
 from typing import Any
 
@@ -87,9 +87,13 @@ def fit(samples: Sequence[Sample]) -> dict[str, Any]:
 
 def confidences_of(artefact: Artefact) -> Confidences:
     """What the gateway judges answers by."""
-    entries = msgspec.convert(artefact.card.settings["entries"], list[Entry])
-    table: dict[tuple[str, str], Any] = {(e.model, e.task): e.calibration for e in entries}
-    return Confidences(table, artefact.digest)
+    return Confidences(table_of(artefact.card.settings), artefact.digest)
+
+
+def table_of(settings: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+    """The calibrations by model and task, of what `fit` gave."""
+    entries = msgspec.convert(settings["entries"], list[Entry])
+    return {(one.model, one.task): one.calibration for one in entries}
 
 
 def _halves(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
