@@ -105,12 +105,13 @@ def explained_at(body: bytes) -> str:
 def _decide(
     body: bytes, headers: dict[str, str], config: Path | None, policies: tuple[Path, ...]
 ) -> Any:
-    """The same function the gateway calls, on the configured fleet, with nothing known of it."""
+    """What the gateway would decide on the configured fleet; only feedback is known of it."""
     import time
 
     import msgspec
     from msgspec.structs import replace
 
+    from situs.app.believing import beliefs_of
     from situs.app.insight import insight_of, snapshot_of
     from situs.app.plan import load_plan
     from situs.config.policy import Policy
@@ -128,7 +129,8 @@ def _decide(
         judged_by = Policy(paths=tuple(str(path.absolute()) for path in policies))
         setting = replace(setting, config=replace(setting.config, policy=judged_by))
     plan = load_plan(setting, 0, {}, secrets=False)
-    snapshot = snapshot_of(plan, insight_of(plan))
+    beliefs = beliefs_of(plan.config, setting.data, time.time())
+    snapshot = replace(snapshot_of(plan, insight_of(plan)), beliefs=beliefs)
     ask = ask_of({name.encode(): value.encode() for name, value in headers.items()})
     request = form_of(explained_at(body)).parse(body, new_id(), ask, Principal(), None)
     if not known_name(request, snapshot):
