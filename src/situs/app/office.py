@@ -49,8 +49,11 @@ class Dark(Struct, frozen=True, forbid_unknown_fields=True):
 class Office:
     """The answers, by path; all but `reload` can be asked for at a worker's port too."""
 
-    def __init__(self, watching: Watching, reload: Reload, darken: Darken) -> None:
+    def __init__(
+        self, watching: Watching, reload: Reload, darken: Darken, modes: Callable[[], Any]
+    ) -> None:
         self._watching = watching
+        self._modes = modes
         self._reload = reload
         self._darken = darken
 
@@ -69,6 +72,8 @@ class Office:
                 return 200, metrics.content_type, await asyncio.to_thread(metrics.render)
             case "/situs/v1/status":
                 return 200, JSON, _encode(self._watching.report())
+            case "/situs/v1/modes":
+                return 200, JSON, _encode({"modes": self._modes()})
             case "/situs/v1/usage":
                 return 200, JSON, _encode(await asyncio.to_thread(self._usage, asked))
             case "/situs/v1/decisions":

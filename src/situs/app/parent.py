@@ -16,8 +16,9 @@ from situs import __version__
 from situs.app.believing import Believing
 from situs.app.crew import Callbacks, Crew
 from situs.app.egress import check_blocked, permits_of
-from situs.app.link import Believed, Keys, Probed, Runtimes
+from situs.app.link import Believed, Keys, Probed, RolledBack, Runtimes
 from situs.app.office import AdminSocket, Office
+from situs.app.pilot import Pilots
 from situs.app.plan import Plan, fleet_view, load_plan
 from situs.app.policies import newest_bundle
 from situs.app.probing import Probing
@@ -76,6 +77,7 @@ class Parent:
         self._connector = Connector()
         self.crew = Crew(listeners, log, told, self._connector)
         self._believing = Believing(self.setting.data)
+        self._pilots = Pilots(self.setting.data)
         self._probing = Probing(self._connector.dial, self._found)
         self._bundle: str | None = None
         self._signer = ""
@@ -96,19 +98,21 @@ class Parent:
             self._connector.permit(self._permits(self.setting))
             key = open_signing_key(data / "keys")
             self._signer = key.id
-            watching = Watching(self.setting, key, self._status(plan), self._connector)
+            status, observe = self._status(plan), self._pilots.observe
+            watching = Watching(self.setting, key, status, self._connector, observe)
             anchor = self.setting.config.receipts.anchor
             if self._blocked:
                 anchor = None  # a drill's chains are nobody's record
             if anchor is not None:
                 stack.push_async_callback(asyncio.to_thread, watching.anchor)  # its last words, too
             self._watching = stack.enter_context(watching)
-            self._office = Office(watching, self.reload, self.darken)
+            self._office = Office(watching, self.reload, self.darken, self._modes)
             stack.push_async_callback(self._runtimes.stop)
             stack.push_async_callback(self._probing.close)
             await self._runtimes.start(plan)
             self.crew.tell(Runtimes(self._runtimes.states()))
             self.crew.tell(Keys(self._keys.table))
+            await self._look_at_pilots()
             await self.crew.begin(plan)
             self._plan = plan
             admin = AdminSocket(data, self._office)
@@ -117,6 +121,7 @@ class Parent:
                 (_BEAT_S, partial(self._beat, watching, admin)),
                 (_BEAT_S, self._look_at_bundle),
                 (_FEEDBACK_S, self._look_at_feedback),
+                (_BEAT_S, self._look_at_pilots),
                 (_RETIRE_S, partial(asyncio.to_thread, watching.retire)),
                 (_BEAT_S, partial(asyncio.to_thread, watching.look_at_stores)),
             ]
@@ -184,6 +189,7 @@ class Parent:
                 self._watching.sign_with(key)
             self.setting, self._plan, self._bundle = setting, plan, bundle
             await self._look_at_feedback()
+            await self._look_at_pilots()
             signer = None if key.id == self._signer else key.id
             self._signer = key.id
         told = {"generation": plan.generation, "policy": plan.policy.digest, "changes": changes}
@@ -207,6 +213,15 @@ class Parent:
         found = await asyncio.to_thread(self._believing.look, self.setting.config)
         if found is not None:
             self.crew.tell(Believed(found))
+
+    async def _look_at_pilots(self) -> None:
+        """Those that are rolled back, and those that may run again."""
+        found = await asyncio.to_thread(self._pilots.look, self.setting.config)
+        if found is not None:
+            self.crew.tell(RolledBack(found))
+
+    def _modes(self) -> Any:
+        return self._pilots.report(self.setting.config)
 
     def _permits(self, setting: Setting) -> tuple[Permit, ...]:
         return permits_of(setting, self._address, self._blocked | self._dark[0])
@@ -308,6 +323,8 @@ class Parent:
             refused=dict(self._refused),
             restarts=self.crew.restarts,
             cut=self.crew.cut,
+            copies=dict(self.crew.copies),
+            rolled_back=self._pilots.rolled_back,
             recording=recording,
             index_lag_s=0.0 if watching is None else watching.index_lag_s,
             anchor_age_s=None if watching is None else watching.anchor_age_s,

@@ -37,6 +37,8 @@ _WIRES = frozenset(Wire)
 _LABELS = frozenset(Label)
 _CLASSES = frozenset({"2xx", "3xx", "4xx", "5xx"})
 _PARTS = frozenset({"task", "route", "names"})
+_GROUPS = frozenset({"pick", "baseline", "same"})
+_RESULTS = frozenset({"sent", "full", "late", "changed", "failed"})
 _OBLIGATIONS = KNOWN_OBLIGATIONS | {"restored"}
 _TIERS = frozenset({"rule", "fast", "deep", "shed", "skipped"})
 
@@ -124,6 +126,11 @@ class Metrics(Collector):
         label, stream = _of(served.label, _LABELS), str(served.stream).lower()
         status = _of(f"{outcome.status // 100}xx", _CLASSES)
         code = NONE if outcome.code is None else _of(outcome.code, self._codes)
+        self._count_attempts(served, place)
+        if outcome.copy_of is not None:
+            return  # nobody waited for it
+        if (moded := outcome.moded) is not None:
+            self._add(names.MODES, (moded.mode.value, _of(moded.group, _GROUPS), status))
         self._add(names.REQUESTS, (wire, place, locus, label, status, code, stream))
         if code == PlacementDenied.code:
             self._add(names.DENIED, (label,))
@@ -135,7 +142,9 @@ class Metrics(Collector):
             self._time(names.ANALYSIS, (), outcome.analysis_s)
         for part, tier in served.tiers.items():
             self._add(names.ANALYSED, (_of(part, _PARTS), _of(tier, _TIERS)))
-        for attempt in outcome.attempts:
+
+    def _count_attempts(self, served: Served, place: str) -> None:
+        for attempt in served.outcome.attempts:
             tried = self._one("deployment", attempt.deployment)
             self._add(names.ATTEMPTS, (tried, attempt.end.value))
             self._add(names.BYTES_OUT, (self._one("locus", attempt.locus),), attempt.bytes_out)
@@ -224,6 +233,10 @@ class Metrics(Collector):
             names.REFUSED: refused,
             names.RESTARTS: {(): status.restarts},
             names.CUT: {(): status.cut},
+            names.COPIES: {
+                (result,): count for result, count in status.copies.items() if result in _RESULTS
+            },
+            names.ROLLED_BACK: {(scope,): 1.0 for scope in status.rolled_back},
             names.SPANS_DROPPED: {(): status.spans_dropped},
             names.DEPLOYMENT_INFO: dict.fromkeys(facts, 1.0),
             names.HEALTH: {

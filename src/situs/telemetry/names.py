@@ -90,6 +90,17 @@ OBLIGATIONS = _counter(
     "deployment",
 )
 SPANS_DROPPED = _counter("situs_spans_dropped_total", "Spans that could not be exported.")
+MODES = _counter(
+    "situs_mode_requests_total",
+    "Requests that were served in a mode, by who was asked first.",
+    "mode",
+    "group",
+    "status_class",
+)
+COPIES = _counter("situs_copies_total", "Copies of requests, by what became of them.", "result")
+ROLLED_BACK = _gauge(
+    "situs_pilot_rolled_back", "1 where a pilot did worse than its baseline and ended.", "scope"
+)
 PROBES = _counter(
     "situs_probes_total",
     "Questions of Situs' own to keep deployments warm and know their health.",
@@ -187,6 +198,9 @@ FAMILIES = (
     DEPLOYMENT_INFO,
     HEALTH,
     IN_FLIGHT,
+    MODES,
+    COPIES,
+    ROLLED_BACK,
     PROBES,
     PROBE_COST,
     WORKERS,

@@ -105,6 +105,9 @@ class _Tally(Struct):
     def count(self, served: Served) -> None:
         outcome = served.outcome
         usage, last = outcome.usage, outcome.attempts[-1] if outcome.attempts else None
+        if outcome.copy_of is not None:  # nobody waited for it
+            self.cost += outcome.cost or 0.0
+            return
         self.requests += 1
         self.errors += outcome.status >= 500
         self.denied += outcome.code == PlacementDenied.code

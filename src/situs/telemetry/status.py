@@ -21,6 +21,8 @@ class Status(Struct, frozen=True):
     checkpoints were anchored (None: they are not to be), `held` how many requests wait for a
     person. `conditions` say what the health of deployments is due to. `probed` counts probes by
     deployment and result, `probe_costs` is the money for them by deployment, since the start.
+    `copies` counts copies of requests by what became of them, `rolled_back` are the scopes of
+    pilots that were ended.
     """
 
     version: str
@@ -44,3 +46,5 @@ class Status(Struct, frozen=True):
     conditions: Mapping[str, Condition] = {}
     probed: Mapping[tuple[str, str], int] = {}
     probe_costs: Mapping[str, float] = {}
+    copies: Mapping[str, int] = {}
+    rolled_back: frozenset[str] = frozenset()
