@@ -102,15 +102,15 @@ def _figures(held: Sequence[Sample], confidences: Confidences) -> dict[str, Figu
     figures: dict[str, Figure] = {}
     for rate in RATES:
         kept = np.array([_kept(one, confidences, rate) for one in held], bool)
-        figures[f"kept at {rate:g}"] = lambda picks, kept=kept: float(kept[picks].mean())
+        figures[f"kept at {rate:g}"] = _share(kept, np.ones_like(kept))
         figures[f"wrong at {rate:g}"] = _share(wrong, kept)
     return figures
 
 
-def _share(wrong: Any, kept: Any) -> Figure:
+def _share(what: Any, among: Any) -> Figure:
     def share(picks: Picks) -> float | None:
-        mine = kept[picks]
-        return float(wrong[picks][mine].mean()) if mine.any() else None
+        mine = among[picks]
+        return float(what[picks][mine].mean()) if mine.any() else None
 
     return share
 
