@@ -158,6 +158,49 @@ def capability(
     _keep(learnt, active, setting, version, as_json)
 
 
+@train.command()
+@click.argument("file", type=_FILE)
+@click.option("--ask", "out", type=_FILE, help="Ask the questions in FILE; keep the rows here.")
+@click.option("--model", "models", multiple=True, help="Ask this one only; may be repeated.")
+@click.option("--url", help="The gateway to ask (default: the one on the data directory).")
+@_version
+@config_option
+@data_option
+@_json
+def confidence(
+    file: Path,
+    out: Path | None,
+    models: tuple[str, ...],
+    url: str | None,
+    version: str | None,
+    config: Path | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Which answers a cascade may keep, from answers known to be right or wrong.
+
+    Rows: model, response (an answer as it came, with log-probabilities), correct; where they are
+    known prompt, task, document (the request). With --ask, FILE holds questions with their right
+    answers (prompt, answer): they are put to every owned model that gives log-probabilities.
+    """
+    from situs.cli.train_ask import ask_all, askable
+    from situs.studies.rows import rows
+    from situs.studies.train_confidence import learn_confidence
+
+    setting, head = setting_from(config, data), "confidence"
+    if out is not None:
+        with _busy():
+            ask_all(file, out, models or askable(setting), setting, url)
+    elif models or url:
+        raise click.UsageError("--model and --url go with --ask.")
+    results = rows(out or file, ("model", "response", "correct"), ("prompt", "task", "document"))
+    active = _base(head, setting) if head in setting.config.analysis.artefacts else None
+    task_of = _task_of(setting)
+    with _busy():
+        learnt = learn_confidence(results, setting.config.models, task_of, active, out or file)
+    _keep(learnt, active, setting, version, as_json)
+
+
 def _answers(file: Path) -> list[Any]:
     from situs.learning.examples import answered
     from situs.studies.rows import lines

@@ -56,7 +56,7 @@ def fleet_of(config: Config, weights: Mapping[str, str]) -> tuple[Deployment, ..
             no_retention=entry.endpoint.no_retention if entry.endpoint else None,
             role=entry.role,
             cache=_cache(entry),
-            logprobs=entry.endpoint.logprobs if entry.endpoint else _says_logprobs(entry),
+            logprobs=says_logprobs(entry),
         )
         for name, entry in sorted(config.deployments.items())
     )
@@ -249,7 +249,10 @@ def _cache(entry: Entry) -> PrefixCache:
     return PrefixCache(entry.cache.tokens, entry.cache.slots)
 
 
-def _says_logprobs(entry: Entry) -> bool:
+def says_logprobs(entry: Entry) -> bool:
+    """Whether it says how probable each token was; llama.cpp does."""
+    if entry.endpoint is not None:
+        return entry.endpoint.logprobs
     return isinstance(entry.runtime, LlamaCpp)
 
 
