@@ -1,0 +1,92 @@
+"""Asking models questions whose answers are known, through the running gateway."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+
+from situs.cli.admin import SOCKET, OverSocket, address, ask, refused
+from situs.cli.tables import counted
+
+if TYPE_CHECKING:
+    from situs.app.setting import Setting
+
+_PATIENCE_S = 600.0
+
+
+def askable(setting: Setting) -> Sequence[str]:
+    """The owned models that give log-probabilities."""
+    from situs.config import build
+
+    config = setting.config
+    found = {
+        entry.model
+        for entry in config.deployments.values()
+        if config.loci[entry.locus].owned and build.says_logprobs(entry)
+    }
+    if not found:
+        raise click.UsageError("No owned deployment gives log-probabilities; name one by --model.")
+    return sorted(found)
+
+
+def ask_all(
+    file: Path, out: Path, models: Sequence[str], setting: Setting, url: str | None
+) -> None:
+    """Writes a row for every answer; who does not answer is left out, and said."""
+    from situs.studies.rows import rows
+    from situs.studies.train_confidence import right
+
+    asked = rows(file, ("prompt", "answer"), ("task",))
+    if out.exists():
+        raise click.UsageError(f"{out} is there already; nothing is written over.")
+    left = 0
+    with out.open("x", encoding="utf-8") as kept:
+        for model in models:
+            for one, response in _answers(asked, model, setting, url):
+                if response is None:
+                    left += 1
+                    continue
+                correct = right(response, one["answer"])
+                row = {"model": model, "prompt": one["prompt"], "task": one["task"]}
+                kept.write(json.dumps({**row, "correct": correct, "response": response}) + "\n")
+    if left:
+        click.echo(f"{counted(left, 'question')} left out: no answer", err=True)
+
+
+def _answers(
+    asked: Sequence[dict[str, Any]], model: str, setting: Setting, url: str | None
+) -> Iterator[tuple[dict[str, Any], Any]]:
+    from situs.studies.train_confidence import question
+
+    cascade = setting.config.defaults.cascade
+    votes = 1 if cascade is None else cascade.votes
+    where = _gateway(setting, url)
+    for one in asked:
+        body = json.dumps(question(one["prompt"], model, votes)).encode()
+        status, said = ask(_connection(where), where, "POST", "/v1/chat/completions", body)
+        if status in (401, 403, 404):
+            raise refused(where, status, said)
+        yield one, json.loads(said) if status == 200 else None
+
+
+def _gateway(setting: Setting, url: str | None) -> str:
+    """Where it listens, as its administrator is told."""
+    if url is not None:
+        return address(url)
+    socket = setting.data / SOCKET
+    status, body = ask(OverSocket(socket), str(socket), "GET", "/situs/v1/status")
+    if status != 200:
+        raise refused(str(socket), status, body)
+    return str(json.loads(body)["url"])
+
+
+def _connection(where: str) -> http.client.HTTPConnection:
+    parts = urlsplit(where)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return kind(parts.hostname or "", parts.port, timeout=_PATIENCE_S)
