@@ -17,7 +17,10 @@ from pathlib import Path
 from bench import gateway, processes, report
 
 HERE = Path(__file__).parent
-SCRIPTS = ("decision", "analysis", "policy", "receipts", "index", "replay", "embeddings")
+SCRIPTS = (
+    *("decision", "analysis", "policy", "receipts", "index", "replay", "embeddings"),
+    "latency",
+)
 """Benchmarks of one part: scripts that print one JSON object a line; rows are appended here."""
 
 ENDURANCE = ("workers", "reload", "crash", "soak")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import msgspec
 import pytest
@@ -12,9 +11,11 @@ from tests.fakes.openai_server import fake_process
 
 from situs.app.plan import Plan
 from situs.app.probing import Probing, interval, question
+from situs.backends.openai_compatible import place_of
 from situs.config.load import parse
 from situs.core.fleet import DeploymentState, Health, LocusKind, Role
 from situs.core.request import Service
+from situs.dispatch.egress import Connector, Permit
 
 OWNED = make.locus("office")
 RENTED = make.locus("us", LocusKind.PUBLIC_CLOUD)
@@ -92,22 +93,16 @@ def plan_of(config):
     return Plan(0, config, "", {}, None, {}, {})
 
 
-async def dial(host, port):
-    raw = socket.socket()
-    raw.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(raw, (host, port))
-    return raw
-
-
-def asked(url, *, locus=OWNED, times=1):
+def asked(url, *, allowed=None, times=1):
     """What a probe of a standby there finds, and what is counted."""
     found = []
 
     async def story():
-        probing = Probing(dial, lambda name, well: found.append((name, well)))
+        permit = Permit("a", lambda: place_of(allowed or url), owned=True)
+        probing = Probing(Connector([permit]).dial, lambda *told: found.append(told))
         config = setting(url)
         plan = plan_of(config)
-        view = make.view(make.deployment("a", model="m", locus=locus, role=Role.STANDBY))
+        view = make.view(make.deployment("a", model="m", locus=OWNED, role=Role.STANDBY))
         for _ in range(times):
             probing.look(plan, view)
         while not probing.counts:  # noqa: ASYNC110 - there is nothing to wait on
@@ -132,6 +127,14 @@ def test_a_probe_of_what_is_not_there_fails():
     assert counts == {("a", "failed"): 1}
 
 
+def test_a_probe_reaches_only_what_is_permitted(tmp_path):
+    with fake_process(tmp_path) as fake:
+        found, _, _ = asked(fake.base_url, allowed="http://127.0.0.1:9/v1")
+        traffic = fake.traffic()
+    assert found == [("a", False)]
+    assert traffic == (0, 0)
+
+
 def test_nobody_is_asked_twice_at_once_or_before_time(tmp_path):
     with fake_process(tmp_path) as fake:
         _, counts, _ = asked(fake.base_url, times=5)
@@ -140,7 +143,7 @@ def test_nobody_is_asked_twice_at_once_or_before_time(tmp_path):
 
 def test_a_place_whose_evidence_is_over_is_not_asked():
     async def story():
-        probing = Probing(dial, lambda *_: None)
+        probing = Probing(Connector().dial, lambda *_: None)
         old = make.locus("office", evidence_until="2020-01-01")
         deployment = make.deployment("a", model="m", locus=old, role=Role.STANDBY)
         plan = plan_of(setting())
