@@ -23,10 +23,10 @@ SCRIPTS = (
 )
 """Benchmarks of one part: scripts that print one JSON object a line; rows are appended here."""
 
-ENDURANCE = ("workers", "reload", "crash", "soak")
+ENDURANCE = ("workers", "reload", "crash", "kills", "soak")
 """Whole gateways under long load; each appends a row itself, and exits 1 when it is not sound."""
 
-STUDIES = ("routes", "sensitivity", "tasks")
+STUDIES = ("routes", "sensitivity", "tasks", "cost_quality")
 """Beside other packages, on labelled rows; each appends rows itself."""
 
 OTHERS = ("gateway", *ENDURANCE, *STUDIES, "report", "compare", "load", "peers", "size")
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> None:
             report.write()
         case ["--list"] | ["list"] | ["--help"] | ["-h"]:
             for name in (*SCRIPTS, *OTHERS):
-                print(f"{name:10} {purpose(name)}")
+                print(f"{name:12} {purpose(name)}")
         case [name, *rest] if name in SCRIPTS:
             script(name, rest)
             report.write()

@@ -117,6 +117,26 @@ TABLES = (
         },
     ),
     Table(
+        "kills",
+        "Kill -9 of model servers under load",
+        "requests leave at a fixed rate, every second one a stream. `fake`: three nodes and a "
+        "standby, one of the four is killed every five seconds. `llama`: three llama.cpp servers "
+        "that Situs runs, one of them a standby. A stream that had begun cannot go on elsewhere "
+        "and ends with an error event. Sound: no whole answer failed, no broken stream looks clean.",
+        {"nodes": "nodes"},
+        {
+            "seconds": "seconds",
+            "requests/s": "rate",
+            "kills": "kills",
+            "whole answers": "whole",
+            "failed": "whole_failed",
+            "streams": "streams",
+            "ended with an error": "streams_broken",
+            "looked clean, were not": "streams_look_clean",
+            "sound": "sound",
+        },
+    ),
+    Table(
         "reload",
         "Reload under load",
         "policy, prices and fleet are replaced again and again while requests leave at a fixed "
@@ -149,6 +169,22 @@ TABLES = (
         "“again” is a text that was seen before.",
         {"text": "workload", "tier": "tier", "pass": "pass"},
         {"p50 µs": "p50_us", "p99 µs": "p99_us", "CPU µs": "cpu_us"},
+    ),
+    Table(
+        "cost_quality",
+        "Cost at equal quality",
+        "thirteen models on MMLU-Pro, five folds, at 95 % of the quality of the best model; "
+        "development figures: docs/explanation/capability-estimates.md says what they mean. Saved is "
+        "against two models by the same head, with its 95 % interval; over: the least by which the "
+        "curve of cheapest_adequate is over that of the row, in quality at the same cost.",
+        {"prices": "prices", "way": "way"},
+        {
+            "USD for 1,000": "usd_1000",
+            "saved": "saved",
+            "from": "saved_low",
+            "to": "saved_high",
+            "over": "below",
+        },
     ),
     Table(
         "routes",

@@ -173,7 +173,7 @@ def run(of: Sequence[Cell]) -> list[Row]:
         place = Path(directory)
         file = place / "situs.yaml"
         file.write_bytes(msgspec.json.encode(configuration(of, upstream)))  # JSON is YAML
-        with _gateway(file, place / "data") as url:
+        with serving(file, place / "data") as url:
             with ThreadPoolExecutor(max_workers=64) as pool:
                 slow = sorted(of, key=lambda cell: cell.case not in _SLOW)
                 tried = dict(zip(slow, pool.map(lambda cell: _try(cell, url), slow), strict=True))
@@ -265,8 +265,8 @@ def _outcomes(data: Path, ids: set[str]) -> dict[str, dict[str, Any]]:
 
 
 @contextmanager
-def _gateway(config: Path, data: Path) -> Iterator[str]:
-    """Its base URL while it runs; it dies with this process."""
+def serving(config: Path, data: Path) -> Iterator[str]:
+    """A gateway: its base URL while it runs. It dies with this process."""
     serve = ("serve", "--config", str(config), "--data", str(data), "--port", "0")
     command = tied(sys.executable, "-P", "-m", "situs.cli.main", *serve)
     log = config.with_suffix(".log")

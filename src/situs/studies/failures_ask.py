@@ -21,7 +21,8 @@ _DONE = "[DONE]"
 class Said(Struct, frozen=True):
     """What came back. `code` is that of the error, or of the event that ended the stream.
 
-    `whole`: nothing is missing; `done`: a stream that says that it is complete.
+    `whole`: nothing is missing; `done`: a stream that says that it is complete; `pieces`: how many
+    events of it had a part of the answer.
     """
 
     status: int
@@ -29,6 +30,7 @@ class Said(Struct, frozen=True):
     code: str | None = None
     whole: bool = False
     done: bool = False
+    pieces: int = 0
 
 
 def ask(url: str, wire: str, document: dict[str, Any]) -> Said:
@@ -64,7 +66,9 @@ def read_stream(status: int, id_: str, body: bytes) -> Said:
     code = None if error is None else error.get("code")
     chosen = [one["choices"][0] for one in events if one != _DONE and one.get("choices")]
     finished = any(choice.get("finish_reason") for choice in chosen)
-    return Said(status, id_, code, whole=done and finished and error is None, done=done)
+    pieces = sum(not choice.get("finish_reason") for choice in chosen)
+    whole = done and finished and error is None
+    return Said(status, id_, code, whole, done, pieces)
 
 
 def fleet_health(url: str, deployment: str) -> str | None:
