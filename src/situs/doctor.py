@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
+from situs.app.cascades import cascades
 from situs.app.confine import why_not_sealed
 from situs.app.egress import permits_of
 from situs.app.heads import encoder
@@ -99,6 +100,7 @@ def examine(setting: Setting, url: str | None = None) -> list[Finding]:
         _approvals,
         _heads,
         _routes,
+        _cascade,
         _receipts,
         _anchors,
         _watching,
@@ -324,6 +326,14 @@ def _routes(setting: Setting) -> Iterator[Finding]:
         yield Finding("routes", Condition.ACTIVE, names)
     else:
         yield Finding("routes", Condition.OFF, "none is configured")
+
+
+def _cascade(setting: Setting) -> Iterator[Finding]:
+    found = cascades(setting)
+    for line in found:
+        yield Finding("cascade", Condition.ACTIVE, line)
+    if not found:
+        yield Finding("cascade", Condition.OFF, "none is configured")
 
 
 def _watching(setting: Setting) -> Iterator[Finding]:

@@ -147,6 +147,9 @@ class Metrics(Collector):
         for attempt in served.outcome.attempts:
             tried = self._one("deployment", attempt.deployment)
             self._add(names.ATTEMPTS, (tried, attempt.end.value))
+            if attempt.confidence is not None:
+                verdict = "escalated" if attempt.end is End.UNSURE else "kept"
+                self._add(names.CASCADE, (tried, verdict))
             self._add(names.BYTES_OUT, (self._one("locus", attempt.locus),), attempt.bytes_out)
             for kind, times in attempt.obligations.items():
                 self._add(names.OBLIGATIONS, (_of(kind, _OBLIGATIONS), tried), times)

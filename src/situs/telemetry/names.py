@@ -51,6 +51,12 @@ REQUESTS = _counter(
 ATTEMPTS = _counter(
     "situs_attempts_total", "Tries at a deployment, by how they ended.", "deployment", "end"
 )
+CASCADE = _counter(
+    "situs_cascade_total",
+    "Answers judged by a cascade: kept, or a better model was asked.",
+    "deployment",
+    "verdict",
+)
 TOKENS = _counter(
     "situs_tokens_total",
     "Tokens as backends reported them; cached_prompt is a part of prompt.",
@@ -177,6 +183,7 @@ BUILD_INFO = _gauge("situs_build_info", "Always 1: which version this is.", "ver
 FAMILIES = (
     REQUESTS,
     ATTEMPTS,
+    CASCADE,
     TOKENS,
     COST,
     SAVED,
