@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from situs.core.fleet import Health
 from situs.core.label import Label
-from situs.core.record import Served
+from situs.core.record import End, Served
 from situs.core.request import Wire
 from situs.errors import PlacementDenied, SitusError
 from situs.policy.judge import KNOWN_OBLIGATIONS
