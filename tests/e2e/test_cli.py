@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests.e2e import stage
 
+from situs.placement.scorers import SCORERS
+
 FULL = Path("/dev/full")
 EXAMPLE = str(stage.ROOT / "examples" / "three-loci.yaml")
 
@@ -53,7 +55,7 @@ def test_explain_as_json_has_every_filter_and_scorer(tmp_path):
     assert told["pick"] == "office-smollm2"
     assert {"model", "health", "context_window", "tools"} <= set(told["deployments"][0]["filters"])
     ranked = told["decision"]["placement"]["ranked"]
-    assert set(ranked[0]["scores"]) == {"cost", "latency", "capability", "load", "health"}
+    assert set(ranked[0]["scores"]) == set(SCORERS)
 
 
 def test_explain_takes_a_request_file_labels_and_objectives(tmp_path):
@@ -160,12 +162,12 @@ def test_doctor_sees_a_running_gateway_and_its_receipts(tmp_path):
 
 def test_explain_fits_into_80_columns(tmp_path):
     shown = situs("explain", "Hi", "--config", EXAMPLE, cwd=tmp_path, env={"COLUMNS": "80"}).stdout
-    [head] = [line for line in shown.splitlines() if "TTFT" in line]
-    scorers = ["cheap", "lat.", "cap.", "load", "health"]
-    assert head.split() == ["deployment", "score", *scorers, "cost", "TTFT"]
-    rows = [line for line in shown.splitlines() if line.endswith(" s")]
-    assert len(rows) == 3
-    assert {len(row.split()) for row in rows} == {11}
+    lines = [line.split() for line in shown.splitlines()]
+    figures = lines.index(["deployment", "quality", "cost", "TTFT", "E2E", "cached"])
+    assert {len(row) for row in lines[figures + 1 : figures + 4]} == {10}
+    weighed = ["lat.", "x0.3", "load", "x0.3", "health", "x0.2", "prefix", "x0.2"]
+    scores = lines.index(["deployment", "score", *weighed])
+    assert {len(row) for row in lines[scores + 1 : scores + 4]} == {7}
 
 
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path):

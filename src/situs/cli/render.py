@@ -43,12 +43,17 @@ def explanation(answer: dict[str, Any]) -> None:
         return
     console.print()
     left = sorted((r for r in answer["deployments"] if r["candidate"]), key=lambda r: r["rank"])
-    console.print(_best(left[:_SHOWN], _weights(answer, console.width)))
+    weights, shown = answer.get("weights", {}), left[:_SHOWN]
+    if console.width >= 76 + 12 * len(weights):
+        console.print(_best(shown, weights))
+    else:
+        console.print(_best(shown, {}))
+        console.print()
+        console.print(_scored(shown, weights))
     if len(left) > _SHOWN:
         console.print(f"[dim]and {len(left) - _SHOWN} more (--json shows all)[/]")
-    console.print(
-        f"\nIt would go to [bold green]{escape(answer['pick'])}[/]: {escape(answer['why'])}."
-    )
+    console.print(f"\nIt would go to [bold green]{escape(answer['pick'])}[/].")
+    console.print(f"why        {escape(answer['why'])}")
 
 
 def _objective(placement: dict[str, Any]) -> str:
@@ -117,16 +122,9 @@ def _owed(one: dict[str, Any]) -> str:
     return " ".join(word for word in (one["kind"], kinds, more.get(one["kind"], "")) if word)
 
 
-def _weights(answer: dict[str, Any], width: int) -> dict[str, float]:
-    """Those of the scorers, where there is room for a column each."""
-    weights: dict[str, float] = answer.get("weights", {})
-    return weights if width >= 72 + 12 * len(weights) else {}
-
-
 def _best(rows: Sequence[dict[str, Any]], weights: dict[str, float]) -> Table:
-    """What is left, best first, with what is expected of it, and its scores."""
-    heads = [f"{_SHORT.get(name, name)} x{weight:.1f}" for name, weight in weights.items()]
-    heads = ["quality", "cost", "TTFT", "E2E", "cached", "score", *heads]
+    """What is left, best first, with what is expected of it, and its scores where there is room."""
+    heads = ["quality", "cost", "TTFT", "E2E", "cached", *_heads(weights)]
     table = _table("", "deployment", *heads, numbers=True)
     for row in rows:
         candidate = row["candidate"]
@@ -140,10 +138,30 @@ def _best(rows: Sequence[dict[str, Any]], weights: dict[str, float]) -> Table:
             f"{candidate['ttft_s']:.2f} s",
             f"{candidate['e2e_s']:.1f} s",
             f"{candidate['cached_tokens']}/{candidate['prompt_tokens']}",
-            f"{candidate['score']:.2f}",
-            *(f"{candidate['scores'][name]:.2f}" for name in weights),
+            *_scores(candidate, weights),
         )
     return table
+
+
+def _scored(rows: Sequence[dict[str, Any]], weights: dict[str, float]) -> Table:
+    """What the scorers say, by which near-equals are told apart."""
+    table = _table("", "deployment", *_heads(weights), numbers=True)
+    for row in rows:
+        values = _scores(row["candidate"], weights)
+        table.add_row(str(row["rank"]), escape(row["deployment"]), *values)
+    return table
+
+
+def _heads(weights: dict[str, float]) -> list[str]:
+    heads = [f"{_SHORT.get(name, name)} x{weight:.1f}" for name, weight in weights.items()]
+    return ["score", *heads] if heads else []
+
+
+def _scores(candidate: dict[str, Any], weights: dict[str, float]) -> list[str]:
+    if not weights:
+        return []
+    scores = [f"{candidate['scores'][name]:.2f}" for name in weights]
+    return [f"{candidate['score']:.2f}", *scores]
 
 
 def _money(amount: float) -> str:
