@@ -31,7 +31,7 @@ import numpy as np
 from bench.cascade_questions import Question, questions
 from bench.processes import ROOT, append, machine
 from situs.dispatch.answer import tokens_of
-from situs.learning.confidence import DELTA, levels_of, logistic, tested_view
+from situs.learning.confidence import DELTA, levels_of, logistic, measured
 from situs.placement.confidence import WHOLE, View, least, probability
 from situs.placement.signals import Said, Token, Wanted, beginning, signals
 
@@ -159,7 +159,7 @@ def _one(
     weights, bias = logistic([seen[k] for k in learn], right[learn])
     view = View(window, 1, weights, bias, (), (), ())
     score = np.array([probability(view, one) for one in seen])
-    view = tested_view(view, levels_of(score[learn]), score[check], right[check])
+    view = measured(view, levels_of(score[learn]), score[check], right[check])
     for rate, mine in ends.items():
         level = least(view, rate)
         kept = test[score[test] >= level] if level is not None else test[:0]

@@ -101,7 +101,10 @@ def tokens_of(logprobs: Any) -> Iterator[Token]:
 
 
 class Unasked:
-    """Takes out of answers the log-probabilities that the caller did not ask for."""
+    """Takes out of answers the log-probabilities that the caller did not ask for.
+
+    Where nobody asks, llama.cpp (whose tokens have numbers) leaves them out, and others say null.
+    """
 
     def __init__(self, request: Request, sent: Request) -> None:
         self._top = _top(request)
@@ -111,13 +114,16 @@ class Unasked:
         """In place; whether anything is different now."""
         changed = False
         for part in _dicts(document.get("choices")) if self._more else ():
-            if "logprobs" not in part:
+            held = part.get("logprobs")
+            if not isinstance(held, dict):
                 continue
             changed = True
-            if self._top is None:
+            if self._top is not None:
+                _trim(held, self._top)
+            elif any("id" in token for token in _dicts(held.get("content"))):
                 del part["logprobs"]
             else:
-                _trim(_dict(part["logprobs"]), self._top)
+                part["logprobs"] = None
         return changed
 
 

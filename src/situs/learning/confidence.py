@@ -121,7 +121,7 @@ def _of_model(model: str, learnt: Sequence[Sample], tested: Sequence[Sample]) ->
             mine = [k for k, one in enumerate(learnt) if task in (ANY_KIND, one.task)]
             levels = levels_of([before[k] for k in mine or range(len(before))])
             scores, right = [after[k] for k in places], [tested[k].correct for k in places]
-            tasks[task].append(tested_view(view, levels, scores, right))
+            tasks[task].append(measured(view, levels, scores, right))
     return [
         Entry(model, task, Calibration(tokens, len(rows[task]), tuple(views)))
         for task, views in sorted(tasks.items())
@@ -154,7 +154,7 @@ def levels_of(scores: Iterable[float]) -> tuple[float, ...]:
     return tuple(max(_LEAST, ordered[k]) for k in at)
 
 
-def tested_view(
+def measured(
     view: View, levels: Sequence[float], scores: Sequence[float], right: Sequence[bool]
 ) -> View:
     """The view with what was found at each level on rows that had no part in choosing it."""
