@@ -18,8 +18,8 @@ from situs.learning.confidence import (
     fit,
     levels_of,
     logistic,
-    table_of,
     measured,
+    table_of,
 )
 from situs.placement.confidence import View, least, probability
 from situs.placement.signals import NAMES, Said, Token
