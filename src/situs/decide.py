@@ -51,7 +51,10 @@ def decide(
     `input.time`. `warm` are the prompt tokens that deployments have in their caches already. All
     work is done here and now; see `deciding` for who cannot wait.
     """
-    deciding_ = deciding(request, snapshot, now, verdict, warm=warm, analysis=analysis)
+    if analysis is None:
+        deciding_ = deciding(request, snapshot, now, verdict, warm=warm)
+    else:
+        deciding_ = judging(request, snapshot, now, analysis, verdict, warm)
     try:
         work = next(deciding_)
         while True:
@@ -68,19 +71,12 @@ def deciding(
     verdict: PolicyDecision | None = None,
     hurried: bool = False,
     warm: Mapping[str, int] = _COLD,
-    analysis: Analysis | None = None,
 ) -> Generator[Work, Any, Decision]:
     """`decide`, giving out the work that may take long and going on with its results.
 
     Names are looked for only where they could change what the policy says. `hurried`: rules stand
     in for learned heads wherever they can; labels are the same.
     """
-    if analysis is not None:
-        if verdict is None and snapshot.policy.ask is not None:
-            asks = Facts(request, analysis, snapshot, now)
-            verdict = yield Work(partial(judge, request, analysis, snapshot, now), asks=asks)
-        verdict = verdict or judge(request, analysis, snapshot, now)
-        return _placed(request, snapshot, now, analysis, verdict, warm)
     heads = snapshot.heads.in_haste() if hurried else snapshot.heads
     families = {deployment.model.family for deployment in snapshot.fleet.deployments}
     found: Look = yield Work(
@@ -104,6 +100,22 @@ def deciding(
             tiers = {**found.analysis.tiers, "names": "skipped"}
             found = replace(found, analysis=replace(found.analysis, tiers=tiers))
     return _placed(request, snapshot, now, found.analysis, verdict, warm)
+
+
+def judging(
+    request: Request,
+    snapshot: Snapshot,
+    now: float,
+    analysis: Analysis,
+    verdict: PolicyDecision | None = None,
+    warm: Mapping[str, int] = _COLD,
+) -> Generator[Work, Any, Decision]:
+    """`deciding` on what is analysed already."""
+    if verdict is None and snapshot.policy.ask is not None:
+        asks = Facts(request, analysis, snapshot, now)
+        verdict = yield Work(partial(judge, request, analysis, snapshot, now), asks=asks)
+    verdict = verdict or judge(request, analysis, snapshot, now)
+    return _placed(request, snapshot, now, analysis, verdict, warm)
 
 
 def _placed(

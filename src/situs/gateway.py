@@ -22,7 +22,7 @@ from situs.core.ports import Approvals, Chunk, Receipts, Sessions, Situation
 from situs.core.record import Approval, Decided, End, Outcome, ReceiptRef
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
-from situs.decide import deciding
+from situs.decide import deciding, judging
 from situs.dispatch.attempt import Step, end_of
 from situs.dispatch.budget import Budgets
 from situs.dispatch.canaries import carry_canaries
@@ -116,9 +116,10 @@ class Gateway:
     ) -> tuple[Decision, float]:
         """`decide`, with the event loop free meanwhile, and the seconds that analysing took."""
         warm = self.situation.warm(request)
-        deciding_ = deciding(
-            request, snapshot, self.wall(), hurried=hurried, warm=warm, analysis=known
-        )
+        if known is None:
+            deciding_ = deciding(request, snapshot, self.wall(), hurried=hurried, warm=warm)
+        else:
+            deciding_ = judging(request, snapshot, self.wall(), known, warm=warm)
         analysis_s = 0.0
         try:
             work = next(deciding_)
@@ -155,7 +156,7 @@ class Gateway:
             told = "; ".join(f"{name}: {code}" for name, code in unmet.items())
             label = decision.analysis.label
             raise ObligationUnmet(f"The request is {label}; what policy asks for fails ({told}).")
-        if HOLD not in steps[0].applied:
+        if HOLD not in steps[0].applied or request.copy is not None:
             return [step for step in steps if HOLD not in step.applied]
         return await self._held(answer, steps)
 
@@ -174,8 +175,6 @@ class Gateway:
 
         Raises NotApproved where all do, and where the terms it was judged on hold no more.
         """
-        if answer.request.copy is not None:
-            raise NotApproved("Nobody is asked whether a copy may be sent.")
         decision, first = answer.decision, steps[0].deployment.name
         owed = (one for one in decision.policy.obligations if one.deployment == first)
         limits = [one.limit for one in owed if one.kind == HOLD and one.limit]

@@ -44,16 +44,11 @@ class Watching:
     """Owns everything that follows the receipts; none of it is in a request's way.
 
     What is told once a second, `status`, is what the receipts do not say. `connector` opens the
-    connections to the collector, and to a time-stamping service. `others` are told what was served.
+    connections to the collector, and to a time-stamping service. `also` are told what was served.
     """
 
     def __init__(
-        self,
-        setting: Setting,
-        signer: Signer,
-        status: Status,
-        connector: Connector,
-        *others: Sink,
+        self, setting: Setting, signer: Signer, status: Status, connector: Connector, *also: Sink
     ) -> None:
         telemetry = setting.config.telemetry
         data = setting.data
@@ -67,7 +62,7 @@ class Watching:
             """From a thread without a loop of its own."""
             return asyncio.run(connector.dial(host, port))
 
-        sinks: list[Sink] = [self.metrics.observe, self._count, *others]
+        sinks: list[Sink] = [self.metrics.observe, self._count, *also]
         if telemetry.access_log:
             sinks.append(log_access)
         self._traces = None

@@ -195,7 +195,7 @@ def finals(answer: Answer) -> dict[str, Any]:
 
 def reason(answer: Answer) -> str:
     """Why there, in a word: an error code, what happened on the way (`escalated`, `hedged`,
-    `failover`), `route_answer`, `pinned`, `only_candidate`, or the objective.
+    `failover`), `route_answer`, `pinned`, `only_candidate`, the mode, or the objective.
     """
     if isinstance(answer.error, SitusError):
         return answer.error.code
@@ -207,7 +207,9 @@ def reason(answer: Answer) -> str:
     if answer.request.model != AUTO and routed is None:
         return "pinned"
     placement = answer.decision.placement
-    return "only_candidate" if len(placement.ranked) == 1 else placement.objective.value
+    if len(placement.ranked) == 1:
+        return "only_candidate"
+    return (placement.mode or placement.objective).value
 
 
 def _money(amount: float | None, currency: str | None) -> str | None:
