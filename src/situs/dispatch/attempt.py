@@ -22,6 +22,9 @@ from situs.errors import (
     StreamBroken,
 )
 
+LATE = 2.0
+"""So many times what was expected are late, where nothing was learned of it."""
+
 STOPPING = "the gateway is stopping"
 """The message of a cancellation that is the gateway's doing, not the caller's."""
 
@@ -46,7 +49,7 @@ class Step(Struct, frozen=True):
 
     `request` is what is sent there, all obligations carried out (`applied` says how often each),
     `mend` makes what its answer passes through, `gauge` what then holds it back until it is known
-    whether it is to be trusted.
+    whether it is to be trusted. It is late when it takes `late` times what was expected.
     """
 
     deployment: Deployment
@@ -55,6 +58,7 @@ class Step(Struct, frozen=True):
     applied: dict[str, int] = {}
     mend: Callable[[], Mend] | None = None
     gauge: Callable[[], Gauge] | None = None
+    late: float = LATE
 
 
 class Try:
@@ -146,14 +150,18 @@ class Try:
         self._ready.extend((chunk,) if gauge is None else gauge.feed(chunk))
         return True
 
-    async def end(self, end: End) -> None:
-        """Notes the attempt before anything is awaited, then lets go of the connection."""
+    async def end(self, end: End, retry_after_s: float | None = None) -> None:
+        """Notes the attempt before anything is awaited, then lets go of the connection.
+
+        `retry_after_s` is what a rate limit said, where it did.
+        """
         if self.attempt is not None:
             return
         end = self._really(end)
         ended_at = self.latest_at if self._whole else None
         self.attempt = self._noted(end, ended_at or self._clock())
-        self._situation.ended(self.step.deployment.name, end, self._measured(self.attempt))
+        measured = self._measured(self.attempt)
+        self._situation.ended(self.step.deployment.name, end, measured, retry_after_s)
         if self._source is not None:
             with suppress(RuntimeError):
                 await self._source.aclose()

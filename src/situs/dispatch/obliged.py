@@ -21,6 +21,7 @@ from situs.dispatch.mend import MakeFilter, mend_for
 from situs.dispatch.attempt import Step
 from situs.dispatch.cascade import cascaded
 from situs.placement.filters import owed_by
+from situs.placement.latency import lateness
 
 HOLD = "hold_for_approval"
 
@@ -118,16 +119,18 @@ def obliged_steps(
 
     Places that owe the same are sent the same. In a cascade, answers are judged.
     """
-    by_name = {d.name: d for d in snapshot.fleet.deployments}
+    fleet = snapshot.fleet
+    by_name = {d.name: (d, s) for d, s in zip(fleet.deployments, fleet.states, strict=True)}
     owed = owed_by(decision.policy)
     made: dict[tuple[Any, ...], Sending] = {}
     steps: list[Step] = []
     unmet: dict[str, str] = {}
     for candidate in decision.placement.ranked:
-        deployment = by_name[candidate.deployment]
+        deployment, state = by_name[candidate.deployment]
+        step = Step(deployment, candidate, request, late=lateness(state))
         mine = owed.get(deployment.name)
         if mine is None:
-            steps.append(Step(deployment, candidate, request))
+            steps.append(step)
             continue
         switches = deployment.no_retention or {}
         same = (tuple(replace(one, deployment="*") for one in mine), *sorted(switches.items()))
@@ -138,7 +141,6 @@ def obliged_steps(
         if sending.refused is not None:
             unmet[deployment.name] = sending.refused
         else:
-            steps.append(
-                Step(deployment, candidate, sending.request, sending.applied, sending.mend)
-            )
+            applied, mend = sending.applied, sending.mend
+            steps.append(replace(step, request=sending.request, applied=applied, mend=mend))
     return cascaded(steps, decision, snapshot.confidences), unmet

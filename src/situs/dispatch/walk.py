@@ -27,9 +27,6 @@ from situs.placement.trust import as_strict
 
 T = TypeVar("T")
 
-LATE = 2.0
-"""A place is late when it takes so many times what was expected."""
-
 
 def _always() -> bool:
     return True
@@ -240,7 +237,8 @@ class Walk:
             self._unsure = self._unsure or tried
             raise
         except BaseException as error:
-            await tried.end(end_of(error))
+            wait_s = error.retry_after_s if isinstance(error, SitusError) else None
+            await tried.end(end_of(error), wait_s)
             raise
 
     async def _raced(self, tried: Try, may_hedge: Callable[[], bool]) -> tuple[Try, Chunk]:
@@ -298,7 +296,7 @@ class Walk:
 def _late_s(step: Step) -> float:
     """When nothing having come is a reason to ask another."""
     expected = step.candidate
-    return LATE * (expected.ttft_s if step.request.stream else expected.e2e_s)
+    return step.late * (expected.ttft_s if step.request.stream else expected.e2e_s)
 
 
 def _may_stand_in(one: Step, other: Step) -> bool:

@@ -1,7 +1,7 @@
 """When a deployment that fails is left alone, and how it comes back: a state table, pure.
 
     closed     requests go there. It opens after three failures in a row, when it cannot be reached
-               at all, or when half of what it was lately asked failed (of ten requests or more).
+               at all, or when half of what it was lately asked failed (of twenty or more).
     open       nothing goes there until its time is up; then it is half open. The time doubles with
                each opening that follows another, up to a minute, and differs between processes.
     half_open  one request at a time goes there: if that is well it closes, if not it opens.
@@ -25,7 +25,7 @@ _WELL = frozenset({End.COMPLETE, End.STOPPED, End.WITHHELD, End.REFUSED, End.UNS
 _NOT_ITS_FAULT = frozenset({End.CLIENT_GONE, End.OUTRUN, End.DEADLINE})
 _AT_ONCE = frozenset({End.UNREACHABLE})
 _IN_A_ROW = 3
-_SHARE, _OF_AT_LEAST = 0.5, 10.0
+_SHARE, _OF_AT_LEAST = 0.5, 20.0
 _HALF_LIFE_S = 30.0
 _OPEN_S, _LONGEST_S = 2.0, 60.0
 _EJECTED_S, _LONGEST_EJECTED_S = 30.0, 600.0

@@ -107,7 +107,7 @@ def predict(
     fresh = prompt_tokens - cached_tokens if cached_tokens < prompt_tokens else 0
     ttft_s = base_s + fresh * prompt_s
     e2e_s = ttft_s + completion_tokens * (token_s + prompt_tokens * context_s)
-    return ttft_s, e2e_s, ttft_s * (_LATE if state.pace is None else state.pace.late)
+    return ttft_s, e2e_s, ttft_s * lateness(state)
 
 
 def loaded(deployment: Deployment, state: DeploymentState) -> tuple[float, float, float, float]:
@@ -125,6 +125,11 @@ def loaded(deployment: Deployment, state: DeploymentState) -> tuple[float, float
     share, rate = max(1.0 / deployment.max_in_flight, _LEAST_LOAD), speed.completion_tokens_per_s
     base_s, token_s = speed.ttft_s * (1.0 + waiting * share), (1.0 + load * share) / rate
     return base_s, 1.0 / speed.prompt_tokens_per_s, token_s, _CONTEXT / rate
+
+
+def lateness(state: DeploymentState) -> float:
+    """How many times the expected time is late there: about the p95 of the ratio."""
+    return _LATE if state.pace is None else state.pace.late
 
 
 def learn(learned: Learned, measured: Measured, in_flight: int) -> Learned:

@@ -79,7 +79,7 @@ class Noted:
     def sent(self, deployment, request):
         pass
 
-    def ended(self, deployment, end, measured):
+    def ended(self, deployment, end, measured, retry_after_s=None):
         self.events.append(("ended", deployment, end.value))
 
 

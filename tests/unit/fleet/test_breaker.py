@@ -37,8 +37,8 @@ def after(*ends, breaker=None, now=0.0):
         (("timeout", "timeout", "complete", "timeout", "timeout"), "closed", "healthy", ""),
         (("unreachable",), "open", "unhealthy", "unreachable"),
         (("rate_limited",), "open", "limited", "rate_limited"),
-        (("complete", "server_error") * 5, "open", "unhealthy", "error_rate"),
-        (("complete", "complete", "server_error") * 5, "closed", "healthy", ""),
+        (("complete", "server_error") * 10, "open", "unhealthy", "error_rate"),
+        (("complete", "complete", "server_error") * 10, "closed", "healthy", ""),
         (("unreachable", "complete"), "open", "unhealthy", "unreachable"),
         (("unreachable", "rate_limited"), "open", "unhealthy", "unreachable"),
     ],
@@ -90,7 +90,7 @@ def test_processes_do_not_come_again_at_once():
 
 
 def test_errors_of_long_ago_do_not_count():
-    breaker = after(*[End.SERVER_ERROR, End.COMPLETE] * 4)
+    breaker = after(*[End.SERVER_ERROR, End.COMPLETE] * 9)
     assert after(End.COMPLETE, End.SERVER_ERROR, breaker=breaker).phase is Phase.OPEN
     later = after(End.COMPLETE, End.SERVER_ERROR, breaker=breaker, now=300.0)
     assert later.phase is Phase.CLOSED
