@@ -70,6 +70,7 @@ class Switch(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     content: str | None = None
     piece_chars: int | None = None
     code: str | None = None
+    logprob: float = openai_says.LOGPROB
 
 
 class Answer(Struct, frozen=True):
@@ -101,7 +102,7 @@ def answer_to(path: str, document: dict[str, Any], switch: Switch, name: str) ->
         return Answer(200, {"content-type": "text/html"}, [b"<html>Please log in</html>"])
     if mode == "garbage_body":
         return Answer(200, {"content-type": "application/json"}, [b'{"id": "chatcmpl-', b"\x00<"])
-    stream = bool(document.get("stream"))
+    stream, document = bool(document.get("stream")), {**document, "_logprob": switch.logprob}
     speak = _events if stream else _body
     pieces = speak(path, document, switch, _speaker(document, switch, name))
     kind = "text/event-stream" if stream else "application/json"

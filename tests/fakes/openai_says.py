@@ -248,16 +248,19 @@ def _pieces(path: str, said: Said, document: Document, speaker: Speaker) -> list
 def _logprobs(words: list[str], document: Document) -> Document | None:
     if not document.get("logprobs"):
         return None
-    top = range(document.get("top_logprobs") or 0)
+    top, logprob = range(document.get("top_logprobs") or 0), document.get("_logprob", LOGPROB)
     content = [
-        {**_word(word), "top_logprobs": [_word(f"{word}{rank or ''}") for rank in top]}
+        {
+            **_word(word, logprob),
+            "top_logprobs": [_word(f"{word}{rank or ''}", logprob) for rank in top],
+        }
         for word in words
     ]
     return {"content": content, "refusal": None}
 
 
-def _word(word: str) -> Document:
-    return {"token": word, "logprob": LOGPROB, "bytes": list(word.encode())}
+def _word(word: str, logprob: float) -> Document:
+    return {"token": word, "logprob": logprob, "bytes": list(word.encode())}
 
 
 def _old_logprobs(words: list[str], document: Document) -> Document | None:
@@ -266,8 +269,8 @@ def _old_logprobs(words: list[str], document: Document) -> Document | None:
         return None
     return {
         "tokens": words,
-        "token_logprobs": [LOGPROB] * len(words),
-        "top_logprobs": [{word: LOGPROB} for word in words],
+        "token_logprobs": [document.get("_logprob", LOGPROB)] * len(words),
+        "top_logprobs": [{word: document.get("_logprob", LOGPROB)} for word in words],
         "text_offset": [0, *itertools.accumulate(map(len, words))][:-1],
     }
 
