@@ -7,7 +7,7 @@ robin and random name the deployment, Situs' choice is `auto`; all go through th
 Every strategy has texts of its own in every round, so none finds what another left. Two loads:
 
 - `shared`: more long beginnings than one server has slots, fewer than all have together; each
-  request draws one and asks something new. Each was asked once before counting begins. Every
+  request draws one and asks something new. Each was asked twice before counting begins. Every
   caller has its share of the beginnings to itself, for a slot answers one request at a time.
 - `turns`: conversations that grow by their answers; the next turn is of any that waits.
 
@@ -212,7 +212,7 @@ async def shared(given: argparse.Namespace, picks: Picks, rng: random.Random) ->
 
     async def caller(session: aiohttp.ClientSession, count: int, requests: int) -> None:
         own = [words(rng, given.words) for _ in range(count)]
-        asked = [(one, False) for one in own]
+        asked = [(one, False) for one in (*own, *own)]
         asked += [(rng.choice(own), True) for _ in range(requests)]
         for beginning, counts in asked:
             question = f"{words(rng, 6)}: what of {words(rng, 4)}?"
@@ -336,9 +336,9 @@ def main() -> None:
         "context": 1024,
         "prefixes": 10,
         "words": 180,
-        "requests": 60,
-        "talks": 10,
-        "turns": 5,
+        "requests": 50,
+        "talks": 8,
+        "turns": 4,
         "callers": 2,
     }.items():
         parser.add_argument(f"--{name}", type=int, default=value)

@@ -22,7 +22,10 @@ FADING_S: Final = 120.0
 """What a place had to read counts less by a factor e with every such time."""
 
 FREE_S: Final = 0.25 * FADING_S
-"""A place that reads for less than a quarter of the time is not busy, whatever the others do."""
+"""A place that reads for less than a quarter of the time is not busy, whatever the others do.
+
+For a prompt of which little is cached, it is so sooner: by the square of the share.
+"""
 
 _LEAST: Final = 0.02
 """A lesser share of the prompt is not worth going anywhere for."""
@@ -101,7 +104,7 @@ def affinity(
     """How well each place suits a prompt; 1 for the best. Tokens, seconds a token, tokens.
 
     `read` is what each had to read lately, fading; with what this prompt would add to it, a place
-    that is beyond `BOUND` times the mean (and beyond `FREE_S`) is passed over.
+    that is beyond `BOUND` times the mean (and beyond its part of `FREE_S`) is passed over.
 
     1. Where more of it is cached than everywhere: the share of the prompt that is.
     2. Where that is nowhere so: the least to read, lately and now, over this one's.
@@ -113,9 +116,9 @@ def affinity(
     if max(shares) > common:
         before = sum([was * s for was, s in zip(read, prompt_s, strict=True)])
         own = max([whole * s for whole, s in zip(prompt, prompt_s, strict=True)])
-        most = max(FREE_S, BOUND * (before + own) / len(prompt))
+        most = BOUND * (before + own) / len(prompt)
         held = [
-            share if share > common and one <= most else 0.0
+            share if share > common and one <= max(most, share * share * FREE_S) else 0.0
             for share, one in zip(shares, busy, strict=True)
         ]
         if best := max(held):

@@ -102,6 +102,11 @@ def test_who_is_not_busy_is_not_passed_over_however_idle_the_others_are():
     assert affinity([1000] * 3, [0, 800, 0], S, [0.0, 10_000.0, 0.0])[1] == 1.0
 
 
+def test_a_beginning_that_many_share_does_not_draw_them_all_to_one():
+    scores = affinity([1000] * 3, [200, 0, 0], S, [5000.0, 0.0, 0.0])
+    assert scores[0] < 0.2
+
+
 def test_what_is_new_to_all_goes_where_least_was_read():
     scores = affinity([1000] * 3, [0] * 3, S, [5000.0, 1000.0, 9000.0])
     assert scores == [pytest.approx(2 / 6), 1.0, pytest.approx(2 / 10)]
