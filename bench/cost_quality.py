@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from bench.cost_quality_chart import chart
@@ -52,7 +53,7 @@ NEIGHBOURS = 40
 LONGEST = 4000.0
 """Characters; lengths are learned as shares of it."""
 
-SHARES = np.concatenate([np.linspace(-3, 0, 40), np.linspace(0, 1, 201)])
+SHARES = np.concatenate([1 - np.geomspace(30, 1, 120), np.linspace(0, 1, 201)])
 """Below 0 more is given up than there is to a usual request: the left end of the curve."""
 
 WEIGHTS = (50.0, 100.0, HEAD_WEIGHT, 400.0)
@@ -161,24 +162,30 @@ class Field(Struct, frozen=True):
     usual: Values
 
     def picks(self, quality: Values, share: float) -> NDArray[np.intp]:
-        """As `cheapest_adequate` picks."""
-        found = np.empty(len(quality), np.intp)
-        least = max(0.0, share)
-        for at, (costs, row) in enumerate(
-            zip(self.expected.tolist(), quality.tolist(), strict=True)
-        ):
-            best = row.index(max(row))
-            full = full_costs(costs, row, share, self.usual[at, best])
-            enough = adequate(row, least)
-            found[at] = min((k for k in range(len(row)) if enough[k]), key=full.__getitem__)
+        """As `cheapest_adequate` picks; all at once, and some also by the gateway's functions."""
+        rows = np.arange(len(quality))
+        best = quality.argmax(1)
+        most, usual = quality[rows, best], self.usual[rows, best]
+        worth = usual / (max(1 - share, 1e-12) * most) if share < 1 else np.zeros(len(rows))
+        full = self.expected + worth[:, None] * (most[:, None] - quality)
+        enough = quality >= max(0.0, share) * most[:, None] - 1e-9
+        found: NDArray[np.intp] = np.where(enough, full, np.inf).argmin(1)
+        for at in range(0, len(rows), 500):
+            assert found[at] == self._pick(at, quality[at].tolist(), share)
         return found
+
+    def _pick(self, at: int, quality: list[float], share: float) -> int:
+        usual = self.usual[at, quality.index(max(quality))]
+        full = full_costs(self.expected[at].tolist(), quality, share, usual)
+        enough = adequate(quality, max(0.0, share))
+        return min((k for k in range(len(quality)) if enough[k]), key=full.__getitem__)
 
     def ways(self, quality: Values) -> list[NDArray[np.intp]]:
         return [self.picks(quality, share) for share in SHARES]
 
     def thresholds(self, need: Values, weak: int, strong: int) -> list[NDArray[np.intp]]:
         """Two models: the stronger one where the head says that it is needed more than so."""
-        limits = np.quantile(need, np.linspace(0, 1, len(SHARES)))[::-1]
+        limits = np.quantile(need, np.linspace(0, 1, 1001))[::-1]
         ways = [np.where(need >= limit, strong, weak) for limit in limits]
         return [np.full(len(need), weak), *ways]
 
@@ -305,6 +312,7 @@ def _measured(
     field = _field(data, guessed.tokens, usual, prices)
     alike = np.repeat(guessed.tokens.mean(1, keepdims=True), len(data.models), 1)
     same = _field(data, alike, usual, prices)
+    unworthy = replace(field, usual=np.zeros_like(field.usual))
     quality = guessed.quality(HEAD_WEIGHT)
     nested = np.empty_like(quality)
     for held, chosen in weights:
@@ -316,6 +324,7 @@ def _measured(
         "cheapest_adequate": field.ways(quality),
         "cheapest_adequate, head weight chosen within": field.ways(nested),
         "cheapest_adequate, answers expected equally long": same.ways(quality),
+        "cheapest_adequate, missing quality worth nothing": unworthy.ways(quality),
         "cheapest_adequate, head alone": field.ways(guessed.head),
         "two models by the same head": two,
         "two models by head and beliefs": field.thresholds(
@@ -330,13 +339,16 @@ def _measured(
     target = SHARE * data.right.mean(0).max()
     mixed = (target - ends[0][1]) / (ends[1][1] - ends[0][1])
     curves["random"] = list(ends)
+    top = float(data.right.mean(0).max())
     rows = [_row(field, way, picks, two) for way, picks in ways.items()]
+    for row in rows:
+        row["times"] = _dearest(curves["cheapest_adequate"], curves[row["way"]], top)
     rows.append(
         {"way": "the pair at random", "cost": ends[0][0] + mixed * (ends[1][0] - ends[0][0])}
     )
-    single = _above(curves["cheapest_adequate"], curves["single models"])
+    single = _dearest(curves["cheapest_adequate"], curves["single models"], top)
     cost = float(field.real[:, best].mean())
-    rows.append({"way": "best single model", "cost": cost, "below": single})
+    rows.append({"way": "best single model", "cost": cost, "times": single})
     about = {
         "bench": "cost_quality",
         "prices": name,
@@ -358,18 +370,20 @@ def _row(
     return {"way": way, "cost": cost, "saved": saved, "saved_low": low, "saved_high": high}
 
 
-def _above(curve: Curve, other: Curve) -> float:
-    """By how much the curve is over the other one, in quality at the same cost, where least.
+def _dearest(curve: Curve, other: Curve, best: float) -> float:
+    """The most that the curve costs for one of the other, at equal quality; below 1: always less.
 
-    Looked at are the points of the other one that nothing cheaper there is as good as.
+    From 92 to 99 % of the best model's quality.
     """
-    found, best = float("inf"), -1.0
-    for cost, quality in sorted(other):
-        if quality > best:
-            best = quality
-            own = max((q for c, q in curve if c <= cost), default=-1.0)
-            found = min(found, own - quality) if own >= 0 else found
-    return found
+    found = [
+        _least(curve, share * best) / _least(other, share * best)
+        for share in np.linspace(0.92, 0.99, 29)
+    ]
+    return max(found)
+
+
+def _least(curve: Curve, quality: float) -> float:
+    return min((cost for cost, reached in curve if reached >= quality), default=np.inf)
 
 
 def _per_1000(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -122,7 +122,7 @@ TABLES = (
         "requests leave at a fixed rate, every second one a stream. `fake`: three nodes and a "
         "standby, one of the four is killed every five seconds. `llama`: three llama.cpp servers "
         "that Situs runs, one of them a standby. A stream that had begun cannot go on elsewhere "
-        "and ends with an error event. Sound: no whole answer failed, no broken stream looks clean.",
+        "and ends with an error event. Sound: no whole answer failed, no such stream looks clean.",
         {"nodes": "nodes"},
         {
             "seconds": "seconds",
@@ -174,16 +174,16 @@ TABLES = (
         "cost_quality",
         "Cost at equal quality",
         "thirteen models on MMLU-Pro, five folds, at 95 % of the quality of the best model; "
-        "development figures: docs/explanation/capability-estimates.md says what they mean. Saved is "
-        "against two models by the same head, with its 95 % interval; over: the least by which the "
-        "curve of cheapest_adequate is over that of the row, in quality at the same cost.",
+        "development figures, see docs/explanation/capability-estimates.md. Saved is against two "
+        "models by the same head, with its 95 % interval; times: the most that cheapest_adequate "
+        "costs for 1 there, at equal quality from 92 to 99 % of the best model's.",
         {"prices": "prices", "way": "way"},
         {
             "USD for 1,000": "usd_1000",
             "saved": "saved",
             "from": "saved_low",
             "to": "saved_high",
-            "over": "below",
+            "times": "times",
         },
     ),
     Table(
@@ -293,6 +293,44 @@ TABLES = (
             "CPU µs a decision": "cpu_us",
             "go elsewhere": "moved",
             "not as recorded": "not_as_recorded",
+        },
+    ),
+    Table(
+        "prefix",
+        "Prompts that begin alike, on real servers",
+        "three llama.cpp servers (SmolLM2 135M, one thread each) behind one gateway, interleaved "
+        "rounds, medians. `shared`: more beginnings than one server has slots, fewer than all; "
+        "`turns`: conversations. The bar for `shared`: twice round robin's hit rate, TTFT p50 35 % "
+        "and p95 52 % lower. Busy is the load of the machine then, others' included: times are "
+        "several times what they would be, hit rates are not touched.",
+        {"load": "load"},
+        {
+            "hit rate: Situs": "situs_hit",
+            "round robin": "round_robin_hit",
+            "random": "random_hit",
+            "TTFT p50 ms: Situs": "situs_ttft_p50_ms",
+            "round robin ": "round_robin_ttft_p50_ms",
+            "TTFT p95 ms: Situs": "situs_ttft_p95_ms",
+            "round robin  ": "round_robin_ttft_p95_ms",
+            "max/mean tokens read": "situs_max_over_mean",
+            "rounds": "rounds",
+            "slots a server": "slots",
+            "beginnings": "prefixes",
+            "busy": "busy",
+        },
+    ),
+    Table(
+        "prefix_sim",
+        "Prompts that begin alike, in simulation",
+        "block hits on traces of Mooncake, and the busiest node's tokens to read over the mean in "
+        "windows of 60 s; see [prompts that begin alike](../explanation/prefix-affinity.md).",
+        {"trace": "trace", "rule": "rule", "blocks": "blocks"},
+        {
+            "blocks a node": "blocks",
+            "hits": "hit",
+            "second half": "hit_second_half",
+            "max/mean": "max_over_mean",
+            "p95": "max_over_mean_p95",
         },
     ),
     Table(
