@@ -91,10 +91,9 @@ def tokens_of(logprobs: Any) -> Iterator[Token]:
         if isinstance(one.get("logprob"), int | float):
             others = tuple(_number(top.get("logprob")) for top in _dicts(one.get("top_logprobs")))
             yield Token(str(one.get("token", "")), float(one["logprob"]), others)
-    tops = held.get("top_logprobs") or ()
-    for at, (text, value) in enumerate(
-        zip(held.get("tokens") or (), held.get("token_logprobs") or (), strict=False)
-    ):
+    tops = _list(held.get("top_logprobs"))
+    both = zip(_list(held.get("tokens")), _list(held.get("token_logprobs")), strict=False)
+    for at, (text, value) in enumerate(both):
         top = _dict(tops[at]) if at < len(tops) else {}
         if isinstance(value, int | float):
             yield Token(str(text), float(value), tuple(map(_number, top.values())))
@@ -163,5 +162,9 @@ def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _dicts(value: Any) -> Iterator[dict[str, Any]]:
-    return (one for one in value if isinstance(one, dict)) if isinstance(value, list) else iter(())
+    return (one for one in _list(value) if isinstance(one, dict))
