@@ -14,7 +14,8 @@ the others' mean instead of everybody's: among five or fewer, 1.9 deviations are
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean, median, pstdev
+from math import sqrt
+from statistics import median
 
 from msgspec import Struct
 
@@ -26,6 +27,7 @@ _LEAST_GAP = 0.15
 _TIMES = 3.0
 _ASKED = 8.0
 _MOST_SHARE = 0.3
+_AT_ONCE = 8
 
 
 class Standing(Struct, frozen=True):
@@ -49,7 +51,7 @@ def outliers(group: Sequence[Standing]) -> list[tuple[int, str]]:
         return []
     most = max(1, int(_MOST_SHARE * size)) - sum(one.ejected for one in group)
     open_ = sum(not one.shut for one in group)
-    most = min(most, open_ - (size // 2 + 1))
+    most = min(most, open_ - (size // 2 + 1), _AT_ONCE)
     if most <= 0:
         return []
     left = {place: one for place, one in enumerate(group) if not one.shut}
@@ -65,21 +67,26 @@ def _failing(group: Mapping[int, Standing]) -> list[tuple[float, int, str]]:
     rates = {
         place: 1.0 - one.failed / one.asked for place, one in group.items() if one.asked >= _ASKED
     }
+    others = len(rates) - 1
+    if others < LEAST - 1:
+        return []
+    total, squares = sum(rates.values()), sum(rate * rate for rate in rates.values())
     found = []
     for place, rate in rates.items():
-        others = [other for at, other in rates.items() if at != place]
-        if len(others) >= LEAST - 1:
-            gap = fmean(others) - rate
-            if gap > max(_LEAST_GAP, _DEVIATIONS * pstdev(others)):
-                found.append((1.0 + gap, place, "error_rate"))
+        mean = (total - rate) / others
+        variance = max(0.0, (squares - rate * rate) / others - mean * mean)
+        if mean - rate > max(_LEAST_GAP, _DEVIATIONS * sqrt(variance)):
+            found.append((1.0 + mean - rate, place, "error_rate"))
     return found
 
 
 def _slow(group: Mapping[int, Standing]) -> list[tuple[float, int, str]]:
     times = {place: one.slowness for place, one in group.items() if one.slowness is not None}
-    found = []
-    for place, slowness in times.items():
-        others = [other for at, other in times.items() if at != place]
-        if len(others) >= LEAST - 1 and slowness > _TIMES * median(others):
-            found.append((1.0 - median(others) / slowness, place, "latency"))
-    return found
+    if len(times) < LEAST:
+        return []
+    usual = median(sorted(times.values())[:-1])  # the others', for whoever is in the upper half
+    return [
+        (1.0 - usual / slowness, place, "latency")
+        for place, slowness in times.items()
+        if slowness > _TIMES * usual
+    ]
