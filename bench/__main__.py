@@ -29,6 +29,9 @@ ENDURANCE = ("workers", "reload", "crash", "kills", "soak")
 STUDIES = ("routes", "sensitivity", "tasks", "cost_quality")
 """Beside other packages, on labelled rows; each appends rows itself."""
 
+GIVEN = ("prefix", "prefix_sim")
+"""Scripts too, but they need weights or a trace: only by name."""
+
 OTHERS = ("gateway", *ENDURANCE, *STUDIES, "report", "compare", "load", "peers", "size")
 
 
@@ -67,9 +70,9 @@ def main(arguments: list[str]) -> None:
             gateway.main(["--systems", "situs"])
             report.write()
         case ["--list"] | ["list"] | ["--help"] | ["-h"]:
-            for name in (*SCRIPTS, *OTHERS):
+            for name in (*SCRIPTS, *GIVEN, *OTHERS):
                 print(f"{name:12} {purpose(name)}")
-        case [name, *rest] if name in SCRIPTS:
+        case [name, *rest] if name in SCRIPTS or name in GIVEN:
             script(name, rest)
             report.write()
         case ["gateway", *rest]:

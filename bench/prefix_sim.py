@@ -1,13 +1,14 @@
 """Prefix affinity in simulation: block hits and balance of several rules on a trace of requests.
 
-    python -m bench.prefix_sim conversation_trace.jsonl.gz
+    python -m bench prefix_sim conversation_trace.jsonl.gz
 
 The trace is Mooncake's (FAST '25, Apache-2.0; FAST25-release/traces of kvcache-ai/Mooncake on
-GitHub): each line has `timestamp` (ms), `input_length`, `output_length` and `hash_ids`, the prefix blocks of
-512 tokens. Each of `--nodes` keeps `--blocks` of them and forgets those that were used longest ago,
-of one prompt the end first. A hit is a block of a prompt's beginning that its node has; the hit
-rate is hits over all blocks. The load of a node are the tokens that it had to read in a window of
-60 s; `max/mean` is that of the busiest node over the mean of all, one figure a window.
+GitHub). Each line has `timestamp` (ms), `input_length`, `output_length` and `hash_ids`, the prefix
+blocks of 512 tokens. Each of `--nodes` keeps `--blocks` of them and forgets those that were used
+longest ago, of one prompt the end first. A hit is a block of a prompt's beginning that its node
+has; the hit rate is hits over all blocks. The load of a node are the tokens that it had to read in
+a window of 60 s; `max_over_mean` is that of the busiest node over the mean of all, a figure a
+window: its mean, median, p95 and worst.
 
 `situs` calls what the gateway calls: `placement.prefix.affinity`. A node reads `--speed` tokens a
 second.

@@ -29,7 +29,7 @@ TOKENS = 250_000
 
 _WAITING = 1024
 _SENT = 10_000
-_BYTES_PER_TOKEN = 4.0
+_BYTES_PER_TOKEN, _MOST_BYTES = 4.0, 16.0
 _LEAST_ROOM = 8_000.0
 _GREATEST_ROOM = 1e10
 _TOLD_MORE, _TOLD_LESS = 1.05, 0.9
@@ -165,7 +165,8 @@ class Place:
         Who never reported a cached token may not report any at all, so nothing follows from that.
         """
         if size and prompt_tokens:
-            self.bytes_per_token += _SLOWLY * (size / prompt_tokens - self.bytes_per_token)
+            seen = min(max(size / prompt_tokens, 1.0), _MOST_BYTES)
+            self.bytes_per_token += _SLOWLY * (seen - self.bytes_per_token)
         self.reports = self.reports or cached_tokens > 0
         kept, guess = self.kept, self.tokens(believed)
         if not self.reports or not isinstance(kept, Latest):
