@@ -3,7 +3,8 @@
     closed     requests go there. It opens after three failures in a row, when it cannot be reached
                at all, or when half of what it was lately asked failed (of twenty or more).
     open       nothing goes there until its time is up; then it is half open. The time doubles with
-               each opening that follows another, up to a minute, and differs between processes.
+               each opening that follows another, up to a minute (ten seconds where it cannot be
+               reached), and differs between processes.
     half_open  one request at a time goes there: if that is well it closes, if not it opens.
 
 A deployment that says it is busy (429) is left alone for as long as it says; that is no failure.
@@ -27,7 +28,7 @@ _AT_ONCE = frozenset({End.UNREACHABLE})
 _IN_A_ROW = 3
 _SHARE, _OF_AT_LEAST = 0.5, 20.0
 _HALF_LIFE_S = 30.0
-_OPEN_S, _LONGEST_S = 2.0, 60.0
+_OPEN_S, _LONGEST_S, _LONGEST_UNREACHABLE_S = 2.0, 60.0, 10.0
 _EJECTED_S, _LONGEST_EJECTED_S = 30.0, 600.0
 _LIMITED_S, _LONGEST_LIMITED_S = 1.0, 60.0
 _JITTER = 0.25
@@ -88,8 +89,9 @@ def ended(
 
 
 def opened(breaker: Breaker, why: str, now: float, key: bytes) -> Breaker:
-    """Nothing goes there for a while."""
-    return _shut(breaker, Health.UNHEALTHY, why, now, key, (_OPEN_S, _LONGEST_S))
+    """Nothing goes there for a while; not for long where it costs little to look again."""
+    longest_s = _LONGEST_UNREACHABLE_S if why == End.UNREACHABLE else _LONGEST_S
+    return _shut(breaker, Health.UNHEALTHY, why, now, key, (_OPEN_S, longest_s))
 
 
 def ejected(breaker: Breaker, why: str, now: float, key: bytes) -> Breaker:

@@ -224,7 +224,7 @@ def _deployment(
         kind=deployment.locus.kind.value,
         jurisdiction=deployment.locus.jurisdiction,
         owned=deployment.locus.owned,
-        health=state.health.value,
+        health=condition.health.value,
         max_in_flight=deployment.max_in_flight,
         figures=figures,
         why=condition.why,

@@ -10,6 +10,7 @@ from tests.fakes.admin_socket import admin_socket
 from tests.unit.telemetry.serving import AT, OWNED, RENTED, attempt, served, status
 
 from situs.cli.top import top
+from situs.core.fleet import Condition, Health
 from situs.errors import OperatorError
 from situs.telemetry.report import Window
 
@@ -51,6 +52,17 @@ def test_it_shows_by_what_requests_were_understood(gateway, tmp_path):
     window.add([served(tiers=one) for one in tiers], AT)
     gateway[PATH] = msgspec.json.encode(window.report(AT, status()))
     assert "route shed 100  task fast 75 rule 25 %" in run("--data", tmp_path, "--once").output
+
+
+def test_it_says_why_a_deployment_is_not_well_and_when_it_is_tried_again(gateway, tmp_path):
+    shut = {
+        "office-llm": Condition(Health.UNHEALTHY, 12.0, "timeout", 3.0, 2),
+        "us-llm": Condition(Health.HEALTHY, 50.0),
+    }
+    gateway[PATH] = document(conditions=shut)
+    output = run("--data", tmp_path, "--once").output
+    assert "office-llm is unhealthy (timeout) for 12 s; tried again in 3 s" in output
+    assert "us-llm is" not in output
 
 
 def test_long_names_and_large_numbers_still_fit(gateway, tmp_path):

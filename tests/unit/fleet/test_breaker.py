@@ -61,11 +61,12 @@ def test_one_request_decides_what_becomes_of_a_half_open_one(end, phase):
     assert ended(half, End(end), breaker.until, KEY).phase is Phase(phase)
 
 
-def open_for(times, well_s=None):
+def open_for(times, well_s=None, end=End.TIMEOUT):
     """How long it is open each time it fails: as soon as it may be tried, or `well_s` later."""
     breaker, now = Breaker(), 0.0
     for _ in range(times):
-        breaker = ended(at(breaker, now), End.UNREACHABLE, now, KEY)
+        for _ in range(3 if breaker.phase is Phase.CLOSED else 1):
+            breaker = ended(at(breaker, now), end, now, KEY)
         yield breaker.until - now
         now = breaker.until
         if well_s is not None:
@@ -77,6 +78,10 @@ def test_the_time_doubles_up_to_a_minute():
     for place, seconds in enumerate(open_for(12)):
         least = min(2.0 * 2**place, 60.0)
         assert least <= seconds <= 1.25 * least
+
+
+def test_what_cannot_be_reached_is_looked_at_again_soon():
+    assert max(open_for(12, end=End.UNREACHABLE)) <= 12.5
 
 
 @pytest.mark.parametrize(("well_s", "most"), [(61.0, 2.5), (59.0, 40.0)])

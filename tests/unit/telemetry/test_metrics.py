@@ -145,6 +145,14 @@ def test_the_status_is_shown_as_it_is_now():
     assert value(metrics, "situs_in_flight", deployment="office-llm") == 3
     assert value(metrics, "situs_deployment_health", deployment="office-llm", health="healthy") == 1
     assert value(metrics, "situs_deployment_health", deployment="office-llm") == 1
+
+
+def test_probes_and_what_they_cost_are_counted_for_what_is_configured():
+    probed = {("office-llm", "well"): 3, ("office-llm", "failed"): 1, ("gone", "well"): 9}
+    metrics = Metrics(status(probed=probed, probe_costs={"office-llm": 0.25, "gone": 1.0}))
+    assert value(metrics, "situs_probes_total", deployment="office-llm", result="well") == 3
+    assert value(metrics, "situs_probes_total") == 4
+    assert value(metrics, "situs_probe_cost_total") == 0.25
     assert (
         value(metrics, "situs_deployment_info", locus="us", jurisdiction="US", owned="false") == 1
     )
