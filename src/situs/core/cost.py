@@ -42,6 +42,8 @@ def expected_usage(
 
 def moved_mb(locus: Locus, analysis: Analysis, data: Mapping[str, DataSet]) -> float:
     """What must be taken along of the data sets that the request draws on, to where no copy is."""
+    if not analysis.data:
+        return 0.0
     drawn = (data[name] for name in analysis.data if name in data)
     return sum(one.moved_mb for one in drawn if locus.name not in one.loci)
 

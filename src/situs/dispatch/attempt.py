@@ -91,6 +91,10 @@ class Try:
         return 0 if self._reply is None else self._reply.status
 
     @property
+    def bytes_out(self) -> int:
+        return 0 if self._reply is None else self._reply.bytes_out
+
+    @property
     def confidence(self) -> float | None:
         return None if self._gauge is None else self._gauge.confidence
 
@@ -199,7 +203,7 @@ class Try:
 
     def _noted(self, end: End, now: float) -> Attempt:
         deployment, reply, usage = self.step.deployment, self._reply, self.usage
-        first, bytes_out = self.first_chunk_at, 0 if reply is None else reply.bytes_out
+        first, bytes_out = self.first_chunk_at, self.bytes_out
         return Attempt(
             deployment=deployment.name,
             locus=deployment.locus.name,

@@ -129,9 +129,10 @@ class Walk:
         return None if self.present is None else self.present.usage
 
     @property
-    def paid(self) -> list[tuple[Deployment, Usage]]:
-        """Every usage that a place reported, for each is paid."""
-        return [(one.step.deployment, one.usage) for one in self._tries if one.usage is not None]
+    def paid(self) -> list[tuple[Deployment, Usage, int]]:
+        """Every usage that a place reported, for each is paid, and the bytes sent there."""
+        tries = self._tries
+        return [(o.step.deployment, o.usage, o.bytes_out) for o in tries if o.usage is not None]
 
     @property
     def status(self) -> int:

@@ -53,18 +53,22 @@ class Bill(Struct, frozen=True):
 
 
 def bill(
-    paid: Sequence[tuple[Deployment, Usage]], request: Request, decision: Decision, fleet: FleetView
+    paid: Sequence[tuple[Deployment, Usage, int]],
+    request: Request,
+    decision: Decision,
+    fleet: FleetView,
 ) -> Bill:
-    """The bill from what places reported: every attempt that did is paid.
+    """The bill from what places reported (with the bytes sent there): every attempt that did is
+    paid.
 
     The saving is against renting: the cheapest adequate public-cloud deployment of the fleet that
     serves this at all, allowed or not, with the last usage; None without one.
     """
-    if not paid or any(deployment.price is None for deployment, _ in paid):
+    if not paid or any(deployment.price is None for deployment, _, _ in paid):
         return Bill()
-    costs = [cost_of(deployment, usage, request.size) for deployment, usage in paid]
+    costs = [cost_of(*one) for one in paid]
     cost = sum(one for one in costs if one is not None)
-    last, usage = paid[-1]
+    last, usage, _ = paid[-1]
     rented = [
         there
         for other in fleet.deployments

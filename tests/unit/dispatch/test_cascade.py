@@ -154,7 +154,7 @@ def test_an_unsure_one_is_not_and_both_are_paid(stream):
     assert walk.attempts[0].confidence < 0.1
     assert walk.detour == "escalated"
     if not stream:
-        assert [deployment.name for deployment, _ in walk.paid] == ["lesser", "better"]
+        assert [deployment.name for deployment, *_ in walk.paid] == ["lesser", "better"]
 
 
 @pytest.mark.parametrize("stream", [False, True])

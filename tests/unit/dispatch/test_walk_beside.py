@@ -220,7 +220,7 @@ def test_an_answer_that_is_not_to_be_trusted_is_replaced_by_a_better_one():
 def test_both_are_paid():
     replies = {"a": ScriptedReply([LAST]), "b": ScriptedReply([LAST])}
     walk, _ = over(replies, facts={"a": doubtful(), "b": {"quality": 0.9}})
-    assert [(d.name, u) for d, u in walk.paid] == [("a", Usage(1, 2)), ("b", Usage(1, 2))]
+    assert [(d.name, *rest) for d, *rest in walk.paid] == [(n, Usage(1, 2), 10) for n in "ab"]
     assert [one.cost for one in walk.attempts] == [5e-6, 5e-6]
 
 

@@ -43,7 +43,6 @@ def names(placement):
         ("not_asked_for", {}, {"model": "another"}, {}),
         ("unhealthy", {}, {}, {"health": Health.UNHEALTHY}),
         ("starting", {}, {}, {"health": Health.STARTING}),
-        ("saturated", {"max_in_flight": 2}, {}, {"in_flight": 2}),
         ("context_too_small", {"context_tokens": 199}, {}, {}),
         ("context_too_small", {"context_tokens": 1000}, {"max_completion_tokens": 901}, {}),
         ("no_image", {}, {"modalities": TEXT_AND_IMAGE}, {}),
@@ -79,6 +78,7 @@ def test_a_filter_says_why_a_deployment_is_out(code, deployment, request_facts, 
         ({"model": "named"}, {"model": "named"}, {}),
         ({}, {}, {"health": Health.STALE}),
         ({"max_in_flight": 2}, {}, {"in_flight": 1}),
+        ({"max_in_flight": 2}, {}, {"in_flight": 2}),
         ({"context_tokens": 200}, {}, {}),
         ({"modalities": TEXT_AND_IMAGE}, {"modalities": TEXT_AND_IMAGE}, {}),
         ({"tools": True}, {"tools": True}, {}),
@@ -95,6 +95,17 @@ def test_what_fits_stays(deployment, request_facts, state):
         states={"one": DeploymentState(**state)},
     )
     assert names(placement) == ["one"]
+
+
+def test_who_is_full_is_out_where_another_is_free():
+    full, down = DeploymentState(in_flight=2), DeploymentState(Health.UNHEALTHY, 2)
+    one, two = make.deployment("one", max_in_flight=2), make.deployment("two", max_in_flight=2)
+    placement = placed(one, two, states={"one": full})
+    assert names(placement) == ["two"]
+    assert [(e.deployment, e.code) for e in placement.exclusions] == [("one", "saturated")]
+    placement = placed(one, two, states={"one": full, "two": down})
+    assert names(placement) == ["one"]
+    assert {e.deployment for e in placement.exclusions} == {"two"}
 
 
 @pytest.mark.parametrize(("longest", "fits"), [(None, False), (100, False), (50, True), (0, True)])
@@ -117,7 +128,7 @@ def test_what_is_saved_is_against_renting_what_serves_the_same():
     for others, saved in (((rented, chat), 2.0), ((chat,), None)):
         known = make.snapshot(make.view(mine, *others))
         decision = decide(request, known, 0.0, analysis=make.analysis())
-        assert bill([(mine, usage)], request, decision, known.fleet).saved == saved
+        assert bill([(mine, usage, 0)], request, decision, known.fleet).saved == saved
 
 
 def test_every_lasting_reason_is_told_and_only_without_one_what_may_pass():
