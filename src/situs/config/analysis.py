@@ -9,7 +9,17 @@ from msgspec import Meta, Struct
 from situs.core.heads import FindsNames
 from situs.learning.versions import REFERENCE
 
-_HEADS = ("capability", "complexity", "confidence", "encoder", "length", "names", "routes", "task", "tokens")
+_HEADS = (
+    "capability",
+    "complexity",
+    "confidence",
+    "encoder",
+    "length",
+    "names",
+    "routes",
+    "task",
+    "tokens",
+)
 Head = Annotated[
     str,
     Meta(pattern=f"^({'|'.join(_HEADS)})$", extra={"expected": f"one of {', '.join(_HEADS)}"}),
