@@ -63,6 +63,7 @@ class Parent:
         self.setting = read()
         self._read = read
         self._listeners = listeners
+        self._place = listeners[0].getsockname()[:2]  # they are closed before it has stopped
         self._plan: Plan | None = None
         self._seen: tuple[Plan | None, FleetView] = (None, FleetView((), (), ""))
         self._keys = keys or KeyFile(self.setting.data)
@@ -137,7 +138,7 @@ class Parent:
 
     @property
     def url(self) -> str:
-        host, port = self._listeners[0].getsockname()[:2]
+        host, port = self._place
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @property
