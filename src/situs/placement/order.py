@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, takewhile
 from math import inf
 from operator import itemgetter
 from zlib import crc32
@@ -16,7 +17,7 @@ from situs.placement.objectives import INADEQUATE_WITHIN, OBJECTIVES, Profile, f
 from situs.placement.quality import adequate, full_costs
 from situs.placement.scorers import SCORERS, Field
 
-TRIES = 16
+TRIES = 12
 """So many places are ranked for a request, the first of each locus and role among them."""
 
 
@@ -48,7 +49,9 @@ def judged(field: Field, table: Table, aim: Aim, usual: float) -> Judged:
         best = max(own for own, place in zip(quality, rank, strict=True) if place == first)
         quality = [min(own, best) for own in quality]
     if profile.goal == "cost":
-        costs = full_costs(field.cost, quality, aim.quality, usual)
+        costs = field.cost
+        if usual > 0.0:
+            costs = full_costs(costs, quality, aim.quality, usual)
         goals: Sequence[float] = [inf if cost is None else cost for cost in costs]
     else:
         goals = field.e2e_s if profile.goal == "e2e_s" else flaws(field.quality)
@@ -82,8 +85,28 @@ def _weighed(profile: Profile, scores: dict[str, list[float]]) -> list[float]:
     return total
 
 
-def ordered(field: Field, table: Table, by: Judged, request: str) -> list[int]:
-    """The columns of `field`, best first. `request` is its id.
+class _Merit:
+    """Tells near-equals apart: the higher score first, then a hash of request and name."""
+
+    def __init__(self, field: Field, table: Table, score: Sequence[float], request: str) -> None:
+        self._of = score, field.at, table.keys, crc32(request.encode())
+        self._table = table
+
+    def __call__(self, k: int) -> tuple[float, int]:
+        score, at, keys, seed = self._of
+        return -score[k], crc32(keys[at[k]], seed)
+
+    def loci(self) -> Sequence[int]:
+        """Where each is."""
+        at = self._of[1]
+        return itemgetter(*at)(self._table.loci) if len(at) > 1 else (0,)
+
+
+def ordered(
+    field: Field, table: Table, by: Judged, request: str, most: int | None = None
+) -> list[int]:
+    """The columns of `field`, best first; `request` is its id. With `most`, so many of them at
+    least, and the first of each locus in each role.
 
     1. Active ones, then standbys, then last resorts; in each role those that the mode puts first.
     2. Of these those of enough quality, then the others.
@@ -91,10 +114,9 @@ def ordered(field: Field, table: Table, by: Judged, request: str) -> list[int]:
     4. Among near-equals the higher score; then a hash of request and name, so that equals share the
        requests and yet the order is the same again when replayed.
     5. Those at the locus of the first, of its rank and of enough quality as well, come right after
-       it.
+       it, then the rest of these; each by 3 and 4.
     """
-    at, keys, seed = field.at, table.keys, crc32(request.encode())
-    merit = [(-own, crc32(keys[one], seed)) for own, one in zip(by.score, at, strict=True)]
+    at, sites = field.at, table.sites
     groups: dict[tuple[int, bool], list[int]] = {}
     if by.rank is None and all(by.adequate):
         groups[0, False] = list(range(len(at)))
@@ -102,15 +124,33 @@ def ordered(field: Field, table: Table, by: Judged, request: str) -> list[int]:
         rank = by.rank or [0] * len(at)
         for k, enough in enumerate(by.adequate):
             groups.setdefault((rank[k], not enough), []).append(k)
+    merit = _Merit(field, table, by.score, request)
     found: list[int] = []
+    seen: set[int] = set()
     for (_, poor), group in sorted(groups.items()):
-        if poor:
-            found += _by_steps(group, flaws(field.quality), INADEQUATE_WITHIN, merit)
-        elif found:
-            found += _by_steps(group, by.goals, by.within, merit)
-        else:
-            found = _near_first(_by_steps(group, by.goals, by.within, merit), field, table)
+        goals, within = (flaws(field.quality), INADEQUATE_WITHIN) if poor else (by.goals, by.within)
+        group.sort(key=goals.__getitem__)
+        parts = [group] if found else _near_first(group, goals, within, merit)
+        for step in chain.from_iterable(_steps(part, goals, within) for part in parts):
+            if most is not None and len(found) >= most and len(seen) == table.site_count:
+                return found
+            if len(step) > 1:
+                step.sort(key=merit)
+            found += step
+            seen.update([sites[at[k]] for k in step])
     return found
+
+
+def _near_first(
+    group: list[int], goals: Sequence[float], within: float, merit: _Merit
+) -> list[list[int]]:
+    """The very first, then those at its locus, then the others."""
+    limit = goals[group[0]] * (1.0 + within)
+    first = min(takewhile(lambda k: goals[k] <= limit, group), key=merit)
+    loci = merit.loci()
+    here = loci[first]
+    near = [k for k in group if loci[k] == here and k != first]
+    return [[first], near, [k for k in group if loci[k] != here]]
 
 
 def lesser(order: Sequence[int], field: Field, by: Judged, able: Sequence[bool]) -> int | None:
@@ -152,30 +192,11 @@ def tries(order: Sequence[int], field: Field, table: Table, most: int = TRIES) -
     return [order[place] for place in sorted(kept)]
 
 
-def _by_steps(
-    group: list[int],
-    goals: Sequence[float],
-    within: float,
-    merit: Sequence[tuple[float, int]],
-) -> list[int]:
+def _steps(group: list[int], goals: Sequence[float], within: float) -> Iterator[list[int]]:
     """By goal; who is within a share of the least of those that are left is as good as it."""
-    group.sort(key=goals.__getitem__)
     values = [goals[k] for k in group]
-    found: list[int] = []
     start, count = 0, len(group)
     while start < count:
         end = bisect_right(values, values[start] * (1.0 + within), start + 1)
-        step = group[start:end]
-        if end - start > 1:
-            step.sort(key=merit.__getitem__)
-        found += step
+        yield group[start:end]
         start = end
-    return found
-
-
-def _near_first(order: list[int], field: Field, table: Table) -> list[int]:
-    loci = itemgetter(*field.at)(table.loci) if len(field.at) > 1 else (0,)
-    here = loci[order[0]]
-    if loci.count(here) in (1, len(loci)):
-        return order
-    return [k for k in order if loci[k] == here] + [k for k in order if loci[k] != here]

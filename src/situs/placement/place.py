@@ -12,6 +12,7 @@ from msgspec import Struct
 from situs.core.aim import Aim
 from situs.core.cost import cost_of, expected_cost
 from situs.core.decision import Analysis, Candidate, Exclusion, Given, Placement, PolicyDecision
+from situs.core.fleet import SHUT
 from situs.core.record import Usage
 from situs.core.request import Request
 from situs.core.snapshot import Confidences, Snapshot
@@ -28,8 +29,8 @@ from situs.placement.filters import (
     owed_by,
     refusals,
 )
-from situs.placement.modes import apply_mode, drawn
-from situs.placement.order import Judged, judged, lesser, ordered, tries
+from situs.placement.modes import BASED, apply_mode, drawn
+from situs.placement.order import TRIES, Judged, judged, lesser, ordered, tries
 from situs.placement.scorers import Field
 
 T = TypeVar("T")
@@ -93,8 +94,10 @@ def place(
     4. Of many only the first are kept; see `order.tries`.
     """
     aim = drawn(aim_for(request, analysis, snapshot), request, snapshot.rolled_back)
-    table = table_of(snapshot)
-    ranking = rank(request, analysis, verdict, snapshot, warm, aim)
+    table, context = table_of(snapshot), _context(request, analysis, verdict, aim)
+    left = _left(context, verdict, snapshot, warm)
+    all_count = aim.cascade is not None or aim.mode in BASED
+    ranking = _ranked(left, context, snapshot, aim, None if all_count else TRIES)
     served = apply_mode(ranking.order, ranking.field.at, table.names, aim)
     as_picked = served.order[:1] == ranking.order[:1]
     first = tries(served.order, ranking.field, table)
@@ -146,25 +149,49 @@ def rank(
     aim: Aim,
 ) -> Ranking:
     """All that is left, in order."""
+    context = _context(request, analysis, verdict, aim)
+    left = _left(context, verdict, snapshot, warm)
+    return _ranked(left, context, snapshot, aim)
+
+
+def _context(request: Request, analysis: Analysis, verdict: PolicyDecision, aim: Aim) -> Context:
     owed = owed_by(verdict) if verdict.obligations else {}
-    context = Context(request, analysis, aim.objective, owed)
+    return Context(request, analysis, aim.objective, owed)
+
+
+def _left(
+    context: Context, verdict: PolicyDecision, snapshot: Snapshot, warm: Mapping[str, int]
+) -> tuple[Field, tuple[Exclusion, ...]]:
+    """What no filter refuses, and why the rest is out."""
     table = table_of(snapshot)
     selection = table.selection(verdict, context)
     at, out = selection.at, _out(selection.at, table, context, snapshot)
     if out:
         at = [position for position in at if position not in out]
     field = _field(at, table, context, snapshot, warm)
-    if beyond := _beyond(field, request):
+    if beyond := _beyond(field, context.request):
         out |= beyond
         field = _field([one for one in at if one not in out], table, context, snapshot, warm)
-    exclusions = selection.exclusions
-    if out:
-        exclusions += _told(sorted(out), context, snapshot, warm)
+    if not out:
+        return field, selection.exclusions
+    return field, selection.exclusions + _told(sorted(out), context, snapshot, warm)
+
+
+def _ranked(
+    left: tuple[Field, tuple[Exclusion, ...]],
+    context: Context,
+    snapshot: Snapshot,
+    aim: Aim,
+    most: int | None = None,
+) -> Ranking:
+    """`most` as in `order.ordered`."""
+    field, exclusions = left
     if not field.at:
         return Ranking(field, exclusions)
+    table, request = table_of(snapshot), context.request
     by = judged(field, table, aim, _usual(field, table, context, snapshot))
-    order = ordered(field, table, by, request.id)
-    known = _calibrated(table, request, analysis, snapshot.confidences, aim)
+    order = ordered(field, table, by, request.id, most)
+    known = _calibrated(table, request, context.analysis, snapshot.confidences, aim)
     if not known:
         return Ranking(field, exclusions, order, by)
     able = [table.deployments[one].model.name in known for one in field.at]
@@ -199,10 +226,14 @@ def _usual(field: Field, table: Table, context: Context, snapshot: Snapshot) -> 
 
 
 def _out(at: list[int], table: Table, context: Context, snapshot: Snapshot) -> set[int]:
-    """Where nothing can be served now, or the context is too small."""
+    """Where nothing can be served now, or the context is too small.
+
+    Where nobody is left who is free, those that are only full stay: requests wait for them.
+    """
     states, deployments = snapshot.fleet.states, table.deployments
     shut = table.pulse(states).shut
-    out = set(shut.intersection(at)) if shut else set()
+    busy = set(shut.intersection(at)) if shut else set()
+    small = set[int]()
     analysis = context.analysis
     prompt = max(analysis.tokens_by.values(), default=0)
     answer = context.request.max_completion_tokens or analysis.completion_tokens
@@ -214,8 +245,10 @@ def _out(at: list[int], table: Table, context: Context, snapshot: Snapshot) -> s
             if table.contexts[position] < most:
                 option = Option(deployments[position], states[position], UNKNOWN)
                 if context_window(option, context) is not None:
-                    out.add(position)
-    return out
+                    small.add(position)
+    if busy and len(busy | small) == len(at):
+        busy = {position for position in busy if states[position].health in SHUT}
+    return busy | small
 
 
 def _beyond(field: Field, request: Request) -> set[int]:
@@ -256,7 +289,10 @@ def _field(
     request, analysis = context.request, context.analysis
     pulse, take = table.pulse(snapshot.fleet.states), _taking(at)
     by_family = [analysis.tokens_by.get(f, analysis.prompt_tokens) for f in table.families]
-    prompt = [by_family[kind] for kind in take(table.family)]
+    if len(by_family) == 1:
+        prompt = by_family * len(at)
+    else:
+        prompt = [by_family[kind] for kind in take(table.family)]
     fresh, cached = prompt, [0] * len(at)
     if warm:
         cached = [
@@ -301,7 +337,7 @@ def _field(
 
 
 def _taking(at: Sequence[int]) -> Callable[[Sequence[T]], Sequence[T]]:
-    """What takes these positions of a column."""
+    """What takes these positions of a column, in its order."""
     if len(at) > 1:
         return itemgetter(*at)
     return lambda column: [column[i] for i in at]

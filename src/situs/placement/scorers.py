@@ -43,13 +43,15 @@ def cheap(field: Field) -> list[float]:
     if not known:
         return [1.0] * len(field.at)
     least = min(known)
-    return [0.0 if cost is None else _over(least, cost) for cost in field.cost]
+    if len(known) == len(field.at):
+        return [least / cost if cost > least else 1.0 for cost in known]
+    return [0.0 if cost is None else least / cost if cost > least else 1.0 for cost in field.cost]
 
 
 def fast(field: Field) -> list[float]:
     """The shortest predicted E2E over this one."""
     least = min(field.e2e_s)
-    return [_over(least, time) for time in field.e2e_s]
+    return [least / time if time > least else 1.0 for time in field.e2e_s]
 
 
 def good(field: Field) -> list[float]:
@@ -60,8 +62,10 @@ def good(field: Field) -> list[float]:
 
 def idle(field: Field) -> list[float]:
     """The free share of the places in flight, over that of the idlest."""
-    least = min(field.load)
-    return [(1.0 - one) / (1.0 - least) for one in field.load]
+    most = 1.0 - min(field.load)
+    if most <= 0.0:  # all are full
+        return [1.0] * len(field.at)
+    return [(1.0 - one) / most for one in field.load]
 
 
 def steady(field: Field) -> list[float]:
@@ -77,10 +81,6 @@ def prefix(field: Field) -> list[float]:
     if len(field.at) < 2 or not (any(field.cached_tokens) or any(field.read)):
         return [1.0] * len(field.at)
     return affinity(field.prompt_tokens, field.cached_tokens, field.prompt_s, field.read)
-
-
-def _over(least: float, own: float) -> float:
-    return least / own if own > least else 1.0
 
 
 SCORERS: dict[str, Scorer] = {

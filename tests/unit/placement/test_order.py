@@ -35,7 +35,7 @@ def plain(request, analysis, verdict, snapshot, warm, aim):
     """What `place` says, a deployment at a time, as docs/reference/placement.md has it."""
     owed = owed_by(verdict)
     context = Context(request, analysis, aim.objective, owed)
-    lasting, passing, left = [], [], []
+    lasting, passing, left, busy = [], [], [], []
     for deployment, state in zip(snapshot.fleet.deployments, snapshot.fleet.states, strict=True):
         if deployment.name not in verdict.allowed:
             continue
@@ -44,10 +44,17 @@ def plain(request, analysis, verdict, snapshot, warm, aim):
         option = Option(deployment, state, figures)
         if reasons := refusals(option, context, LASTING):
             lasting += reasons
-        elif reasons := refusals(option, context, [n for n in FILTERS if n not in LASTING]):
-            passing += reasons
         else:
+            busy.append(
+                (option, refusals(option, context, [n for n in FILTERS if n not in LASTING]))
+            )
+    here = {"health", "capacity", "context_window"}
+    nobody_free = all(here & {one.rule for one in reasons} for _, reasons in busy)
+    for option, reasons in busy:
+        if not reasons or (nobody_free and {one.rule for one in reasons} == {"capacity"}):
             left.append(option)
+        else:
+            passing += reasons
     if not left:
         return [], lasting + passing
     tokens = [
@@ -74,6 +81,19 @@ def plain(request, analysis, verdict, snapshot, warm, aim):
         read=[round(snapshot.read.get(o.deployment.name, 0)) for o in left],
     )
     return _in_order(left, field, request, analysis, snapshot, aim), lasting + passing
+
+
+def _weighing(profile, scores):
+    """The weighted sum; first of all scorers that say the same of everybody."""
+    alike = {name for name, column in scores.items() if set(column) == {1.0}}
+
+    def weigh(k):
+        total = sum(weight for name, weight in profile.weights.items() if name in alike)
+        for name, weight in profile.weights.items():
+            total += 0 if name in alike else weight * scores[name][k]
+        return total
+
+    return weigh
 
 
 def _in_order(left, field, request, analysis, snapshot, aim):
@@ -106,19 +126,10 @@ def _in_order(left, field, request, analysis, snapshot, aim):
         "e2e_s": field.e2e_s,
         "flaws": flaws,
     }[profile.goal]
-    alike = {name for name, column in scores.items() if set(column) == {1.0}}
-
-    def weigh(k):
-        total = sum(weight for name, weight in profile.weights.items() if name in alike)
-        for name, weight in profile.weights.items():
-            total += 0 if name in alike else weight * scores[name][k]
-        return total
-
+    weigh = _weighing(profile, scores)
     seed = crc32(request.id.encode())
-    found = []
-    for group in sorted({(rank(k), not enough[k]) for k in every}):
-        members = [k for k in every if (rank(k), not enough[k]) == group]
-        goals, within = (flaws, INADEQUATE_WITHIN) if group[1] else (goal, profile.within)
+
+    def by_steps(members, goals, within):
         own = []
         while members:
             least = min(goals[k] for k in members)
@@ -127,10 +138,24 @@ def _in_order(left, field, request, analysis, snapshot, aim):
                 step, key=lambda k: (-weigh(k), crc32(left[k].deployment.name.encode(), seed))
             )
             members = [k for k in members if k not in step]
-        if not found:
-            here = left[own[0]].deployment.locus.name
-            own.sort(key=lambda k: left[k].deployment.locus.name != here)
-        found += own
+        return own
+
+    def locus(k):
+        return left[k].deployment.locus.name
+
+    found = []
+    for group in sorted({(rank(k), not enough[k]) for k in every}):
+        members = [k for k in every if (rank(k), not enough[k]) == group]
+        if group[1]:
+            found += by_steps(members, flaws, INADEQUATE_WITHIN)
+        elif found:
+            found += by_steps(members, goal, profile.within)
+        else:
+            first = by_steps(members, goal, profile.within)[0]
+            near = [k for k in members if locus(k) == locus(first) and k != first]
+            far = [k for k in members if locus(k) != locus(first)]
+            found.append(first)
+            found += by_steps(near, goal, profile.within) + by_steps(far, goal, profile.within)
     return [left[k].deployment.name for k in found]
 
 
