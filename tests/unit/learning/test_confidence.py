@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from situs.core.snapshot import ANY_KIND
-from situs.errors import ConfigError
+from situs.errors import ConfigError, OperatorError
+from situs.learning.artefacts import Artefact, Card
 from situs.learning.confidence import (
     DELTA,
     LEVELS,
@@ -21,6 +24,7 @@ from situs.learning.confidence import (
     measured,
     table_of,
 )
+from situs.learning.limits import check
 from situs.placement.confidence import View, least, probability
 from situs.placement.signals import NAMES, Said, Token
 
@@ -144,3 +148,25 @@ def test_an_answer_in_the_wrong_form_is_never_kept():
     view = measured(view, levels_of([0.0] * 10), [0.0] * 100, [True] * 100)
     assert view.kept == (0.0,) * LEVELS
     assert probability(view, None) < view.levels[-1]
+
+
+def broken(**change):
+    settings = fit(samples(300))
+    view = settings["entries"][0]["calibration"]["views"][0]
+    view.update(change)
+    return Artefact(Card(1, "confidence", "odd", "Odd.", (), settings, {}, {}), {}, Path("odd"))
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"levels": (0.1,) * 19 + (0.9,)}, "levels that do not fall"),
+        ({"errors": (0.1,)}, "lengths that differ"),
+        ({"weights": (0.1,)}, "lengths that differ"),
+        ({"kept": "all"}, "settings.entries"),
+    ],
+)
+def test_a_calibration_that_is_none_is_refused(change, why):
+    check(broken())
+    with pytest.raises(OperatorError, match=why):
+        check(broken(**change))
