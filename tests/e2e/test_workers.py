@@ -135,7 +135,7 @@ def test_a_deployments_limit_holds_over_all_workers(tmp_path):
         with two_workers(tmp_path, config) as gateway, Load(gateway, 10, 0.0) as load:
             until(lambda: load.statuses()[200] >= 12)
         assert most_at_once(fakes["office"].log) == 3
-    assert set(load.statuses()) == {200, 503}
+    assert set(load.statuses()) == {200}, "the others wait"
 
 
 def test_a_killed_worker_is_replaced_and_the_others_go_on(tmp_path, fakes):

@@ -73,7 +73,6 @@ class Walk:
         self._situation = situation
         self._clock = clock
         self._limits = limits
-        self._left: list[Step] = []
         self._tries: list[Try] = []
         self._unsure: Try | None = None
         self._chosen: Try | None = None
@@ -150,7 +149,6 @@ class Walk:
         AnswerStopped when policy stops what one says; an attempt that the caller cancels ends
         there.
         """
-        self._left = list(self.steps)
         retry_after_s: int | None = None
         while (tried := await self._place()) is not None:
             try:
@@ -189,29 +187,32 @@ class Walk:
             self._limits.freed()
 
     async def _place(self) -> Try | None:
-        """The next place, waiting for it where not one was free."""
+        """The next place, waiting for it where not one was free.
+
+        Nobody waits for a better place than one that has answered.
+        """
+        again = bool(self._tries) and self._unsure is None
+        if not self._left or (again and not self._limits.retry()):
+            return None
         tried = self._start()
-        if tried is None and not self._tries and self._limits.wait is not None:
+        if tried is None and self._unsure is None and self._limits.wait is not None:
             began = self._clock()
-            tried = await self._limits.wait(self._again)
-            self.queued_s = self._clock() - began
+            tried = await self._limits.wait(self._start)
+            self.queued_s += self._clock() - began
         return tried
 
-    def _again(self) -> Try | None:
-        self._left = list(self.steps)
-        return self._start()
+    @property
+    def _left(self) -> list[Step]:
+        """What was not tried."""
+        return [step for step in self.steps if all(step is not one.step for one in self._tries)]
 
-    def _start(self, *, beside: Try | None = None) -> Try | None:
+    def _start(self, beside: Try | None = None) -> Try | None:
         """The next place that is free; `beside` another it must be as trusted as that one is."""
-        again = bool(self._tries) and beside is None and self._unsure is None
-        if again and self._left and not self._limits.retry():
-            self._left.clear()
-        for step in list(self._left):
+        for step in self._left:
             if beside is not None and not _may_stand_in(beside.step, step):
                 continue
             if self._unsure is not None and not better(self._unsure.step, step):
                 continue
-            self._left.remove(step)
             if self._situation.began(step.deployment.name):
                 self._situation.sent(step.deployment.name, step.request)
                 tried = Try(step, self._backends, self._situation, self._clock)
