@@ -55,7 +55,7 @@ class Tally:
 
     def add(self, said: Said, *, stream: bool, pieces: int | None) -> None:
         if not stream:
-            self.whole["answered" if said.whole else f"{said.status} {said.code}"] += 1
+            self.whole["answered" if said.whole else f"{said.code}: {said.message}"] += 1
             return
         self.streams[_how_it_ended(said, pieces)] += 1
 
@@ -189,9 +189,7 @@ def run_fake(seconds: float, rate: float, chance: random.Random) -> dict[str, An
 def run_llama(kills: int, rate: float, chance: random.Random) -> dict[str, Any]:
     names = ("llama-1", "llama-2", "llama-standby")
     runtime = {"kind": "llama_cpp", "threads": 1, "parallel": 2, "context_tokens": 2048}
-    fleet = configuration(
-        {name: {"runtime": runtime, "max_in_flight": 4} for name in names}, file=_WEIGHTS
-    )
+    fleet = configuration({name: {"runtime": runtime} for name in names}, file=_WEIGHTS)
     models = Path(os.environ.get("SITUS_TEST_MODELS") or data_dir(None) / "models")
     killed: Counter[str] = Counter()
     with ExitStack() as stack:

@@ -22,7 +22,7 @@ class Said(Struct, frozen=True):
     """What came back. `code` is that of the error, or of the event that ended the stream.
 
     `whole`: nothing is missing; `done`: a stream that says that it is complete; `pieces`: how many
-    events of it had a part of the answer.
+    events of it had a part of the answer; `message`: what an error says.
     """
 
     status: int
@@ -31,6 +31,7 @@ class Said(Struct, frozen=True):
     whole: bool = False
     done: bool = False
     pieces: int = 0
+    message: str = ""
 
 
 def ask(url: str, wire: str, document: dict[str, Any]) -> Said:
@@ -45,8 +46,9 @@ def ask(url: str, wire: str, document: dict[str, Any]) -> Said:
         said = msgspec.json.decode(body, type=dict[str, Any])
     except msgspec.DecodeError:
         return Said(status, id_, code="no_json")
-    code = (said.get("error") or {}).get("code")
-    return Said(status, id_, code, whole=bool(said.get("choices") or said.get("data")))
+    error = said.get("error") or {}
+    whole = bool(said.get("choices") or said.get("data"))
+    return Said(status, id_, error.get("code"), whole, message=error.get("message", ""))
 
 
 def read_stream(status: int, id_: str, body: bytes) -> Said:
