@@ -32,6 +32,8 @@ _LEAST: Final = 0.02
 
 _SIZES: Final = (128, 512, 2048, 8192, 32768)
 _EACH: Final = 64
+_LONGEST: Final = 4_000_000
+"""Bytes of a request that is looked at; beyond that, reading it would hold others up."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -55,8 +57,9 @@ def blocks_of(request: Request) -> Blocks:
 
     Each hash takes in the one before, and the tenant: what another tenant sent is never the same.
     Blocks grow with their distance from the beginning, so that there are 320 at most (2.8 MB).
+    A request of more than 4 MB has none.
     """
-    data = _read(request)
+    data = b"" if request.size > _LONGEST else _read(request)
     if not data:
         return NO_BLOCKS
     hashes, ends = [], []

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from situs.core.request import Principal, Request, Wire
 from situs.placement.prefix import BOUND, FREE_S, Blocks, affinity, blocks_of
@@ -70,6 +71,10 @@ def test_a_very_long_prompt_has_a_bounded_number_of_blocks():
     blocks = blocks_of(chat("x" * 5_000_000))
     assert len(blocks.hashes) == 320
     assert blocks.ends[-1] < blocks.size
+
+
+def test_a_request_too_long_to_be_read_on_the_way_has_none():
+    assert blocks_of(replace(chat("x" * 300), size=5_000_000)) == Blocks()
 
 
 @given(st.text(max_size=600), st.text(max_size=600), st.text(max_size=600))
