@@ -138,8 +138,8 @@ class Confidence(_Limits, frozen=True):
         for one in self.entries:
             for view in one.calibration.views:
                 sizes = {len(view.levels), len(view.errors), len(view.kept)}
-                if len(sizes) > 1 or len(view.weights) != len(NAMES):
-                    return f"settings.entries: {one.model}, {one.task}: lengths that differ"
+                if sizes != {confidence.LEVELS} or len(view.weights) != len(NAMES):
+                    return f"settings.entries: {one.model}, {one.task}: too many or too few"
                 if list(view.levels) != sorted(view.levels, reverse=True):
                     return f"settings.entries: {one.model}, {one.task}: levels that do not fall"
         return None
