@@ -1,8 +1,8 @@
 """How sure one may be of a model's answers, from answers known to be right or wrong.
 
-The answers are divided in halves, by prompt. From one half the probability of being right is
-learned (logistic in the signals), and at which levels to look; with the other half it is tested how
-many of the answers from each level on are wrong. Sources: Angelopoulos, Bates, Candès, Jordan, Lei,
+The answers are divided, by prompt. From a third the probability of being right is learned (logistic
+in the signals), and at which levels to look; with the others it is tested how many of the answers
+from each level on are wrong. Sources: Angelopoulos, Bates, Candès, Jordan, Lei,
 "Learn then Test" (2021); Geifman, El-Yaniv, "Selective classification" (2017).
 """
 
@@ -21,7 +21,7 @@ from msgspec import Struct
 from situs.core.snapshot import ANY_KIND, Confidences
 from situs.errors import ConfigError
 from situs.learning.artefacts import Artefact
-from situs.placement.confidence import RUNS, WHOLE, Calibration, View, probability
+from situs.placement.confidence import STARTS, WHOLE, Calibration, View, probability
 from situs.placement.signals import NAMES, Said, Wanted, agreeing, beginning, signals
 
 HEAD = "confidence"
@@ -74,7 +74,7 @@ def fit(samples: Sequence[Sample]) -> dict[str, Any]:
         by_model[one.model].setdefault(one.key, one)
     entries: list[Entry] = []
     for model, mine in sorted(by_model.items()):
-        learnt, tested = _halves(tuple(mine.values()))
+        learnt, tested = _parts(tuple(mine.values()))
         if min(len(learnt), len(tested)) < LEAST_ROWS:
             raise ConfigError(
                 f"There are {len(learnt)} and {len(tested)} answers of {model} to learn from and "
@@ -96,12 +96,12 @@ def table_of(settings: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
     return {(one.model, one.task): one.calibration for one in entries}
 
 
-def _halves(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
+def _parts(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
     """To learn from, and to test with; a prompt is in one of them, always the same."""
     learnt, tested = list[Sample](), list[Sample]()
     for one in samples:
-        first = hashlib.sha256(b"half" + one.key.encode("utf-8", "replace")).digest()[0] & 1
-        (learnt if first else tested).append(one)
+        digest = hashlib.sha256(b"part" + one.key.encode("utf-8", "replace")).digest()
+        (tested if digest[0] % 3 else learnt).append(one)
     return learnt, tested
 
 
@@ -170,7 +170,7 @@ def measured(
     )
 
 
-def at_most(wrong: int, kept: int, delta: float = DELTA / RUNS) -> float:
+def at_most(wrong: int, kept: int, delta: float = DELTA / len(STARTS)) -> float:
     """The share of wrong ones that is exceeded with so small a probability (Clopper-Pearson)."""
     if wrong >= kept:
         return 1.0

@@ -18,8 +18,8 @@ from situs.placement.signals import Said, Wanted, signals
 WHOLE = 0
 """The window of an answer that is judged when it is over."""
 
-RUNS = 4
-"""In so many runs levels are tried for the least that may be kept; see `least`."""
+STARTS = (1, 4, 9)
+"""The places among the levels where runs for the least that may be kept start; see `least`."""
 
 
 class View(Struct, frozen=True):
@@ -111,14 +111,9 @@ def least(view: View, error_rate: float) -> float | None:
     sequences.
     """
     found = None
-    for start in starts(len(view.levels)):
+    for start in STARTS:
         for at in range(start, len(view.levels)):
             if view.errors[at] > error_rate:
                 break
             found = at if found is None else max(found, at)
     return None if found is None else view.levels[found]
-
-
-def starts(levels: int) -> tuple[int, ...]:
-    """Where the runs start."""
-    return tuple(run * levels // RUNS for run in range(RUNS))

@@ -34,7 +34,8 @@ def confidences(*, error=0.0, tokens=True, windows=(WHOLE, 2, 4), votes=1):
     """Sure is who has a mean log-probability of at least -1."""
     weights = (5.0, *[0.0] * (len(NAMES) - 2), -9.0)
     views = [(window, 1) for window in windows] + ([(WHOLE, votes)] if votes > 1 else [])
-    made = (View(w, v, weights, 5.0, (0.5,), (error,), (0.7,)) for w, v in views)
+    level = (0.5,) * 20, (error,) * 20, (0.7,) * 20
+    made = (View(w, v, weights, 5.0, *level) for w, v in views)
     return Confidences({("lesser", ANY_KIND): Calibration(tokens, 100, tuple(made))})
 
 

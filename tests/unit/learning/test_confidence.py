@@ -161,8 +161,8 @@ def broken(**change):
     ("change", "why"),
     [
         ({"levels": (0.1,) * 19 + (0.9,)}, "levels that do not fall"),
-        ({"errors": (0.1,)}, "lengths that differ"),
-        ({"weights": (0.1,)}, "lengths that differ"),
+        ({"errors": (0.1,)}, "too many or too few"),
+        ({"weights": (0.1,)}, "too many or too few"),
         ({"kept": "all"}, "settings.entries"),
     ],
 )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from situs.core.aim import Cascade
 from situs.core.snapshot import ANY_KIND, Confidences
 from situs.placement.confidence import (
+    STARTS,
     WHOLE,
     Bar,
     Calibration,
@@ -16,7 +17,6 @@ from situs.placement.confidence import (
     bar_for,
     least,
     probability,
-    starts,
 )
 from situs.placement.signals import NAMES, Said, Token, Wanted
 
@@ -42,7 +42,7 @@ def test_a_run_goes_down_only_until_a_level_has_too_many_errors(errors, rate):
     """By the definition: some start reaches the level without passing one that fails."""
     reached = [
         at
-        for start in starts(20)
+        for start in STARTS
         for at in range(start, 20)
         if all(error <= rate for error in errors[start : at + 1])
     ]
@@ -53,6 +53,7 @@ def test_a_run_goes_down_only_until_a_level_has_too_many_errors(errors, rate):
 def test_a_level_that_fails_hides_what_is_below_from_runs_above():
     errors = [0.0] * 17 + [0.5] + [0.0] * 2
     assert least(view(errors), 0.1) == LEVELS[16]
+    assert least(view([0.5] * 10 + [0.0] * 10), 0.1) is None
 
 
 def test_the_task_counts_before_the_model():
