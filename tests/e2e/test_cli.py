@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from tests.e2e import stage
 
-from situs.placement.scorers import SCORERS
+from situs.core.request import Objective
+from situs.placement.objectives import OBJECTIVES
 
 FULL = Path("/dev/full")
 EXAMPLE = str(stage.ROOT / "examples" / "three-loci.yaml")
@@ -55,7 +56,7 @@ def test_explain_as_json_has_every_filter_and_scorer(tmp_path):
     assert told["pick"] == "office-smollm2"
     assert {"model", "health", "context_window", "tools"} <= set(told["deployments"][0]["filters"])
     ranked = told["decision"]["placement"]["ranked"]
-    assert set(ranked[0]["scores"]) == set(SCORERS)
+    assert set(ranked[0]["scores"]) == set(OBJECTIVES[Objective.CHEAPEST_ADEQUATE].weights)
 
 
 def test_explain_takes_a_request_file_labels_and_objectives(tmp_path):

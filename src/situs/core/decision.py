@@ -83,7 +83,7 @@ class PolicyDecision(Struct, frozen=True):
 
 
 class Candidate(Struct, frozen=True):
-    """One ranked deployment with each scorer's value in [0, 1] and the expected figures.
+    """One ranked deployment with what each scorer that counts says, and the expected figures.
 
     `quality` is the expected probability of an acceptable answer, `prompt_tokens` are as its
     tokenizer makes them, of which its cache is likely to have `cached_tokens`.

@@ -29,7 +29,9 @@ _CHEAP = Profile("cost", 0.02, {"latency": 0.3, "load": 0.3, "health": 0.2, "pre
 
 OBJECTIVES: dict[Objective, Profile] = {
     Objective.CHEAPEST_ADEQUATE: _CHEAP,
-    Objective.FASTEST: Profile("e2e_s", 0.05, {"cost": 0.4, "load": 0.4, "health": 0.2}),
+    Objective.FASTEST: Profile(
+        "e2e_s", 0.05, {"cost": 0.3, "load": 0.3, "quality": 0.2, "health": 0.2}
+    ),
     Objective.BEST: Profile(
         "flaws", 0.005, {"cost": 0.3, "latency": 0.2, "load": 0.2, "health": 0.2, "prefix": 0.1}
     ),

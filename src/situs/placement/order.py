@@ -55,7 +55,7 @@ def judged(field: Field, table: Table, aim: Aim, usual: float) -> Judged:
         goals: Sequence[float] = [inf if cost is None else cost for cost in costs]
     else:
         goals = field.e2e_s if profile.goal == "e2e_s" else flaws(field.quality)
-    scores = {name: score(field) for name, score in SCORERS.items()}
+    scores = {name: SCORERS[name](field) for name in profile.weights}
     score = _weighed(profile, scores)
     return Judged(
         rank, adequate(quality, aim.quality), goals, profile.within, score, scores, profile.weights
@@ -79,7 +79,7 @@ def _weighed(profile: Profile, scores: dict[str, list[float]]) -> list[float]:
             neutral += weight
         else:
             columns.append((weight, column))
-    total = [neutral] * len(scores["cost"])
+    total = [neutral] * len(column)
     for weight, column in columns:
         total = [so_far + weight * own for so_far, own in zip(total, column, strict=True)]
     return total
@@ -117,28 +117,40 @@ def ordered(
        it, then the rest of these; each by 3 and 4.
     """
     at, sites = field.at, table.sites
-    groups: dict[tuple[int, bool], list[int]] = {}
-    if by.rank is None and all(by.adequate):
-        groups[0, False] = list(range(len(at)))
-    else:
-        rank = by.rank or [0] * len(at)
-        for k, enough in enumerate(by.adequate):
-            groups.setdefault((rank[k], not enough), []).append(k)
     merit = _Merit(field, table, by.score, request)
     found: list[int] = []
     seen: set[int] = set()
-    for (_, poor), group in sorted(groups.items()):
+
+    def done() -> bool:
+        return most is not None and len(found) >= most and len(seen) == table.site_count
+
+    for poor, group in _groups(by):
+        if done():
+            break
         goals, within = (flaws(field.quality), INADEQUATE_WITHIN) if poor else (by.goals, by.within)
         group.sort(key=goals.__getitem__)
         parts = [group] if found else _near_first(group, goals, within, merit)
         for step in chain.from_iterable(_steps(part, goals, within) for part in parts):
-            if most is not None and len(found) >= most and len(seen) == table.site_count:
-                return found
+            if done():
+                break
             if len(step) > 1:
                 step.sort(key=merit)
             found += step
             seen.update([sites[at[k]] for k in step])
     return found
+
+
+def _groups(by: Judged) -> list[tuple[bool, list[int]]]:
+    """By rank, and in each rank those of enough quality before those without (True)."""
+    good = by.adequate
+    if by.rank is None:
+        poor = [k for k, enough in enumerate(good) if not enough]
+        rich = [k for k, enough in enumerate(good) if enough] if poor else list(range(len(good)))
+        return [(False, rich), (True, poor)] if poor else [(False, rich)]
+    groups: dict[tuple[int, bool], list[int]] = {}
+    for k, place in enumerate(by.rank):
+        groups.setdefault((place, not good[k]), []).append(k)
+    return [(poor, group) for (_, poor), group in sorted(groups.items())]
 
 
 def _near_first(
