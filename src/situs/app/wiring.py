@@ -76,6 +76,7 @@ def endpoint_of(plan: Plan, name: str, entry: Entry, runtime_of: RuntimeOf) -> E
         answer_timeout_s=defaults.answer_timeout_s,
         stall_timeout_s=defaults.stall_timeout_s,
         stream_timeout_s=defaults.stream_timeout_s,
+        supervised=entry.endpoint is None,
     )
 
 

@@ -36,8 +36,8 @@ class _Body(Struct):
 _decode = msgspec.json.Decoder(_Body).decode
 
 
-def read_whole(body: bytes, status: int, request: Request, model: str) -> Chunk:
-    """The answer as one chunk; `model` is what was asked for.
+def read_whole(body: bytes, status: int, request: Request, model: str | None) -> Chunk:
+    """The answer as one chunk; `model` is what it should say it is from.
 
     Raises BackendUnavailable: `garbage` for what is no answer of this wire, or not to all that was
     asked; `server_error` for an error under a status that is none; `truncated`.

@@ -42,6 +42,7 @@ class Endpoint(Struct, frozen=True):
     A stream's first byte is waited for as long as `first_byte_timeout_s`; an answer that is not
     streamed is generated whole before it comes, so all of it has `answer_timeout_s`. A stream in
     which nothing came for `stall_timeout_s` has stalled, and after `stream_timeout_s` it is ended.
+    `supervised`: Situs started it, and knows which model it is whatever it says.
     """
 
     base_url: Callable[[], str | None]
@@ -52,6 +53,12 @@ class Endpoint(Struct, frozen=True):
     answer_timeout_s: float = 600.0
     stall_timeout_s: float = 30.0
     stream_timeout_s: float = 3600.0
+    supervised: bool = False
+
+    @property
+    def answers_as(self) -> str | None:
+        """The model that its answers should say they are from."""
+        return None if self.supervised else self.model
 
 
 class Origin(Struct, frozen=True):
@@ -215,7 +222,7 @@ class HTTPReply:
             self._connection = None
 
     async def _events(self, connection: Connection) -> AsyncGenerator[Chunk]:
-        reader, pulse = EventReader(self._endpoint.model), _Pulse(self._endpoint)
+        reader, pulse = EventReader(self._endpoint.answers_as), _Pulse(self._endpoint)
         while not reader.done and (data := await connection.read(*pulse.wait())):
             pulse.came(len(data))
             for chunk in reader.feed(data):
@@ -239,7 +246,7 @@ class HTTPReply:
             if time.monotonic() > self._deadline:
                 raise BackendUnavailable("The answer takes too long.", reason=End.TIMEOUT)
         body = parts[0] if len(parts) == 1 else b"".join(parts)
-        return read_whole(body, self.status, self._request, self._endpoint.model)
+        return read_whole(body, self.status, self._request, self._endpoint.answers_as)
 
 
 class _Pulse:

@@ -1,0 +1,129 @@
+"""What a whole answer must hold, whether all of the prompt was read, and who says it answered."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests import make
+
+from situs.backends.answers import check_prompt, read_whole
+from situs.backends.sse import names_another
+from situs.core.record import Usage
+from situs.core.request import Wire
+from situs.errors import BackendUnavailable
+
+CHAT = {"choices": [{"message": {"content": "x"}}]}
+ONE, TWO = {"embedding": [0.1]}, {"embedding": "AAAA"}
+
+
+def asked(wire=Wire.OPENAI_CHAT, size=10**6, **document):
+    return make.request(wire=wire, document={"model": "m", **document}, size=size)
+
+
+def read(body, request=None, status=200):
+    return read_whole(json.dumps(body).encode(), status, request or asked(), "m")
+
+
+def end_of(call, *arguments, **more):
+    with pytest.raises(BackendUnavailable) as caught:
+        call(*arguments, **more)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("body", [{}, {"choices": []}, {"choices": {}}, {"data": [ONE]}, []])
+def test_an_answer_without_a_choice_is_none(body):
+    assert end_of(read, body) == "garbage"
+
+
+def test_an_error_under_a_status_that_is_none_is_an_error():
+    assert end_of(read, {"error": {"message": "x"}}) == "server_error"
+    assert end_of(read, {**CHAT, "error": "x"}) == "server_error"
+    assert read({"error": {"message": "x"}}, status=422).last
+
+
+@pytest.mark.parametrize(
+    ("given_", "vectors", "whole"),
+    [
+        ("text", [ONE], True),
+        ("text", [TWO], True),
+        (["a", "b"], [ONE, TWO], True),
+        ([1, 2, 3], [ONE], True),
+        ([[1, 2], [3]], [ONE, TWO], True),
+        (["a", "b"], [ONE], False),
+        (["a"], [ONE, TWO], False),
+        ("text", [], False),
+        ("text", [{"embedding": []}], False),
+        ("text", [{"embedding": None}], False),
+        ("text", [{"index": 0}], False),
+    ],
+)
+def test_every_input_has_a_vector(given_, vectors, whole):
+    request = asked(Wire.OPENAI_EMBEDDINGS, input=given_)
+    if whole:
+        assert read({"data": vectors}, request).last
+    else:
+        assert end_of(read, {"data": vectors}, request) == "garbage"
+
+
+WORDS = "one two three four five six seven eight nine ten " * 10  # a hundred
+USER, SYSTEM = ({"role": role, "content": WORDS} for role in ("user", "system"))
+PARTS = {"role": "user", "content": [{"type": "text", "text": WORDS}, {"type": "image_url"}]}
+ASSISTANT = {"role": "assistant", "content": WORDS}
+
+
+@pytest.mark.parametrize(
+    ("wire", "document", "words"),
+    [
+        (Wire.OPENAI_CHAT, {"messages": [USER]}, 100),
+        (Wire.OPENAI_CHAT, {"messages": [SYSTEM, USER]}, 200),
+        (Wire.OPENAI_CHAT, {"messages": [PARTS]}, 100),
+        (Wire.OPENAI_CHAT, {"messages": [USER, ASSISTANT]}, 100),
+        (Wire.OPENAI_COMPLETIONS, {"prompt": WORDS}, 100),
+        (Wire.OPENAI_COMPLETIONS, {"prompt": [WORDS, "one"]}, 100),  # one may be counted alone
+        (Wire.OPENAI_EMBEDDINGS, {"input": [WORDS, WORDS]}, 200),
+    ],
+)
+def test_fewer_tokens_than_words_are_a_part_of_the_prompt(wire, document, words):
+    request = asked(wire, **document)
+    assert end_of(check_prompt, request, Usage(int(words * 0.9), 1)) == "truncated"
+    check_prompt(request, Usage(words, 1))
+
+
+@pytest.mark.parametrize(
+    ("document", "tokens"),
+    [
+        ({"messages": [USER]}, 0),  # not said
+        ({"messages": [{"role": "user", "content": "=" * 5000}]}, 40),  # long runs are few tokens
+        ({"messages": [{"role": "user", "content": " " * 5000}]}, 40),
+        ({"messages": [{"role": "user", "content": None}, {"role": "user"}]}, 5),
+        ({"messages": [ASSISTANT, {"role": "tool", "content": WORDS}]}, 5),  # may be left out
+    ],
+)
+def test_what_may_be_all_of_the_prompt_is_no_part(document, tokens):
+    check_prompt(asked(**document), Usage(tokens, 1))
+
+
+@given(st.text(), st.integers(0, 50))
+def test_a_token_for_every_word_is_always_all_of_it(text, more):
+    request = asked(messages=[{"role": "user", "content": text}])
+    check_prompt(request, Usage(len(text.split()) + more, 1))
+
+
+@pytest.mark.parametrize(
+    ("said", "asked_for", "another"),
+    [
+        ("m", "m", False),
+        ("m-2026-01-01", "m", False),
+        ("n", "m", True),
+        ("mm", "m", True),
+        ("m", "m-2026-01-01", True),
+        (None, "m", False),
+        ("", "m", False),
+        ("n", None, False),
+    ],
+)
+def test_a_version_is_no_other_model(said, asked_for, another):
+    assert names_another(said, asked_for) is another
