@@ -175,7 +175,9 @@ def _reason(entry: Entry) -> str:
         return "failover"
     if decision["request"]["model"] != "auto" and routed is None:
         return "pinned"
-    return "only_candidate" if len(placement["ranked"]) == 1 else str(placement["objective"])
+    if len(placement["ranked"]) == 1:
+        return "only_candidate"
+    return str(placement.get("mode") or placement["objective"])
 
 
 def _approval(entry: Entry) -> str:

@@ -49,11 +49,10 @@ def check_modes(config: Config, report: Report) -> None:
         _check_effects(aims, path, config, report)
     for name, route in config.routes.items():
         baseline = in_force(config, route, "baseline")
-        based = in_force(config, route, "mode") in BASED
-        if based and baseline and route.deployments and baseline not in route.deployments:
-            where = "baseline" if route.baseline else "deployments"
+        said = "baseline" if route.baseline else "mode" if route.mode in BASED else None
+        if said and baseline and route.deployments and baseline not in route.deployments:
             what = "the baseline is not among the route's deployments, so it never serves it"
-            report.add(("routes", name, where), what)
+            report.add(("routes", name, said), what)
 
 
 def _check_mode(aims: Aims, path: Path, config: Config, report: Report) -> None:

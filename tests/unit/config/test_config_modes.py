@@ -75,8 +75,11 @@ PILOT = {"mode": "pilot", "baseline": "theirs", "share": 0.1}
             "routes.r.baseline: the baseline is not among the route's deployments",
         ),
         (
-            {"defaults": PILOT, "routes": {"r": {**ROUTE, "deployments": ["mine"]}}},
-            "routes.r.deployments: the baseline is not among the route's deployments",
+            {
+                "defaults": {"baseline": "theirs"},
+                "routes": {"r": {**ROUTE, "mode": "observe", "deployments": ["mine"]}},
+            },
+            "routes.r.mode: the baseline is not among the route's deployments",
         ),
         (
             {"defaults": {**PILOT, "guard": {"metric": "speed"}}},
@@ -121,6 +124,7 @@ def test_a_problem_stands_at_its_line():
         },
         {"defaults": PILOT, "tenants": {"t": {"share": 0.5}}},
         {"defaults": PILOT, "routes": {"r": {**ROUTE, "mode": "observe"}}},
+        {"defaults": PILOT, "routes": {"r": {**ROUTE, "deployments": ["mine"]}}},
     ],
 )
 def test_what_is_taken(sections):
