@@ -197,8 +197,10 @@ class Walk:
         tried = self._start()
         if tried is None and self._unsure is None and self._limits.wait is not None:
             began = self._clock()
-            tried = await self._limits.wait(self._start)
-            self.queued_s += self._clock() - began
+            try:
+                tried = await self._in_time(self._limits.wait(self._start))
+            finally:
+                self.queued_s += self._clock() - began
         return tried
 
     @property

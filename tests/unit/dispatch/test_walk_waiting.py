@@ -11,7 +11,7 @@ from tests.unit.dispatch.test_walk_beside import walk_over
 from situs.core.record import End
 from situs.dispatch.line import Line
 from situs.dispatch.walk import Limits
-from situs.errors import NodesExhausted
+from situs.errors import DeadlineExceeded, NodesExhausted
 
 ANSWER = [HELLO, LAST]
 
@@ -64,6 +64,22 @@ def test_a_place_is_tried_once_and_nobody_waits_for_it_again(freed):
     walk, error, _ = walked(replies, full={"b"}, freed=freed)
     assert isinstance(error, NodesExhausted)
     assert ends(walk) == [("a", "cut")] + [("b", "cut")] * freed
+
+
+def test_nobody_waits_for_longer_than_there_is_time():
+    async def story():
+        line, situation = Line(most=8, patience_s=5.0), Noted(full={"a"})
+        loop = asyncio.get_running_loop()
+        limits = Limits(deadline=loop.time() + 0.05, wait=lambda take: line.wait(0, 5.0, take))
+        walk = walk_over({"a": ScriptedReply(ANSWER)}, limits, situation=situation)
+        with pytest.raises(DeadlineExceeded):
+            await walk.begin()
+        await walk.close()
+        return walk, len(line)
+
+    walk, waiting = asyncio.run(story())
+    assert (ends(walk), waiting) == ([], 0)
+    assert walk.queued_s > 0.04
 
 
 def test_without_a_budget_nobody_waits_for_a_second_place():
