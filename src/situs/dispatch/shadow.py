@@ -16,6 +16,7 @@ from situs.core.decision import Decision
 from situs.core.ports import Chunk
 from situs.core.record import Outcome
 from situs.core.request import Request
+from situs.dispatch.attempt import STOPPING
 
 _log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class Shadow:
         """What waits is dropped, what runs is ended."""
         self._waiting.clear()
         if self._running is not None:
-            self._running.cancel()
+            self._running.cancel(STOPPING)
             await asyncio.gather(self._running, return_exceptions=True)
 
     async def _run(self) -> None:
