@@ -233,5 +233,6 @@ def _tables(entry: Entry) -> list[Table]:
         sizes = (str(a["bytes_out"]), str(a["bytes_in"]))
         done = ", ".join(f"{kind}={count}" for kind, count in a.get("obligations", {}).items())
         took = f"{a['duration_s']:.3f}"
-        attempts.add_row(a["deployment"], where, a["end"], reached, *sizes, took, done or "-")
+        end = f"{a['end']}, as another model" if a.get("other_model") else a["end"]
+        attempts.add_row(a["deployment"], where, end, reached, *sizes, took, done or "-")
     return [table for table in (facts, ranked, excluded, attempts) if table.rows]
