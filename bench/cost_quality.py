@@ -120,7 +120,7 @@ def learn(data: Questions, at: Sequence[int]) -> Learned:
 
     def subject(seen: Seen) -> str:
         shares = teller.shares(*np.unique([*seen.words, *seen.pairs], return_counts=True))
-        return names[int(shares.argmax())]
+        return str(names[int(shares.argmax())])
 
     classes = {model: CapabilityClass(CLASSES.get(model, "medium")) for model in data.models}
     ratings = [
@@ -178,7 +178,7 @@ class Field(Struct, frozen=True):
         usual = self.usual[at, quality.index(max(quality))]
         full = full_costs(self.expected[at].tolist(), quality, share, usual)
         enough = adequate(quality, max(0.0, share))
-        return min((k for k in range(len(quality)) if enough[k]), key=full.__getitem__)
+        return min((k for k in range(len(quality)) if enough[k]), key=lambda k: full[k] or 0.0)
 
     def ways(self, quality: Values) -> list[NDArray[np.intp]]:
         return [self.picks(quality, share) for share in SHARES]

@@ -68,7 +68,7 @@ def analysis(rng: random.Random) -> Analysis:
 
 def states(rng: random.Random, count: int) -> tuple[DeploymentState, ...]:
     return tuple(
-        DeploymentState(in_flight=rng.randrange(20), pace=Pace(*[rng.random()] * 6, late=2.0))
+        DeploymentState(in_flight=rng.randrange(20), pace=Pace(**{name: rng.random() for name in Pace.__struct_fields__}))
         for _ in range(count)
     )
 

@@ -24,19 +24,26 @@ def head():
     return capability_head(*fit(results(), None, {"big": "frontier", "little": "small"}))
 
 
+def says(head, models, text):
+    """What it says of these models for this text."""
+    acceptable = of_models(head, models)
+    assert acceptable is not None
+    return acceptable(see(text))
+
+
 def test_models_are_found_by_name_whoever_publishes_them(head):
-    said = of_models(head, FLEET)(see(HARD.format("red", 500)))
+    said = says(head, FLEET, HARD.format("red", 500))
     assert said["acme/Big"] > 0.9
     assert said["little"] < 0.3
 
 
 def test_a_model_that_it_does_not_know_is_measured_as_its_class(head):
-    said = of_models(head, {**FLEET, "stranger": SMALL})(see(HARD.format("red", 500)))
+    said = says(head, {**FLEET, "stranger": SMALL}, HARD.format("red", 500))
     assert said["stranger"] == said["little"]
 
 
 def test_of_other_prompts_it_says_nothing(head):
-    assert of_models(head, FLEET)(see("{}\n" * 300)) == {}
+    assert says(head, FLEET, "{}\n" * 300) == {}
 
 
 @pytest.mark.parametrize("models", [{}, {"big": FRONTIER}, {"stranger": SMALL, "other": SMALL}])
@@ -60,9 +67,8 @@ def test_the_analysis_has_it_unless_there_is_no_time(head):
 
 def test_quality_follows_the_prompt(head):
     model = make.deployment(model="little", capability=SMALL).model
-    acceptable = of_models(head, FLEET)
     easy, hard = (
-        quality(model, make.analysis(acceptable=acceptable(see(t.format("red", 500)))), Beliefs())
+        quality(model, make.analysis(acceptable=says(head, FLEET, t.format("red", 500))), Beliefs())
         for t in (EASY, HARD)
     )
     assert easy.mean > hard.mean + 0.4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
@@ -89,8 +90,9 @@ def test_the_question_is_one_that_the_model_serves_and_asks_for_one_token(serves
     assert asked.document.get("max_tokens", 1) == 1
 
 
-def plan_of(config):
-    return Plan(0, config, "", {}, None, {}, {})
+def plan_of(config: Any) -> Plan:
+    checked: Any = None
+    return Plan(0, config, "", {}, checked, {}, {})
 
 
 def asked(url, *, allowed=None, times=1):

@@ -9,6 +9,7 @@ from situs.config.build import fleet_of
 from situs.config.load import examine, parse
 from situs.config.problems import Report
 from situs.config.reference import example_text
+from situs.config.tree import LlamaCpp
 from situs.core.fleet import PrefixCache
 
 
@@ -37,6 +38,7 @@ def test_a_runtime_keeps_a_prompt_in_each_of_its_slots_an_endpoint_what_is_said(
         model.tokenizer for model in config.models.values()
     }
     fleet = {one.name: one for one in fleet_of(config, {n: "0" * 64 for n in names if n})}
-    parallel = config.deployments["local-smollm2"].runtime.parallel
-    assert fleet["local-smollm2"].cache == PrefixCache(slots=parallel)
+    runtime = config.deployments["local-smollm2"].runtime
+    assert isinstance(runtime, LlamaCpp)
+    assert fleet["local-smollm2"].cache == PrefixCache(slots=runtime.parallel)
     assert fleet["cloud-large"].cache == PrefixCache(tokens=400_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,7 @@ PATHS = {Wire.OPENAI_CHAT: says.CHAT, Wire.OPENAI_COMPLETIONS: says.COMPLETIONS}
 
 
 def asked(wire=Wire.OPENAI_CHAT, **members):
-    prompt = {"prompt": "hi"}
+    prompt: dict[str, Any] = {"prompt": "hi"}
     if wire is Wire.OPENAI_CHAT:
         prompt = {"messages": [{"role": "user", "content": "hi"}]}
     tools, stream = "tools" in members, members.get("stream", False)
@@ -124,6 +125,8 @@ def test_no_answer_however_odd_breaks_the_reader(value):
 
 def test_half_a_pair_of_surrogates_is_read_and_written_again():
     data = b'{"choices":[{"text":"\\ud83d"}]}'
-    assert parsed(encoded(parsed(data))) == parsed(data)
+    read = parsed(data)
+    assert read is not None
+    assert parsed(encoded(read)) == read
     assert parsed(b"[1]") is None
     assert parsed(b"{") is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -96,7 +97,7 @@ def says_no():
 
 
 def asked(stream=False, wire=Wire.OPENAI_CHAT, choices=1, **members):
-    kind = {"messages": [{"role": "user", "content": "hi"}]}
+    kind: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
     if wire is Wire.OPENAI_COMPLETIONS:
         kind = {"prompt": "hi"}
     document = {"model": "auto", **kind, **members}
@@ -227,10 +228,12 @@ def test_an_answer_in_the_wrong_form_is_not_kept_however_sure():
 
 
 def test_a_request_that_the_place_refuses_is_no_answer_to_be_judged():
-    upstream = Upstream(SURE)
-    refused = ScriptedReply([Chunk(b'{"error": {"message": "no"}}', last=True)], status=400)
-    upstream.prepare = lambda deployment, request: refused
-    walk, data = served(upstream, asked())
+    class Refusing(Upstream):
+        def prepare(self, deployment, request):
+            said = [Chunk(b'{"error": {"message": "no"}}', last=True)]
+            return ScriptedReply(said, status=400)
+
+    walk, data = served(Refusing(SURE), asked())
     assert data == [b'{"error": {"message": "no"}}']
     assert ends(walk) == [("lesser", "refused")]
     assert walk.attempts[0].confidence is None

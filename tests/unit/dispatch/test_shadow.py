@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -62,7 +63,8 @@ def test_what_an_answer_says(answer, text):
 def test_how_alike_two_answers_are(one, other, same, similarity):
     found = agreement(whole(one), stream(other))
     assert found is not None
-    assert (found.same, found.similarity) == (same, pytest.approx(similarity))
+    assert found.same == same
+    assert found.similarity == pytest.approx(similarity)
 
 
 def test_answers_without_words_are_not_compared():
@@ -90,7 +92,8 @@ def original(id_="req_1", size=10):
     placement = Placement((), (), Objective.BEST)
     decision = Decision(id_, 0.0, make.analysis(), make.verdict(), placement, "fleet")
     request = make.request(id=id_, size=size)
-    return Original(request, decision, None, b"", "there", ("policy", "fleet"))
+    outcome: Any = None
+    return Original(request, decision, outcome, b"", "there", ("policy", "fleet"))
 
 
 class Stage:

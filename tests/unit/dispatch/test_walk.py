@@ -92,12 +92,12 @@ def down(reason):
 
 
 def walk_over(backends, situation=None, stream=True):
-    request = make.request(stream=stream)
+    request, noted = make.request(stream=stream), situation or Noted()
     steps = [
         Step(make.deployment(name), Candidate(name, 1, {}, True, None, 0.1, 1.0), request)
         for name in backends.scripts
     ]
-    return Walk(steps, backends, situation or Noted(), asyncio.get_running_loop().time)
+    return Walk(steps, backends, noted, asyncio.get_running_loop().time)
 
 
 def ends(walk):

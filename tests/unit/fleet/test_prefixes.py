@@ -1,6 +1,7 @@
 """What is believed of servers' caches."""
 
 import random
+from typing import cast
 
 from msgspec.structs import replace
 from tests import make
@@ -10,7 +11,7 @@ from situs.core.record import End, Measured, Usage
 from situs.core.request import Principal, Request, Wire
 from situs.fleet import prefixes
 from situs.fleet.board import Board
-from situs.fleet.prefixes import Prefixes
+from situs.fleet.prefixes import Latest, Prefixes
 from situs.placement.prefix import FADING_S
 
 BEGINNINGS = [f"{k:02} of the rules: " + chr(65 + k) * 2000 for k in range(40)]
@@ -35,8 +36,8 @@ def fleet(*names: str, **facts):
     return [make.deployment(name, **facts) for name in names]
 
 
-def index(*names: str, cache: PrefixCache = LEARNED) -> Prefixes:
-    return Prefixes([replace(one, cache=cache) for one in fleet(*names)], Clock())
+def index(*names: str, cache: PrefixCache = LEARNED, clock: Clock | None = None) -> Prefixes:
+    return Prefixes([replace(one, cache=cache) for one in fleet(*names)], clock or Clock())
 
 
 def told(request: Request, prompt: int, cached: int) -> Measured:
@@ -95,14 +96,15 @@ def test_what_is_alike_to_a_busy_slot_takes_another():
 
 
 def test_what_it_had_to_read_counts_and_fades():
-    own = index("a", "b")
+    clock = Clock()
+    own = index("a", "b", clock=clock)
     own.sent("a", asks(BEGINNINGS[0]))
     first = own.read()
     assert list(first) == ["a"]
     assert 480 <= first["a"] <= 560
     own.sent("a", asks(BEGINNINGS[0]))
     assert own.read()["a"] < first["a"] + 60
-    own._clock.now += 10 * FADING_S
+    clock.now += 10 * FADING_S
     assert own.read() == {}
 
 
@@ -159,8 +161,9 @@ def test_it_stays_bounded():
         own.sent("ab"[k % 2], asks(f"{k} " * 1500))
         own.sent("gone", asks("never seen"))
     assert len(own._where) <= prefixes.MOST
-    assert sum(len(place.kept._blocks) for place in own._places.values()) <= prefixes.MOST
-    assert set(own._where) == {b for p in own._places.values() for b in p.kept._blocks}
+    kept = [cast("Latest", place.kept)._blocks for place in own._places.values()]
+    assert sum(map(len, kept)) <= prefixes.MOST
+    assert set(own._where) == {block for blocks in kept for block in blocks}
     assert len(own._waiting) <= 1024
 
 

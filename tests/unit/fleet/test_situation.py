@@ -1,6 +1,7 @@
 """What is known of caches reaches the decision."""
 
 from time import monotonic
+from typing import Any
 
 from tests import make
 
@@ -16,9 +17,10 @@ def asks(id_: str, text: str) -> Request:
 
 
 def test_what_was_sent_is_warm_and_had_to_be_read():
+    backends: Any = None
     fixed = make.snapshot(make.view(make.deployment("a"), make.deployment("b")))
     registry = Registry(fixed.fleet.deployments, fixed.fleet.digest, monotonic)
-    situation = Situation(registry, fixed, None)
+    situation = Situation(registry, fixed, backends)
     assert situation.current().snapshot.read == {}
     first = asks("1", "x" * 4000)
     assert situation.began("a")
@@ -27,5 +29,5 @@ def test_what_was_sent_is_warm_and_had_to_be_read():
     usage = Usage(1000, 5)
     situation.ended("a", End.COMPLETE, Measured("1", None, 1.0, 1.0, 1000, usage))
     assert list(situation.warm(asks("2", "x" * 4000 + "y"))) == ["a"]
-    situation.load(fixed, None)
+    situation.load(fixed, backends)
     assert list(situation.warm(asks("3", "x" * 4000 + "y"))) == ["a"]

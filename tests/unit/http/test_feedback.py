@@ -36,7 +36,7 @@ def post(data, body, *scopes: Scope, tenant="default") -> int:
     caller = Identity(Principal(tenant=tenant, key="0a1b2c3d"), frozenset(scopes))
     call: Any = SimpleNamespace(send=send, body=body, caller=caller)
     asyncio.run(FeedbackDesk(data, lambda: 7.0)(call))
-    return said[0]["status"]
+    return int(said[0]["status"])
 
 
 def test_keys_for_inference_may_say_it():

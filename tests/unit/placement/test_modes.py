@@ -162,7 +162,7 @@ def test_a_copy_goes_to_its_place_alone_whatever_it_asks_for_and_has_no_copy_its
 def test_a_copy_and_its_original_are_told_apart_by_what_placement_remembers():
     fleet = make.view(OWNED, RENTED, OTHER)
 
-    class Memory(dict):
+    class Memory(dict[bytes, object]):
         def put(self, key, value):
             self[key] = value
 

@@ -13,7 +13,7 @@ from tests import make
 from situs.core.aim import Aim, Cascade, Mode
 from situs.core.capability import CapabilityClass
 from situs.core.decision import Obligation
-from situs.core.fleet import DeploymentState, Health, LocusKind, Pace, Role, Speed
+from situs.core.fleet import DeploymentState, Health, LocusKind, Pace, Price, Role, Speed
 from situs.core.request import Ask, Modality, Objective
 from situs.core.route import Routed, RoutedBy
 from situs.core.snapshot import ANY_KIND, Belief, Beliefs, Confidences
@@ -358,7 +358,7 @@ def test_of_many_the_first_are_kept_and_one_of_every_locus_and_role():
 
 def test_what_is_in_a_cache_is_read_and_paid_for_as_such():
     made = make.deployment("one", price=None)
-    made = replace(made, price=make.Price("USD", 10.0, 0.0, 1.0))
+    made = replace(made, price=Price("USD", 10.0, 0.0, 1.0))
     cold, warm = (tried(made, warm={"one": tokens}).ranked[0] for tokens in (0, 1000))
     assert (cold.prompt_tokens, cold.cached_tokens) == (100, 0)
     assert (warm.prompt_tokens, warm.cached_tokens) == (100, 100)

@@ -106,7 +106,7 @@ _places = some.lists(some.tuples(_costs, some.floats(0.01, 1)), min_size=1, max_
 def test_the_pick_has_the_share_and_loses_no_more_than_it_saves_is_worth(places, share, usual):
     costs, qualities = map(list, zip(*places, strict=True))
     full, enough = full_costs(costs, qualities, share, usual), adequate(qualities, share)
-    pick = min((k for k in range(len(places)) if enough[k]), key=full.__getitem__)
+    pick = min((k for k in range(len(places)) if enough[k]), key=lambda k: full[k] or 0.0)
     best = max(range(len(places)), key=qualities.__getitem__)
     assert qualities[pick] >= share * qualities[best] - 1e-9
     lost, saved = 1 - qualities[pick] / qualities[best], costs[best] - costs[pick]
@@ -121,7 +121,7 @@ def test_equals_are_told_apart_by_what_they_cost():
 def test_quality_is_given_up_where_that_saves_most(scale, picked):
     costs = [0.2 * scale, 1.0 * scale]
     full = full_costs(costs, [0.89, 0.91], 0.95, 1.0)
-    assert full.index(min(full)) == picked
+    assert min(range(2), key=lambda k: full[k] or 0.0) == picked
 
 
 def test_where_all_must_be_best_costs_stay_as_they_are():

@@ -35,7 +35,9 @@ def said(text, *logprobs, finish="stop", **more):
 
 
 def signal(name, one, wanted=None):
-    return signals(one, wanted or Wanted())[NAMES.index(name)]
+    found = signals(one, wanted or Wanted())
+    assert found is not None
+    return found[NAMES.index(name)]
 
 
 def test_log_probabilities_count_from_the_whole_to_the_last_line():
