@@ -59,6 +59,9 @@ def test_observe_leaves_all_as_it_was_and_records_what_would_have_been(upstream,
         assert outcome["moded"] == {"mode": "observe", "scope": "defaults", "group": "baseline"}
         (line,) = gateway.lines("decision")
         assert (line["placement"]["mode"], line["placement"]["pick"]) == ("observe", "office-llm")
+        code, out, _ = situs("decisions", "show", line["id"], "--data", str(gateway.data))
+        assert code == 0
+        assert "observe (defaults); else office-llm" in out
         explained = gateway.chat(path="/situs/v1/explain").json
         assert explained["decision"]["placement"]["mode"] == "observe"
     assert len(upstream["office"].requests()) == before
@@ -82,6 +85,9 @@ def test_shadow_answers_from_the_baseline_and_asks_the_pick_as_well(shadow, upst
     assert 0.0 < row.similarity < 1.0
     assert row.copied_ttft_s is not None
     assert row.copied_cost < row.cost
+    code, out, _ = situs("decisions", "show", line["id"], "--data", str(shadow.data))
+    assert code == 0
+    assert f"a copy of {asked}" in out
 
 
 def test_no_content_is_kept_of_a_copy(shadow):

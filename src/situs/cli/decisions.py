@@ -180,6 +180,19 @@ def _reason(entry: Entry) -> str:
     return str(placement.get("mode") or placement["objective"])
 
 
+def _mode(decision: dict[str, Any]) -> str:
+    """The mode and where it is set, and who else would have been first; or whose copy it is."""
+    copy, placement = decision["request"].get("copy"), decision["placement"]
+    if copy is not None:
+        return f"a copy of {copy['of']}"
+    if not placement.get("mode"):
+        return "-"
+    scope = placement.get("given", {}).get("aim", {}).get("scope", "")
+    pick, first = placement.get("pick"), [one["deployment"] for one in placement["ranked"][:1]]
+    other = f"; else {pick}" if pick and [pick] != first else ""
+    return f"{placement['mode']} ({scope}){other}"
+
+
 def _approval(entry: Entry) -> str:
     """What a person said of it, whose word it was, and when."""
     word = (entry.outcome or {}).get("approval")
@@ -206,6 +219,7 @@ def _tables(entry: Entry) -> list[Table]:
         ("task", f"{analysis['task']}, needs {analysis['needs']}"),
         ("found by", found_by(analysis)),
         ("route", route),
+        ("mode", _mode(decision)),
         ("findings", ", ".join(f["kind"] for f in analysis["findings"]) or "-"),
         ("policy", policy["policy"] + (f": {policy['error']}" if policy["error"] else "")),
         ("obligations", owed or "-"),

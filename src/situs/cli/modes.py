@@ -98,7 +98,7 @@ def reset(scope: str, data: Path | None) -> None:
 
 
 def _print_status(rows: tuple[ModeReport, ...]) -> None:
-    heads = ("mode", "baseline", "share", "baseline first", "pick first", "guard", "pilot")
+    heads = ("mode", "baseline", "share", "baseline first", "pick first", "same", "guard", "pilot")
     table = table_of("scope", *heads)
     for row in rows:
         table.add_row(
@@ -108,6 +108,7 @@ def _print_status(rows: tuple[ModeReport, ...]) -> None:
             f"{row.share:.0%}" if row.share else "-",
             str(row.counts.get("baseline", 0)),
             str(row.counts.get("pick", 0)),
+            str(row.counts.get("same", 0)),
             "-" if row.guard is None else f"{row.guard.metric} +{row.guard.worse_by:.0%}",
             _pilot(row),
         )
