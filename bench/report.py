@@ -187,6 +187,30 @@ TABLES = (
         },
     ),
     Table(
+        "cascade",
+        "Cascades",
+        "answers of a very small model kept at the error rate asked for, over random splits; see "
+        "docs/explanation/confidence.md. Of the rows held back: the shares kept, and wrong of "
+        "these; over: how often that was more than asked, chance of few tests included. Promised "
+        "is that it is more in one draw of ten at most, where the truth is known: over, truly.",
+        {"questions": "questions", "window": "window", "error rate": "error_rate"},
+        {
+            "kept": "kept",
+            "wrong": "wrong",
+            "over": "over",
+            "nothing kept": "nothing_kept",
+            "over, truly": "over_true",
+        },
+    ),
+    Table(
+        "cascade_window",
+        "Streams held back",
+        "how much later the first byte of a stream goes on, for a window of so many tokens: a "
+        "very small model on a processor that others used as well; medians of a few streams.",
+        {"window": "window"},
+        {"TTFT s": "ttft_s", "held back s": "held_s"},
+    ),
+    Table(
         "routes",
         "Routes",
         "found by samples, the same encoder for all ways; development rows, and a best limit was "
