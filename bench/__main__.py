@@ -18,7 +18,7 @@ from bench import gateway, processes, report
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-    *("decision", "analysis", "policy", "receipts", "index", "replay", "embeddings"),
+    *("decision", "placement", "analysis", "policy", "receipts", "index", "replay", "embeddings"),
     "latency",
 )
 """Benchmarks of one part: scripts that print one JSON object a line; rows are appended here."""

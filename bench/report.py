@@ -163,6 +163,15 @@ TABLES = (
         {"p50 µs": "p50_us", "p99 µs": "p99_us", "CPU µs": "cpu_us"},
     ),
     Table(
+        "placement",
+        "Placement",
+        "of all deployments that policy allows, with twenty models and prices among them, or as "
+        "many as deployments; two of them change their state between requests. The exponent is "
+        "that of the growth of p50 from 100 deployments on.",
+        {"deployments": "deployments", "models": "models"},
+        {"p50 µs": "p50_us", "p99 µs": "p99_us", "exponent": "exponent"},
+    ),
+    Table(
         "analysis",
         "Analysis",
         "the first look at a text (findings, task, tokens), the same with names, and the encoder; "

@@ -312,18 +312,10 @@ def _field(
             ttft_s, take(pulse.token_s), prompt, take(pulse.context_s), strict=True
         )
     ]
-    read = snapshot.read
-    kinds, priced, data = take(table.price), table.priced, snapshot.data
-    known = {kind: expected_cost(priced[kind], request, analysis, data) for kind in set(kinds)}
-    cost = [known[kind] for kind in kinds]
-    if warm:
-        for k, there in enumerate(cached):
-            if there:
-                cost[k] = expected_cost(priced[kinds[k]], request, analysis, data, there)
-    quality = table.qualities(analysis, snapshot.beliefs)
+    read, quality = snapshot.read, table.qualities(analysis, snapshot.beliefs)
     return Field(
         at,
-        cost,
+        _costs(take(table.price), cached, table, context, snapshot),
         ttft_s,
         e2e_s,
         [quality[kind] for kind in take(table.model)],
@@ -334,6 +326,24 @@ def _field(
         paces,
         [round(read.get(name, 0.0)) for name in take(table.names)] if read else [0] * len(at),
     )
+
+
+def _costs(
+    kinds: Sequence[int],
+    cached: Sequence[int],
+    table: Table,
+    context: Context,
+    snapshot: Snapshot,
+) -> list[float | None]:
+    request, analysis = context.request, context.analysis
+    priced, data = table.priced, snapshot.data
+    known = {kind: expected_cost(priced[kind], request, analysis, data) for kind in set(kinds)}
+    cost = [known[kind] for kind in kinds]
+    if any(cached):
+        for k, there in enumerate(cached):
+            if there:
+                cost[k] = expected_cost(priced[kinds[k]], request, analysis, data, there)
+    return cost
 
 
 def _taking(at: Sequence[int]) -> Callable[[Sequence[T]], Sequence[T]]:

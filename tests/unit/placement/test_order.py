@@ -366,7 +366,9 @@ def test_what_is_in_a_cache_is_read_and_paid_for_as_such():
     assert warm.ttft_s < cold.ttft_s
 
 
-KNOWN = Calibration(False, 99, (View(WHOLE, 1, (), 0.0, (0.5,), (0.01,), (0.9,)),))
+KNOWN = Calibration(
+    False, 99, (View(WHOLE, 1, (), 0.0, (0.5,) * 100, (0.01,) * 100, (0.9,) * 100),)
+)
 SURE = Confidences({("lesser-model", ANY_KIND): KNOWN})
 
 

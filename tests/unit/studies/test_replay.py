@@ -587,7 +587,9 @@ LEARNED = Beliefs(
     (400.0, 90.0),
     "learned",
 )
-KNOWN = Calibration(False, 99, (View(WHOLE, 1, (), 0.0, (0.5,), (0.01,), (0.9,)),))
+KNOWN = Calibration(
+    False, 99, (View(WHOLE, 1, (), 0.0, (0.5,) * 100, (0.01,) * 100, (0.9,) * 100),)
+)
 CASCADES = Aim(quality=0.8, cascade=Cascade(), hedge=True)
 
 
