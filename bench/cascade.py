@@ -162,9 +162,16 @@ def read() -> list[dict[str, Any]]:
 
 
 def tested(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All questions together, and those of the task that the model is good at."""
+    orders = [row for row in rows if row["task"] == "order"]
+    return [*_tested(rows, "all"), *_tested(orders, "order")]
+
+
+def _tested(rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     right, found = np.array([row["correct"] for row in rows], bool), []
     facts = {
         "bench": "cascade",
+        "questions": name,
         "rows": len(rows),
         "right": round(float(right.mean()), 4),
         "tasks": sorted({row["task"] for row in rows}),

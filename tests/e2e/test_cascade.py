@@ -39,13 +39,13 @@ def trained(place):
     folder, fakes = place
     rows = folder / "rows.jsonl"
     questions = folder / "questions.jsonl"
-    asked = [{"prompt": f"Say {n}.", "answer": f"office heard: Say {n}."} for n in range(150)]
+    asked = [{"prompt": f"Say {n}.", "answer": f"office heard: Say {n}."} for n in range(260)]
     questions.write_text("".join(json.dumps(one) + "\n" for one in asked))
     said = ["confidence", str(questions), "--ask", str(rows), *_places(folder)]
     with stage.running(folder, config(fakes)):
         CliRunner().invoke(train, said, catch_exceptions=False)
     learnt = [json.loads(line) for line in rows.read_text().splitlines()]
-    assert len(learnt) == 150
+    assert len(learnt) == 260
     assert all(one["correct"] for one in learnt)
     for k, one in enumerate(learnt[: len(learnt) // 2]):
         one["correct"] = k % 5 == 0
