@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from situs.core.record import NO_LOG, UNLOGGED, Attempt, End, Outcome
 from situs.core.request import Copy
 from situs.dispatch.obliged import HOLD
-from situs.dispatch.shadow import Heard, Original, Shadow, agreement
+from situs.dispatch.shadow import LONGEST, Heard, Original, Shadow, agreement
 from situs.errors import StreamBroken
 from situs.gateway import Answer, Gateway, terms_of
 from situs.http.inference import new_id
@@ -47,7 +47,8 @@ class Copies:
         if heard is None or answer.first is None or last is None or last.end is not End.COMPLETE:
             return
         held = {one.deployment for one in decision.policy.obligations if one.kind == HOLD}
-        data = b"" if heard.over else answer.first.data + heard.data
+        data = answer.first.data + heard.data
+        data = b"" if heard.over or len(data) > LONGEST else data
         for to in decision.placement.copies:
             if to != last.deployment and to not in held:
                 terms = terms_of(answer.snapshot)
@@ -86,9 +87,12 @@ class Copies:
             await answer.close(End.STOPPED)
         if attempts := answer.walk.attempts:
             said = b"" if heard.over else heard.data
-            row = compared(original, request.id, attempts[-1], said, time.time())
-            await gateway.aside(partial(add, self._data, row))
+            await gateway.aside(partial(self._keep, original, request.id, attempts[-1], said))
         return None
+
+    def _keep(self, original: Original, id_: str, copied: Attempt, said: bytes) -> None:
+        """Long texts take a moment to compare, and the database may be busy."""
+        add(self._data, compared(original, id_, copied, said, time.time()))
 
 
 def compared(original: Original, id_: str, copied: Attempt, said: bytes, now: float) -> Compared:

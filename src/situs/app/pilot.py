@@ -155,7 +155,6 @@ class Pilots:
         self._back = {**self._back, scope: why}
         try:
             roll_back(self._data, scope, why)
-            self._seen = (signature(self._data),)
         except StoreError as error:
             _log.error("the roll-back of %s holds until a restart: %s", scope, error.message)
 
