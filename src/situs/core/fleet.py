@@ -179,6 +179,9 @@ class Health(StrEnum):
 SHUT = frozenset({Health.STARTING, Health.UNHEALTHY, Health.EJECTED, Health.LIMITED})
 """Nothing is sent there now."""
 
+DOWN = SHUT - {Health.EJECTED}
+"""Nothing is sent there even where nobody else is left: what is ejected does answer."""
+
 
 class Pace(Struct, frozen=True, array_like=True):
     """How fast a deployment is, as learned; see `placement.latency` for the sums.

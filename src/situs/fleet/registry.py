@@ -169,13 +169,15 @@ class Registry:
     def began(self, deployment: str) -> bool:
         """Takes a place in flight; False when there is none, or no such deployment any more.
 
-        Nothing goes where a breaker is open, and one at a time where it is half open.
+        Nothing goes where a breaker is open, and one at a time where it is half open. What is
+        ejected is asked all the same: placement names it only where nobody else is left.
         """
         known = self._of(deployment)
         if known is None:
             return False
         phase = breakers.at(known.breaker, self._clock()).phase
-        if phase is Phase.OPEN or (phase is Phase.HALF_OPEN and known.trial):
+        shut = phase is Phase.OPEN and known.breaker.health is not Health.EJECTED
+        if shut or (phase is Phase.HALF_OPEN and known.trial):
             return False
         if not self._places.take(deployment, known.deployment.max_in_flight):
             return False

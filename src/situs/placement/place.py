@@ -12,7 +12,7 @@ from msgspec import Struct
 from situs.core.aim import Aim
 from situs.core.cost import cost_of, expected_cost
 from situs.core.decision import Analysis, Candidate, Exclusion, Given, Placement, PolicyDecision
-from situs.core.fleet import SHUT
+from situs.core.fleet import DOWN
 from situs.core.record import Usage
 from situs.core.request import Request
 from situs.core.snapshot import Confidences, Snapshot
@@ -228,7 +228,8 @@ def _usual(field: Field, table: Table, context: Context, snapshot: Snapshot) -> 
 def _out(at: list[int], table: Table, context: Context, snapshot: Snapshot) -> set[int]:
     """Where nothing can be served now, or the context is too small.
 
-    Where nobody is left who is free, those that are only full stay: requests wait for them.
+    Where nobody is left who is free, those stay that are only full, for whom requests wait, and
+    those that are ejected, for they answer.
     """
     states, deployments = snapshot.fleet.states, table.deployments
     shut = table.pulse(states).shut
@@ -247,7 +248,7 @@ def _out(at: list[int], table: Table, context: Context, snapshot: Snapshot) -> s
                 if context_window(option, context) is not None:
                     small.add(position)
     if busy and len(busy | small) == len(at):
-        busy = {position for position in busy if states[position].health in SHUT}
+        busy = {position for position in busy if states[position].health in DOWN}
     return busy | small
 
 

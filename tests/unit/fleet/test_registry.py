@@ -122,7 +122,10 @@ def four(clock):
 
 
 def ask(registry, name, end, ttft_s=0.5):
-    if registry.began(name):
+    """As placement does where there are others: not of who is ejected."""
+    fleet = registry.view()
+    states = {d.name: state for d, state in zip(fleet.deployments, fleet.states, strict=True)}
+    if states[name].health is not Health.EJECTED and registry.began(name):
         usage = Usage(100, 20)
         registry.ended(name, end, Measured("req", ttft_s, ttft_s + 1.0, 0.5, 100, usage))
 
@@ -136,7 +139,8 @@ def test_the_one_that_fails_far_more_often_than_the_others_is_ejected_for_a_whil
     one = four.conditions()["a"]
     assert (one.health, one.why) == (Health.EJECTED, "error_rate")
     assert [s.health for s in four.view().states[1:]] == [Health.HEALTHY] * 3
-    assert not four.began("a")
+    assert four.began("a"), "placement asks it where nobody else is left"
+    four.ended("a", End.CLIENT_GONE, None)
     clock.now += 40.0
     assert four.view().states[0].health is Health.STALE
     ask(four, "a", End.COMPLETE)

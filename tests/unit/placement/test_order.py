@@ -51,7 +51,8 @@ def plain(request, analysis, verdict, snapshot, warm, aim):
     here = {"health", "capacity", "context_window"}
     nobody_free = all(here & {one.rule for one in reasons} for _, reasons in busy)
     for option, reasons in busy:
-        if not reasons or (nobody_free and {one.rule for one in reasons} == {"capacity"}):
+        passes = {one.code for one in reasons} <= {"saturated", "ejected"}
+        if not reasons or (nobody_free and passes):
             left.append(option)
         else:
             passing += reasons

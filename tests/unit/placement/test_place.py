@@ -108,6 +108,16 @@ def test_who_is_full_is_out_where_another_is_free():
     assert {e.deployment for e in placement.exclusions} == {"two"}
 
 
+def test_what_is_ejected_is_asked_where_nobody_else_is_left():
+    one, two = make.deployment("one"), make.deployment("two")
+    ejected, down = DeploymentState(Health.EJECTED), DeploymentState(Health.UNHEALTHY)
+    placement = placed(one, two, states={"one": ejected})
+    assert names(placement) == ["two"]
+    placement = placed(one, two, states={"one": ejected, "two": down})
+    assert names(placement) == ["one"]
+    assert [e.code for e in placement.exclusions] == ["unhealthy"]
+
+
 @pytest.mark.parametrize(("longest", "fits"), [(None, False), (100, False), (50, True), (0, True)])
 def test_of_a_batch_the_longest_prompt_must_fit(longest, fits):
     analysis = make.analysis(
