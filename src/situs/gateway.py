@@ -197,7 +197,8 @@ class Gateway:
         given, urgent = request.ask.deadline_s, urgency(request, decision.analysis)
         patience_s = self.line.patience_s if given is None else given
         if request.copy is not None:  # it takes no place that others wait for
-            return Limits(None if given is None else started + given, retry=lambda: False)
+            until = None if given is None else started + given
+            return Limits(until, retry=lambda: False, freed=self.line.look)
         self.budgets.earn()
         return Limits(
             deadline=None if given is None else started + given,
