@@ -52,12 +52,13 @@ def apply_mode(order: list[int], at: Sequence[int], names: Sequence[str], aim: A
     """
     if aim.mode not in BASED or not order:
         return Served(order)
-    pick = order[0]
-    baseline = next((k for k in order if names[at[k]] == aim.baseline), None)
+    pick, others = order[0], order[1:]
     picked = names[at[pick]]
-    if baseline is None or baseline == pick:
+    try:
+        baseline = at.index(names.index(aim.baseline or ""))
+        others.remove(baseline)
+    except ValueError:  # it is the pick, or out
         return Served(order, picked)
-    others = [k for k in order if k not in (pick, baseline)]
     if aim.mode is Mode.PILOT and aim.share:
         return Served([pick, baseline, *others], picked)
     copies = (picked,) if aim.mode is Mode.SHADOW else ()
