@@ -32,7 +32,7 @@ _OPEN_S, _LONGEST_S, _LONGEST_UNREACHABLE_S = 2.0, 60.0, 10.0
 _EJECTED_S, _LONGEST_EJECTED_S = 30.0, 600.0
 _LIMITED_S, _LONGEST_LIMITED_S = 1.0, 60.0
 _JITTER = 0.25
-_FORGIVEN_S = 60.0
+_FORGIVEN_S = 10.0
 
 
 class Phase(StrEnum):
@@ -125,11 +125,15 @@ def at(breaker: Breaker, now: float) -> Breaker:
 def probed(breaker: Breaker, well: bool, now: float, key: bytes) -> Breaker:
     """After a probe, which is no request: it may stand for the one that a half-open one is asked.
 
-    One that could not be reached and now answers is well at once. One that failed otherwise may
-    fail again on real requests, so that its time must be up first.
+    One that could not be reached, by a request or since then by a probe, and now answers is well at
+    once: it was started again. One that failed otherwise may fail again on real requests, so that
+    its time must be up first.
     """
+    if not well and breaker.phase is Phase.OPEN:
+        down = breaker.health is Health.UNHEALTHY
+        return replace(breaker, why=End.UNREACHABLE.value) if down else breaker
     if not well:
-        return breaker if breaker.phase is Phase.OPEN else ended(breaker, End.UNREACHABLE, now, key)
+        return ended(breaker, End.UNREACHABLE, now, key)
     if breaker.phase is Phase.CLOSED:
         return breaker if breaker.health is Health.HEALTHY else _healthy(breaker, now)
     unreachable = breaker.health is Health.UNHEALTHY and breaker.why == End.UNREACHABLE
@@ -151,9 +155,11 @@ def _why(breaker: Breaker, end: End) -> str | None:
 def _shut(
     breaker: Breaker, health: Health, why: str, now: float, key: bytes, bounds: tuple[float, float]
 ) -> Breaker:
-    """Open, for longer than the last time if that was not long ago."""
+    """Open, for longer than the last time unless it was well for at least as long since then."""
     first_s, longest_s = bounds
-    again = breaker.tries and now - max(breaker.since, breaker.until) < _FORGIVEN_S
+    last_s = min(first_s * 2.0 ** (breaker.tries - 1), longest_s) if breaker.tries else 0.0
+    well_s = now - max(breaker.since, breaker.until)
+    again = breaker.tries and well_s < max(last_s, _FORGIVEN_S)
     tries = breaker.tries + 1 if again else 1
     shortest_s = min(first_s * 2.0 ** (tries - 1), longest_s)
     share = crc32(key, tries) / 2**32

@@ -84,9 +84,22 @@ def test_what_cannot_be_reached_is_looked_at_again_soon():
     assert max(open_for(12, end=End.UNREACHABLE)) <= 12.5
 
 
-@pytest.mark.parametrize(("well_s", "most"), [(61.0, 2.5), (59.0, 40.0)])
-def test_only_who_is_well_for_a_minute_is_forgiven(well_s, most):
+@pytest.mark.parametrize(("well_s", "most"), [(11.0, 2.5), (9.0, 40.0)])
+def test_only_who_is_well_for_a_while_is_forgiven(well_s, most):
     assert most / 2 < max(open_for(5, well_s)) <= most
+
+
+@pytest.mark.parametrize(("well_s", "again"), [(31.0, True), (33.0, False)])
+def test_who_was_shut_for_long_must_be_well_for_as_long(well_s, again):
+    breaker, now = Breaker(), 0.0
+    for _ in range(5):  # 2, 4, 8, 16, 32 seconds
+        for _ in range(3 if breaker.phase is Phase.CLOSED else 1):
+            breaker = ended(at(breaker, now), End.TIMEOUT, now, KEY)
+        now = breaker.until
+    breaker = ended(at(breaker, now), End.COMPLETE, now, KEY)
+    for _ in range(3):
+        breaker = ended(breaker, End.TIMEOUT, now + well_s, KEY)
+    assert (breaker.until - now - well_s > 32.0) is again
 
 
 def test_processes_do_not_come_again_at_once():
@@ -132,6 +145,17 @@ def test_limits_that_say_nothing_grow():
 )
 def test_what_probes_do_to_a_breaker(breaker, well, phase):
     assert probed(breaker, well, 9.0, KEY).phase is Phase(phase)
+
+
+def test_what_broke_off_and_then_cannot_be_reached_is_well_when_it_answers_again():
+    """A server that was killed: what was on its way is cut, then nobody is there, then it is."""
+    killed = after(*[End.CUT] * 3)
+    assert probed(killed, True, 1.0, KEY).phase is Phase.OPEN
+    gone = probed(killed, False, 1.0, KEY)
+    assert (gone.phase, gone.until) == (Phase.OPEN, killed.until)
+    assert probed(gone, True, 1.5, KEY).health is Health.HEALTHY
+    limited_ = after(End.RATE_LIMITED)
+    assert probed(limited_, False, 0.5, KEY) == limited_
 
 
 def test_a_probe_makes_what_was_never_tried_healthy():
