@@ -16,7 +16,7 @@ class Question(Struct, frozen=True):
 
 def questions() -> list[Question]:
     """In an order that is always the same, task by task."""
-    found = [*_sums(), *_series(), *_facts(), *_orders(), *_kinds()]
+    found = [*_sums(), *_series(), *_facts(), *_orders()]
     return sorted(found, key=lambda one: one.task)
 
 
@@ -71,14 +71,6 @@ def _order(form: str, number: int, other: int) -> str:
     return form.format(number=number, other=other)
 
 
-def _kinds() -> Iterator[Question]:
-    draw = random.Random(9)
-    shown = "apple: fruit\nhammer: tool\nhorse: animal\nred: colour\n"
-    words = [(word, kind) for kind, line in _KINDS.items() for word in line.split()]
-    for word, kind in draw.sample(words, len(words)):
-        yield Question("kind", f"{shown}{word}:", kind)
-
-
 _FORMS = (
     "My order {number} has not come.",
     "I sent order {number} back.",
@@ -89,17 +81,6 @@ _FORMS = (
     "Call me at {other} about my order {number}.",
     "I paid {other} for the thing, it is {number}.",
 )
-
-_KINDS = {
-    "fruit": "banana cherry grape lemon lime mango melon orange peach pear plum fig kiwi apricot "
-    "papaya guava coconut pineapple strawberry blueberry raspberry quince date lychee nectarine",
-    "tool": "saw drill wrench pliers chisel axe screwdriver shovel rake file clamp ladder level "
-    "anvil crowbar trowel spanner mallet plane vice hoe pickaxe sander scissors tongs",
-    "animal": "dog cat cow sheep goat lion tiger bear wolf fox deer mouse rat rabbit monkey camel "
-    "zebra giraffe elephant whale shark eagle crow snake frog",
-    "colour": "blue green yellow purple brown grey pink black white violet crimson beige turquoise "
-    "indigo scarlet maroon navy teal cyan magenta amber ivory khaki lilac azure",
-}
 
 _CAPITALS = """Germany: Berlin, Italy: Rome, Spain: Madrid, Portugal: Lisbon, Austria: Vienna,
 Poland: Warsaw, Hungary: Budapest, Greece: Athens, Sweden: Stockholm, Norway: Oslo,
