@@ -67,10 +67,10 @@ def analysis(rng: random.Random) -> Analysis:
 
 
 def states(rng: random.Random, count: int) -> tuple[DeploymentState, ...]:
-    return tuple(
-        DeploymentState(in_flight=rng.randrange(20), pace=Pace(**{name: rng.random() for name in Pace.__struct_fields__}))
-        for _ in range(count)
-    )
+    def pace() -> Pace:
+        return Pace(**{name: rng.random() for name in Pace.__struct_fields__})
+
+    return tuple(DeploymentState(in_flight=rng.randrange(20), pace=pace()) for _ in range(count))
 
 
 def outcome(decision: str, at: float) -> Outcome:

@@ -141,11 +141,7 @@ def _check_server(deployment: Deployment, path: Path, config: Config, report: Re
     if (deployment.runtime is None) == (deployment.endpoint is None):
         report.add(path, "needs exactly one of runtime and endpoint")
         return
-    if (cache := deployment.cache) is not None:
-        if deployment.runtime is not None:
-            report.add((*path, "cache"), "a runtime's is known: leave it out")
-        elif (cache.tokens is None) == (cache.slots is None):
-            report.add((*path, "cache"), "needs exactly one of tokens and slots")
+    _check_cache(deployment, path, report)
     if deployment.endpoint is not None:
         _check_url(deployment.endpoint, (*path, "endpoint"), report)
     model = config.models.get(deployment.model)
@@ -165,6 +161,15 @@ def _check_server(deployment: Deployment, path: Path, config: Config, report: Re
     if runtime.context_tokens is not None and runtime.context_tokens > model.context_tokens:
         at = (*path, "runtime", "context_tokens")
         report.add(at, f"more than the model's own {model.context_tokens}")
+
+
+def _check_cache(deployment: Deployment, path: Path, report: Report) -> None:
+    if (cache := deployment.cache) is None:
+        return
+    if deployment.runtime is not None:
+        report.add((*path, "cache"), "a runtime's is known: leave it out")
+    elif (cache.tokens is None) == (cache.slots is None):
+        report.add((*path, "cache"), "needs exactly one of tokens and slots")
 
 
 def _check_probe(deployment: Deployment, path: Path, report: Report) -> None:

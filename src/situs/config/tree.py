@@ -36,7 +36,6 @@ from situs.core.fleet import KeyCustody, LocusKind, Role, TrainingUse, Transit
 from situs.core.label import Label
 from situs.core.request import Modality, Service
 
-
 Seconds = Annotated[float, Meta(ge=0)]
 
 
