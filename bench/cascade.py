@@ -111,7 +111,7 @@ def windows(weights: Path) -> list[dict[str, Any]]:
             "ttft_s": _said(medians[0]),
             "held_s": _said(medians[window - 1] - medians[0]),
             "streams": STREAMS,
-            "machine": machine(),
+            **machine(),
         }
         for window in (1, 2, 4, 8, 16, 32)
     ]
@@ -194,7 +194,7 @@ def _tested(rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
         for rate in RATES:
             asked = {"window": "whole" if window == WHOLE else window, "error_rate": rate}
             found.append({**facts, **asked, **_row(rate, held[rate], known[rate])})
-    return [{**row, "machine": machine()} for row in found]
+    return [{**row, **machine()} for row in found]
 
 
 Kept = tuple[int, int, int]
