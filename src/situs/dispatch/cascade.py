@@ -41,12 +41,16 @@ def cascaded(steps: Sequence[Step], decision: Decision, confidences: Confidences
 
 
 def _judged(step: Step, decision: Decision, confidences: Confidences) -> Step | None:
-    """As it is where nothing was learned; None where none of its answers may be kept."""
+    """As it is where nothing was learned; None where none of its answers may be kept.
+
+    Where it cannot give so many answers at once, one is judged.
+    """
     cascade, task = decision.placement.cascade, decision.analysis.task
     model, request = step.deployment.model.name, step.request
     if cascade is None or calibration_of(confidences, model, task) is None:
         return step
-    if request.choices > 1:
+    slots = step.deployment.cache.slots or cascade.votes
+    if request.choices > 1 or cascade.votes > slots:
         cascade = replace(cascade, votes=1)
     bar = bar_for(confidences, model, task, cascade, request.stream)
     if bar is None or (bar.tokens and not step.deployment.logprobs):

@@ -17,9 +17,9 @@ from situs.core.record import NO_LOG
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.dispatch.answer_scan import ANSWER_SCAN, AnswerScan, sought
-from situs.dispatch.mend import MakeFilter, mend_for
 from situs.dispatch.attempt import Step
 from situs.dispatch.cascade import cascaded
+from situs.dispatch.mend import MakeFilter, mend_for
 from situs.placement.filters import owed_by
 from situs.placement.latency import lateness
 
