@@ -27,7 +27,8 @@ MARK = re.compile(rb"#n(\d+);([a-z]+)#")
 _GAP_S = 0.02
 _CHUNKS = 12
 _WORDS = "The request went to the place that policy allowed. "
-_USAGE = {"prompt_tokens": 400, "completion_tokens": 120, "total_tokens": 520}
+_USAGE = {"prompt_tokens": 40_000, "completion_tokens": 120, "total_tokens": 40_120}
+"""As for the longest prompt: too few would say that a part was dropped."""
 
 
 def _response(status: int, document: object) -> bytes:
@@ -41,7 +42,7 @@ def _whole(path: str, size: int) -> bytes:
     if path.endswith("/embeddings"):
         vector = [round(i / 384, 6) for i in range(384)]
         data = [{"object": "embedding", "index": 0, "embedding": vector}]
-        usage = {"prompt_tokens": 400, "total_tokens": 400}
+        usage = {"prompt_tokens": 40_000, "total_tokens": 40_000}
         return _response(200, {"object": "list", "data": data, "model": "fast", "usage": usage})
     chat = path.endswith("/chat/completions")
     message = {"role": "assistant", "content": text}

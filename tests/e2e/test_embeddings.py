@@ -61,10 +61,8 @@ def test_an_answer_is_recorded_without_a_peer(gateway):
     assert (attempt["peer"], attempt["bytes_out"]) == (None, 0)
     assert len(attempt["weights"]) == 64
     tokens = answer.json["usage"]["prompt_tokens"]
-    assert outcome["usage"] == {
-        "prompt_tokens": tokens,
-        "completion_tokens": 0,
-        "cached_prompt_tokens": 0,
+    assert {kind: count for kind, count in outcome["usage"].items() if count} == {
+        "prompt_tokens": tokens
     }
     assert outcome["cost"] == pytest.approx(tokens * 0.001 / 1e6)
 

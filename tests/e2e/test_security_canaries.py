@@ -36,7 +36,7 @@ from situs.trust.canaries import new_canary
 STEM = "xolotl"  # words of letters only, so that no detector takes one for a secret
 CARD = "4111 1111 1111 1111"
 CHAT, COMPLETIONS, EMBEDDINGS = "/v1/chat/completions", "/v1/completions", "/v1/embeddings"
-BASES = {"upstream_error", "backend_unavailable"}  # never given as such
+BASES = {"upstream_error", "backend_unavailable", "low_confidence"}  # never given as such
 SLOW = {"request_too_slow"}  # after ten seconds: test_http_edge.py
 NO_BUG_KNOWN = {"internal_error"}  # tests/unit/http/test_errors.py, tests/unit/telemetry
 
@@ -120,6 +120,15 @@ HOSTILE = {
     "an event that is an error": (200, "text/event-stream", f"data: {SAID}\n\n"),
     "broken events": (200, "text/event-stream", f"data: {STEM}event\n\n{STEM}: x\n\n"),
 }
+
+
+CUT = json.dumps(
+    {
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": f"{STEM}part"}}],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 1, "total_tokens": 101},
+    }
+)
+"""Of an upstream that has read only the beginning."""
 
 
 class Upstream(BaseHTTPRequestHandler):
@@ -240,7 +249,7 @@ def configured(fakes: Any, url: str, nobody: int, directory: Path, collector: Co
     office["endpoint"]["key"] = "env:XOLOTL_KEY"
     config["models"]["office-model"]["serves"] = ["chat", "completions", "embeddings"]
     config["deployments"] |= {f"d{number}": office for number in range(150)}
-    for index in range(2 * len(HOSTILE)):
+    for index in range(2 * len(HOSTILE) + 1):
         endpoint = {"url": url, "key": "env:XOLOTL_KEY"}
         config["deployments"][f"hostile{index}"] = {**office, "endpoint": endpoint}
     endpoint = {"url": f"http://127.0.0.1:{nobody}/v1"}
@@ -298,6 +307,7 @@ def refuse(scene: Scene) -> None:
     scene.call(*post, host=f"{STEM}.example")
     scene.call(*post, content_type=f"text/{STEM}")
     scene.call(*post, x_situs_label=f"{STEM}label")
+    scene.ask(provider=f"{STEM}provider")
     scene.call(*post, x_situs_deadline=f"{STEM}deadline")
     scene.call("POST", f"/v1/{STEM}path", body)
     scene.call("POST", f"/v1/models/{STEM}path", body)
@@ -345,7 +355,12 @@ def fail(scene: Scene) -> None:
         Upstream.says = status, kind, body
         for stream in (False, True):
             scene.ask(CHAT, model=f"hostile{next(numbers)}", stream=stream)
+    scene.fake.set(mode="hang_before_head")
+    scene.ask(max_tokens=1, headers={"x_situs_deadline": "1"})
     scene.fake.set(mode="ok")
+    Upstream.says = 200, "application/json", CUT
+    long = [{"role": "user", "content": f"{STEM}word " * 2000}]
+    scene.ask(model=f"hostile{next(numbers)}", messages=long)
     scene.ask(model="nobody")
     scene.ask(model="nobody")
     for stream in (False, True):
@@ -454,7 +469,8 @@ def test_every_error_that_a_caller_can_see_was_seen(scene):
 
 def test_every_way_to_end_was_seen(scene):
     ends = {a["end"] for line in scene.gateway.lines("outcome") for a in line["attempts"]}
-    assert ends >= set(End) - {End.REFUSED}  # of models in process: test_embeddings.py
+    # Of models in process: test_embeddings.py; of second places: tests/unit/dispatch.
+    assert ends >= set(End) - {End.REFUSED, End.OUTRUN, End.UNSURE}
 
 
 def test_content_is_in_no_output(scene):

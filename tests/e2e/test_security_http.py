@@ -290,7 +290,8 @@ def test_names_of_answers_in_a_request_mean_nothing(scene):
 
 # Upstreams that say more than one answer.
 
-ANSWER = json.dumps({"id": "x", "object": "chat.completion", "choices": [], "model": "m"}).encode()
+CHOICE = {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
+ANSWER = json.dumps({"id": "x", "object": "chat.completion", "choices": [CHOICE]}).encode()
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % len(ANSWER)
 SPLIT = {
     "a second answer behind the first": (OK + b"\r\n" + ANSWER + OK + b"\r\n" + ANSWER, 200),

@@ -16,7 +16,7 @@ from situs.errors import BackendUnavailable
 
 _BYTES_A_TOKEN = 5
 """Below that, counting words is no use: a text has more bytes than this for each of its words."""
-_SLACK = 1.1
+_SLACK, _LEAST = 1.5, 100
 _DROPPED = frozenset({"assistant", "tool", "function"})
 """Roles of which a model's template may leave something out, such as thoughts."""
 
@@ -74,10 +74,11 @@ def _inputs(value: Any) -> int:
 
 
 def check_prompt(request: Request, usage: Usage) -> None:
-    """Raises BackendUnavailable (`truncated`) where fewer tokens were read than there are words.
+    """Raises BackendUnavailable (`truncated`) where far fewer tokens were read than words sent.
 
-    No tokenizer makes one token of two words, so a server that says so has dropped a part without
-    saying it, as some do with what is longer than their context.
+    Hardly a tokenizer makes one token of two words, so a server that says so has dropped a part
+    without saying it, as some do with what is longer than their context. A hundred words are the
+    least, for not all servers count exactly.
     """
     read = usage.prompt_tokens
     if not read or request.size < _BYTES_A_TOKEN * read:
@@ -85,7 +86,7 @@ def check_prompt(request: Request, usage: Usage) -> None:
     counts = [len(text.split()) for text in _prompts(request)]
     several = request.wire is Wire.OPENAI_COMPLETIONS  # llama.cpp counts one of several prompts
     words = max(counts, default=0) if several else sum(counts)
-    if words > _SLACK * read:
+    if words > max(_SLACK * read, read + _LEAST):
         raise BackendUnavailable("It read only a part of the prompt.", reason=End.TRUNCATED)
 
 

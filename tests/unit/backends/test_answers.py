@@ -68,7 +68,7 @@ def test_every_input_has_a_vector(given_, vectors, whole):
         assert end_of(read, {"data": vectors}, request) == "garbage"
 
 
-WORDS = "one two three four five six seven eight nine ten " * 10  # a hundred
+WORDS = "one two three four five six seven eight nine ten " * 50  # five hundred
 USER, SYSTEM = ({"role": role, "content": WORDS} for role in ("user", "system"))
 PARTS = {"role": "user", "content": [{"type": "text", "text": WORDS}, {"type": "image_url"}]}
 ASSISTANT = {"role": "assistant", "content": WORDS}
@@ -77,25 +77,26 @@ ASSISTANT = {"role": "assistant", "content": WORDS}
 @pytest.mark.parametrize(
     ("wire", "document", "words"),
     [
-        (Wire.OPENAI_CHAT, {"messages": [USER]}, 100),
-        (Wire.OPENAI_CHAT, {"messages": [SYSTEM, USER]}, 200),
-        (Wire.OPENAI_CHAT, {"messages": [PARTS]}, 100),
-        (Wire.OPENAI_CHAT, {"messages": [USER, ASSISTANT]}, 100),
-        (Wire.OPENAI_COMPLETIONS, {"prompt": WORDS}, 100),
-        (Wire.OPENAI_COMPLETIONS, {"prompt": [WORDS, "one"]}, 100),  # one may be counted alone
-        (Wire.OPENAI_EMBEDDINGS, {"input": [WORDS, WORDS]}, 200),
+        (Wire.OPENAI_CHAT, {"messages": [USER]}, 500),
+        (Wire.OPENAI_CHAT, {"messages": [SYSTEM, USER]}, 1000),
+        (Wire.OPENAI_CHAT, {"messages": [PARTS]}, 500),
+        (Wire.OPENAI_CHAT, {"messages": [USER, ASSISTANT]}, 500),
+        (Wire.OPENAI_COMPLETIONS, {"prompt": WORDS}, 500),
+        (Wire.OPENAI_COMPLETIONS, {"prompt": [WORDS, "one"]}, 500),  # one may be counted alone
+        (Wire.OPENAI_EMBEDDINGS, {"input": [WORDS, WORDS]}, 1000),
     ],
 )
-def test_fewer_tokens_than_words_are_a_part_of_the_prompt(wire, document, words):
+def test_far_fewer_tokens_than_words_are_a_part_of_the_prompt(wire, document, words):
     request = asked(wire, **document)
-    assert end_of(check_prompt, request, Usage(int(words * 0.9), 1)) == "truncated"
-    check_prompt(request, Usage(words, 1))
+    assert end_of(check_prompt, request, Usage(int(words * 0.6), 1)) == "truncated"
+    check_prompt(request, Usage(int(words * 0.7), 1))
 
 
 @pytest.mark.parametrize(
     ("document", "tokens"),
     [
         ({"messages": [USER]}, 0),  # not said
+        ({"messages": [{"role": "user", "content": "so it is " * 33}]}, 5),  # not worth a doubt
         ({"messages": [{"role": "user", "content": "=" * 5000}]}, 40),  # long runs are few tokens
         ({"messages": [{"role": "user", "content": " " * 5000}]}, 40),
         ({"messages": [{"role": "user", "content": None}, {"role": "user"}]}, 5),
