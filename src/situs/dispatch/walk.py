@@ -144,7 +144,7 @@ class Walk:
     async def begin(self) -> Chunk:
         """The first chunk of the first deployment that answers, and is to be trusted.
 
-        Where none is, the one that was there first is used all the same. Raises NodesExhausted when
+        Where none is, the best one that was there is used all the same. Raises NodesExhausted when
         none answered, NoCapacity when none was free, DeadlineExceeded when time is up, and
         AnswerStopped when policy stops what one says; an attempt that the caller cancels ends
         there.
@@ -229,16 +229,21 @@ class Walk:
             self._chosen, chunk = tried, await self._first(tried)
         else:
             self._chosen, chunk = await self._raced(tried, self._limits.hedge)
+        await self._unsure_no_more()
+        return chunk
+
+    async def _unsure_no_more(self) -> None:
+        """A better place has answered, and what was held back of a lesser one is not needed."""
         if self._unsure is not None:
             await self._unsure.end(End.UNSURE)
-        return chunk
 
     async def _first(self, tried: Try) -> Chunk:
         """Ends what fails, but not what is only unsure: it may have to do."""
         try:
             return await self._in_time(tried.first())
         except LowConfidence:
-            self._unsure = self._unsure or tried
+            await self._unsure_no_more()
+            self._unsure = tried
             raise
         except BaseException as error:
             wait_s = error.retry_after_s if isinstance(error, SitusError) else None
@@ -304,7 +309,7 @@ def _late_s(step: Step) -> float:
 
 
 def _may_stand_in(one: Step, other: Step) -> bool:
-    """Whether the other place is no less trusted, and nothing more is owed there."""
+    """Whether the other place is no less trusted, and good enough if the first is."""
     strict = as_strict(one.deployment.locus, other.deployment.locus)
     return strict and other.candidate.adequate >= one.candidate.adequate
 

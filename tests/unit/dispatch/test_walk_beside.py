@@ -246,6 +246,19 @@ def test_where_nothing_better_answers_the_unsure_answer_has_to_do():
     assert walk.deployment.name == "a"
 
 
+def test_of_two_unsure_answers_the_better_has_to_do_and_both_are_told():
+    replies = {
+        "a": ScriptedReply([LAST]),
+        "b": ScriptedReply([HELLO, LAST]),
+        "c": down(End.TIMEOUT),
+    }
+    facts = {"a": doubtful(), "b": {**doubtful(), "quality": 0.6}, "c": {"quality": 0.9}}
+    walk, data = over(replies, facts=facts)
+    assert data == [b"hello", b"last"]
+    assert ends(walk) == [("a", "unsure"), ("b", "complete"), ("c", "timeout")]
+    assert walk.detour == "escalated"
+
+
 def test_only_a_better_place_is_asked_after_an_unsure_answer():
     replies = {name: ScriptedReply([LAST]) for name in "abc"}
     facts = {"a": doubtful(), "b": {"quality": 0.3}, "c": {"quality": 0.5}}
