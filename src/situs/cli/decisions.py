@@ -20,6 +20,8 @@ from situs.core.label import Label
 from situs.errors import OperatorError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.table import Table
 
     from situs.stores.decisions import Entry
@@ -171,13 +173,23 @@ def _reason(entry: Entry) -> str:
     routed = decision["analysis"].get("routed")
     if outcome and not attempts and routed is not None:
         return "route_answer"
-    if len(attempts) > 1:
-        return "failover"
+    if (detour := _detour(attempts, placement["ranked"])) is not None:
+        return detour
     if decision["request"]["model"] != "auto" and routed is None:
         return "pinned"
     if len(placement["ranked"]) == 1:
         return "only_candidate"
     return str(placement.get("mode") or placement["objective"])
+
+
+def _detour(attempts: Sequence[dict[str, Any]], ranked: Sequence[dict[str, Any]]) -> str | None:
+    """What happened on the way to the last one, whose answer the caller got."""
+    if len(attempts) < 2 or attempts[-1]["deployment"] == ranked[0]["deployment"]:
+        return None
+    ends = {one["end"] for one in attempts[:-1]}
+    if "unsure" in ends:
+        return "escalated"
+    return "hedged" if ends == {"outrun"} else "failover"
 
 
 def _mode(decision: dict[str, Any]) -> str:

@@ -79,8 +79,9 @@ class Walk:
 
     @property
     def attempts(self) -> list[Attempt]:
-        """Those that are over, in the order in which they began."""
-        return [one.attempt for one in self._tries if one.attempt is not None]
+        """Those that are over, in the order in which they began, but for the present one: last."""
+        tries = sorted(self._tries, key=lambda one: one is self._chosen)
+        return [one.attempt for one in tries if one.attempt is not None]
 
     @property
     def waited_s(self) -> float:

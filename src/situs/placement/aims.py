@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from situs.core.aim import Aim
@@ -13,7 +15,8 @@ from situs.core.snapshot import Snapshot
 def aim_for(request: Request, analysis: Analysis, snapshot: Snapshot) -> Aim:
     """What is said nearer to the request counts; field by field.
 
-    A caller chooses the objective, but where configuration says `private` it stays private.
+    But what is `private` stays private, whatever a route or the caller says: which route a request
+    is of is up to who writes it.
     """
     aim = snapshot.aim
     if snapshot.tenants:
@@ -26,5 +29,9 @@ def aim_for(request: Request, analysis: Analysis, snapshot: Snapshot) -> Aim:
     return replace(aim, objective=asked)
 
 
-def _with(aim: Aim, said: dict[str, object] | None) -> Aim:
-    return replace(aim, **said) if said else aim
+def _with(aim: Aim, said: dict[str, Any] | None) -> Aim:
+    if not said:
+        return aim
+    if aim.objective is Objective.PRIVATE:
+        said = {**said, "objective": Objective.PRIVATE}
+    return replace(aim, **said)

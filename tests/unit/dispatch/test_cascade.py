@@ -164,7 +164,7 @@ def test_where_no_better_one_answers_the_unsure_answer_goes_on_whole(stream):
     request, upstream = asked(stream), Upstream(UNSURE, failing=True)
     walk, data = served(upstream, request)
     assert same(data, plain(upstream, request))
-    assert ends(walk) == [("lesser", "complete"), ("better", "unreachable")]
+    assert ends(walk) == [("better", "unreachable"), ("lesser", "complete")]
 
 
 def test_of_a_stream_no_more_is_held_back_than_the_window():

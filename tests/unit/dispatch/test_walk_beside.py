@@ -125,7 +125,7 @@ def test_what_is_late_and_still_faster_serves():
     replies = {"a": SlowReply([HELLO, LAST], 0.05), "b": SlowReply([LAST], 30)}
     walk, data = over(replies, HEDGED)
     assert data == [b"hello", b"last"]
-    assert ends(walk) == [("a", "complete"), ("b", "outrun")]
+    assert ends(walk) == [("b", "outrun"), ("a", "complete")], "last is what the caller got"
     assert walk.detour is None
 
 
@@ -242,7 +242,7 @@ def test_where_nothing_better_answers_the_unsure_answer_has_to_do():
     replies = {"a": ScriptedReply([HELLO, LAST]), "b": down(End.UNREACHABLE)}
     walk, data = over(replies, facts={"a": doubtful(), "b": {"quality": 0.9}})
     assert data == [b"hello", b"last"]
-    assert ends(walk) == [("a", "complete"), ("b", "unreachable")]
+    assert ends(walk) == [("b", "unreachable"), ("a", "complete")], "last is what the caller got"
     assert walk.deployment.name == "a"
 
 
@@ -255,7 +255,7 @@ def test_of_two_unsure_answers_the_better_has_to_do_and_both_are_told():
     facts = {"a": doubtful(), "b": {**doubtful(), "quality": 0.6}, "c": {"quality": 0.9}}
     walk, data = over(replies, facts=facts)
     assert data == [b"hello", b"last"]
-    assert ends(walk) == [("a", "unsure"), ("b", "complete"), ("c", "timeout")]
+    assert ends(walk) == [("a", "unsure"), ("c", "timeout"), ("b", "complete")]
     assert walk.detour == "escalated"
 
 
@@ -281,7 +281,7 @@ def test_when_an_unsure_answer_breaks_after_it_had_to_do_it_says_so():
     replies = {"a": ScriptedReply([HELLO, broken(End.CUT)]), "b": down(End.TIMEOUT)}
     walk, error = over(replies, facts={"a": doubtful(), "b": {"quality": 0.9}})
     assert isinstance(error, StreamBroken)
-    assert ends(walk) == [("a", "cut"), ("b", "timeout")]
+    assert ends(walk) == [("b", "timeout"), ("a", "cut")]
 
 
 def test_a_better_answer_is_no_retry_and_costs_none_of_the_budget():

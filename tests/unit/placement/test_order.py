@@ -14,10 +14,11 @@ from situs.core.aim import Aim, Cascade, Mode
 from situs.core.capability import CapabilityClass
 from situs.core.decision import Obligation
 from situs.core.fleet import DeploymentState, Health, LocusKind, Pace, Price, Role, Speed
-from situs.core.request import Ask, Modality, Objective
+from situs.core.request import Ask, Modality, Objective, Principal
 from situs.core.route import Routed, RoutedBy
 from situs.core.snapshot import ANY_KIND, Belief, Beliefs, Confidences
 from situs.placement import place
+from situs.placement.aims import aim_for
 from situs.placement.confidence import WHOLE, Calibration, View
 from situs.placement.estimates import estimate
 from situs.placement.filters import FILTERS, LASTING, Context, Option, owed_by, refusals
@@ -401,3 +402,15 @@ def test_a_mode_says_who_comes_first(mode, first):
     placement = tried(own, far, aim=Aim(mode=Mode(mode)))
     assert names(placement)[0] == first
     assert placement.mode == mode
+
+
+@pytest.mark.parametrize("said", [None, Objective.BEST])
+def test_what_a_tenant_keeps_private_no_route_and_no_header_lifts(said):
+    known = make.snapshot(
+        make.view(make.deployment("own")),
+        tenants={"clinic": {"objective": Objective.PRIVATE}},
+        aims={"proof": {"objective": Objective.BEST, "hedge": True}},
+    )
+    asked = make.request(ask=Ask(objective=said), principal=Principal("clinic"))
+    aim = aim_for(asked, make.analysis(routed=Routed("proof", RoutedBy.ASKED)), known)
+    assert (aim.objective, aim.hedge) == (Objective.PRIVATE, True)
