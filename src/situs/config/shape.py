@@ -214,13 +214,17 @@ def _number(
         and (kind.ge is None or value >= kind.ge)
         and (kind.gt is None or value > kind.gt)
         and (kind.le is None or value <= kind.le)
+        and (kind.lt is None or value < kind.lt)
     )
     return value, None if inside else said, None
 
 
 def number_words(kind: inspect.IntType | inspect.FloatType) -> str:
     """What a number must be, in words."""
-    bounds = [("of at least", kind.ge), ("above", kind.gt), ("of at most", kind.le)]
+    bounds = [
+        *(("of at least", kind.ge), ("above", kind.gt)),
+        *(("of at most", kind.le), ("below", kind.lt)),
+    ]
     said = " and ".join(f"{word} {bound}" for word, bound in bounds if bound is not None)
     whole = "whole " if isinstance(kind, inspect.IntType) else ""
     return f"a {whole}number {said}".rstrip()
