@@ -89,14 +89,27 @@ def test_what_is_wrong_is_told_with_its_place_and_nothing_changes(tmp_path, fake
         path.write_text("version: 1\nlocii: {}\n")
         done = reload(gateway)
         assert done.returncode == 2
-        assert b"situs.yaml:2" in done.stderr
-        assert b"loci" in done.stderr
+        lines = done.stderr.decode().splitlines()
+        assert "Nothing was reloaded:" in lines[0]
+        assert any(one.endswith(":2: locii: no such setting; did you mean loci?") for one in lines)
+        assert "answered" not in done.stderr.decode()
         stage.write_config(tmp_path, fleet(fakes, server={"max_body_mb": 3}))
         done = reload(gateway)
         assert done.returncode == 2
         assert b"restart" in done.stderr
         answers = [gateway.chat() for _ in range(10)]
         assert {a.headers["x-situs-policy"] for a in answers} == {before}
+
+
+def test_a_tenant_and_a_data_set_that_come_hold_in_every_worker(tmp_path, fakes):
+    with two_workers(tmp_path, fleet({"office": fakes["office"]})) as gateway:
+        tenants = {"local": {"objective": "private"}}
+        data = {"notes": {"label": "public", "jurisdiction": "AU", "leaves": "anywhere"}}
+        stage.write_config(tmp_path, fleet(fakes, tenants=tenants, data=data))
+        done = reload(gateway)
+        assert done.returncode == 0, done.stderr
+        assert b"data.notes: added" in done.stdout
+        assert {gateway.chat(headers={"x-situs-data": "notes"}).status for _ in range(8)} == {200}
 
 
 def test_a_deployment_that_comes_serves_and_one_that_goes_does_not(tmp_path, fakes):

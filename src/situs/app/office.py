@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 
 from situs.app.server import Server, quiet_server
 from situs.app.watching import Watching
-from situs.errors import InvalidRequest, SitusError, UnknownPath
+from situs.errors import InvalidRequest, OperatorError, SitusError, UnknownPath
 from situs.http.app import App, Call, Handler
 from situs.http.errors import envelope
 from situs.http.guard import Guard
@@ -98,7 +98,13 @@ class Office:
         await send_bytes(call.send, status, kind, body)
 
     async def reload(self, call: Call) -> None:
-        await send_bytes(call.send, 200, JSON, _encode(await self._reload()))
+        """What the operator must mend is a 422, with message and advice apart."""
+        try:
+            status, told = 200, await self._reload()
+        except OperatorError as error:
+            status, told = 422, envelope(error)
+            told["error"] |= {"message": error.message, "do": error.advice}
+        await send_bytes(call.send, status, JSON, _encode(told))
 
     async def darken(self, call: Call) -> None:
         """For a drill on the live gateway, which asks again and again; else it ends by itself."""

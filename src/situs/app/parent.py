@@ -385,6 +385,6 @@ def _check_reloadable(changes: tuple[Change, ...]) -> None:
     fixed = [change.path for change in changes if change.takes == "restart"]
     if fixed:
         raise ConfigError(
-            f"{', '.join(fixed)}: a change that takes a restart",
-            do="Restart, or leave these settings as they were.",
+            f"{', '.join(fixed)}: this cannot change while the gateway runs.",
+            do="Put it back, or restart the gateway.",
         )

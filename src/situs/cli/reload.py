@@ -23,9 +23,13 @@ def reload(data: Path | None, as_json: bool) -> None:
     from situs.cli.admin import SOCKET, OverSocket, ask, refused
     from situs.config.diff import Change, as_lines
     from situs.config.paths import data_dir
+    from situs.errors import OperatorError
 
     path = data_dir(data) / SOCKET
     status, body = ask(OverSocket(path, timeout_s=660.0), str(path), "POST", "/situs/v1/reload")
+    if status == 422:
+        said = msgspec.json.decode(body)["error"]
+        raise OperatorError(f"Nothing was reloaded:\n{said['message']}", do=said["do"])
     if status != 200:
         raise refused(str(path), status, body)
     told = msgspec.json.decode(body)

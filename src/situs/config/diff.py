@@ -52,13 +52,8 @@ class Change(Struct, frozen=True):
     weight: Weight
 
 
-_RELOADED: Final = frozenset(
-    {
-        *("home", "defaults", "labels", "analysis", "policy"),
-        *("routes", "loci", "models", "deployments"),
-    }
-)
-"""The sections that one generation of workers hands to the next; others belong to the process."""
+_FIXED: Final = frozenset({"version", "server", "receipts", "telemetry"})
+"""The sections that belong to the process; others, one generation of workers hands to the next."""
 
 _KINDS: Final = (
     LocusKind.PUBLIC_CLOUD,
@@ -119,7 +114,7 @@ def _said(change: Change) -> str:
         return f"{change.kind} {_shown(value)}"
     if {"model", "locus"} <= value.keys():
         return f"{change.kind} ({value['model']} at {value['locus']})"
-    if "jurisdiction" in value:
+    if {"jurisdiction", "owned"} <= value.keys():
         owned = "owned" if value["owned"] else "not owned"
         return f"{change.kind} ({value['kind']}, {value['jurisdiction']}, {owned})"
     return change.kind
@@ -157,7 +152,7 @@ def _change(path: _Path, was: Any, now: Any, old: Config, new: Config) -> Change
         kind=kind,
         old=was,
         new=now,
-        takes="reload" if path[0] in _RELOADED else "restart",
+        takes="restart" if path[0] in _FIXED else "reload",
         weight=_weight(path, was, now, (old, new)),
     )
 
@@ -167,10 +162,12 @@ def _weight(path: _Path, was: Any, now: Any, configs: tuple[Config, Config]) -> 
         case ("home",):
             at_home = any(locus.jurisdiction == now for locus in configs[1].loci.values())
             return Weight.LOOSER if at_home else Weight.SOVEREIGNTY
-        case ("policy", *_):
-            return Weight.SOVEREIGNTY
-        case ("labels", "floors", _) | ("defaults", "label" | "unread_label"):
+        case (
+            ("labels", "floors", _) | ("defaults", "label" | "unread_label") | ("data", _, "label")
+        ):
             return Weight.LOOSER if Label(now) < Label(was) else Weight.SOVEREIGNTY
+        case ("policy" | "data", *_):
+            return Weight.SOVEREIGNTY
         case ("labels", "lists", _, *part):
             return _weight_of_list(part, was, now)
         case ("analysis", "names"):

@@ -169,6 +169,9 @@ def test_what_belongs_to_the_process_takes_a_restart(new):
         ("server:", "defaults: {stall_timeout_s: 1}\nserver:"),
         ("context_tokens: 4096", "context_tokens: 1"),
         ("owned: false", "owned: false, region: x"),
+        ("server:", "tenants: {research: {objective: best}}\nserver:"),
+        ("server:", "data: {d: {label: internal, jurisdiction: DE}}\nserver:"),
+        ("server:", "currency: {code: EUR}\nserver:"),
     ],
 )
 def test_what_decides_requests_takes_a_reload(old, new):
