@@ -59,12 +59,15 @@ def send(id: str, score: float, source: str | None, by: str, data: Path | None) 
 
     ID is a request's id, or `chain:sequence` of its receipt. Such a word is trusted.
     """
-    from situs.config.paths import data_dir
-    from situs.stores.feedback import Word, say
-    from situs.trust.api_keys import is_word
+    import msgspec
 
-    if source is not None and not is_word(source):
-        raise click.BadParameter("a word of letters, digits and . _ : / @ -, at most 64")
+    from situs.config.paths import data_dir
+    from situs.stores.feedback import Source, Word, say
+
+    try:
+        msgspec.convert(source, Source | None)
+    except msgspec.ValidationError:
+        raise click.BadParameter("--source is a word of at most 20 letters and dashes") from None
     word = Word(id, score, by, trusted=True, source=source)
     kept = say(data_dir(data), word, time.time())
     click.echo(f"{kept.id}: {kept.score:g} for {kept.model} ({kept.kind}, {kept.needs})")

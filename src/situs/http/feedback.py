@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -10,13 +11,15 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from situs.errors import InvalidRequest
+from situs.errors import InvalidRequest, StoreError
 from situs.http.app import Call
 from situs.http.respond import send_json
 from situs.stores.feedback import Source, Word, say
 from situs.trust.api_keys import Scope
 
 PATH = "/situs/v1/feedback"
+_MEND = "The operator finds in the gateway's log what is wrong, and what to do."
+_log = logging.getLogger(__name__)
 
 
 class Given(Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,7 +45,10 @@ class FeedbackDesk:
         self._clock = clock
 
     async def __call__(self, call: Call) -> None:
-        """Raises InvalidRequest for what is no feedback, and where no such answer is on record."""
+        """Raises InvalidRequest for what is no feedback, and where no such answer is on record.
+
+        Raises StoreError without a path: what is wrong on this machine is for its log alone.
+        """
         try:
             given = _read(call.body)
         except msgspec.MsgspecError:
@@ -54,7 +60,11 @@ class FeedbackDesk:
         admin = Scope.ADMIN in call.caller.scopes
         tenant = None if admin else caller.tenant
         word = Word(given.id, score, caller.key, tenant, admin, given.source)
-        kept = await asyncio.to_thread(say, self._data, word, self._clock())
+        try:
+            kept = await asyncio.to_thread(say, self._data, word, self._clock())
+        except StoreError as error:
+            _log.error("feedback is not kept: %s %s", error.message, error.advice)
+            raise StoreError("Feedback cannot be kept now.", do=_MEND) from None
         told = {"id": kept.id, "model": kept.model, "kind": kept.kind, "score": kept.score}
         await send_json(call.send, 200, told)
 

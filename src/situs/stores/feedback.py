@@ -47,7 +47,8 @@ _OF_ALL = _FORGET.format(which="")
 _STATE = "SELECT count(*), max(at), total(score) FROM feedback"
 _NOWHERE = "No answer of yours with this id is on record."
 
-Source = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,63}$")]
+Source = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z-]{0,19}\Z")]
+"""A kind of judge, such as `thumbs` or `code-review`: no digits, so that no number is kept."""
 
 
 class Word(Struct, frozen=True):
@@ -83,9 +84,11 @@ class Kept(Struct, frozen=True):
 def say(data: Path, word: Word, now: float) -> Kept:
     """Keeps a word; durable on return. `now` is wall time.
 
-    Raises InvalidRequest where no answer with this id is on record, or it is another tenant's;
-    StoreError.
+    Raises InvalidRequest for what is no score from 0 to 1, where no answer with this id is on
+    record, and where it is another tenant's; StoreError.
     """
+    if not 0.0 <= word.score <= 1.0:  # NaN is not, either
+        raise InvalidRequest("A score is a number from 0 to 1.", do="Send another score.")
     kept = _kept(data, word, now)
     with _database(data / FILE) as db:
         db.execute("BEGIN IMMEDIATE")

@@ -56,9 +56,21 @@ def test_nothing_is_listed_where_nothing_was_said(data):
     assert run(data, "list").output == "Nothing was said of answers.\n"
 
 
-@pytest.mark.parametrize("given", [("x", "2"), ("x", "1", "--source", "two words")])
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(("x", "2"), ("x", "inf"), ("x", "one")),
+        *(("x", "1", "--source", said) for said in ("two words", "4111111111111111", "a" * 21)),
+    ],
+)
 def test_what_is_no_score_or_word_is_refused(data, given):
     assert run(data, "send", *given).exit_code == 2
+
+
+def test_what_is_no_number_is_no_score(data):
+    with pytest.raises(InvalidRequest, match="from 0 to 1"):
+        run(data, "send", "req-000000001", "nan")
+    assert run(data, "list").output == "Nothing was said of answers.\n"
 
 
 def test_what_is_on_no_record_is_refused(data):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,10 +11,10 @@ import pytest
 from tests.unit.stores.writing import serve, writing
 
 from situs.core.request import Principal
-from situs.errors import InvalidRequest
+from situs.errors import InvalidRequest, StoreError
 from situs.http.auth import scope_of
 from situs.http.feedback import PATH, FeedbackDesk
-from situs.stores.feedback import words
+from situs.stores.feedback import FILE, words
 from situs.stores.upkeep import rebuild
 from situs.trust.api_keys import Identity, Scope
 
@@ -72,6 +73,10 @@ def test_who_may_administer_can_and_is_trusted(data):
         b'{"id":"x"}',
         b'{"id":"x","score":1.1}',
         b'{"id":"x","score":NaN}',
+        b'{"id":"x","score":Infinity}',
+        b'{"id":"x","score":1e999}',
+        b'{"id":"x","acceptable":true,"source":"4111111111111111"}',
+        b'{"id":"x","acceptable":true,"source":"thumbs\\n"}',
         b'{"id":"x","acceptable":1}',
         b'{"id":"x","acceptable":true,"score":1}',
         b'{"id":"","acceptable":true}',
@@ -82,3 +87,12 @@ def test_who_may_administer_can_and_is_trusted(data):
 def test_what_is_no_feedback_is_refused(data, body):
     with pytest.raises(InvalidRequest, match="no feedback"):
         post(data, body, Scope.INFERENCE)
+
+
+def test_a_damaged_database_is_told_without_its_place(data, tmp_path, caplog):
+    data = shutil.copytree(data, tmp_path / "damaged")
+    (data / FILE).write_bytes(b"no database at all, but long enough to be asked about it\n" * 40)
+    with pytest.raises(StoreError) as caught:
+        post(data, b'{"id":"req-000000001","acceptable":true}', Scope.INFERENCE)
+    assert str(data) not in f"{caught.value.message} {caught.value.advice}"
+    assert str(data) in caplog.text
