@@ -110,7 +110,7 @@ def ordered(
 
     1. Active ones, then standbys, then last resorts; in each role those that the mode puts first.
     2. Of these those of enough quality, then the others.
-    3. The least goal of the objective; of those without enough quality the best quality.
+    3. The least goal of the objective; of those without enough quality first the best quality.
     4. Among near-equals the higher score; then a hash of request and name, so that equals share the
        requests and yet the order is the same again when replayed.
     5. Those at the locus of the first, of its rank and of enough quality as well, come right after
@@ -130,7 +130,10 @@ def ordered(
         goals, within = (flaws(field.quality), INADEQUATE_WITHIN) if poor else (by.goals, by.within)
         group.sort(key=goals.__getitem__)
         parts = [group] if found else _near_first(group, goals, within, merit)
-        for step in chain.from_iterable(_steps(part, goals, within) for part in parts):
+        steps = chain.from_iterable(_steps(part, goals, within) for part in parts)
+        if poor:
+            steps = chain.from_iterable(_by_goal(step, by) for step in steps)
+        for step in steps:
             if done():
                 break
             if len(step) > 1:
@@ -151,6 +154,11 @@ def _groups(by: Judged) -> list[tuple[bool, list[int]]]:
     for k, place in enumerate(by.rank):
         groups.setdefault((place, not good[k]), []).append(k)
     return [(poor, group) for (_, poor), group in sorted(groups.items())]
+
+
+def _by_goal(step: list[int], by: Judged) -> Iterator[list[int]]:
+    """Of equal quality: the least goal first."""
+    return _steps(sorted(step, key=by.goals.__getitem__), by.goals, by.within)
 
 
 def _near_first(

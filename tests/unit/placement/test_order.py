@@ -98,6 +98,14 @@ def _weighing(profile, scores):
     return weigh
 
 
+def _steps(members, goals, within):
+    while members:
+        least = min(goals[k] for k in members)
+        step = [k for k in members if goals[k] <= least * (1 + within)]
+        yield step
+        members = [k for k in members if k not in step]
+
+
 def _in_order(left, field, request, analysis, snapshot, aim):
     profile = OBJECTIVES[aim.objective]
     scores = {name: score(field) for name, score in SCORERS.items()}
@@ -133,13 +141,10 @@ def _in_order(left, field, request, analysis, snapshot, aim):
 
     def by_steps(members, goals, within):
         own = []
-        while members:
-            least = min(goals[k] for k in members)
-            step = [k for k in members if goals[k] <= least * (1 + within)]
+        for step in _steps(members, goals, within):
             own += sorted(
                 step, key=lambda k: (-weigh(k), crc32(left[k].deployment.name.encode(), seed))
             )
-            members = [k for k in members if k not in step]
         return own
 
     def locus(k):
@@ -149,7 +154,8 @@ def _in_order(left, field, request, analysis, snapshot, aim):
     for group in sorted({(rank(k), not enough[k]) for k in every}):
         members = [k for k in every if (rank(k), not enough[k]) == group]
         if group[1]:
-            found += by_steps(members, flaws, INADEQUATE_WITHIN)
+            for equals in _steps(members, flaws, INADEQUATE_WITHIN):
+                found += by_steps(equals, goal, profile.within)
         elif found:
             found += by_steps(members, goal, profile.within)
         else:
@@ -324,6 +330,19 @@ def test_quality_that_is_not_enough_comes_last_the_best_of_it_first():
     less = tried(*made, analysis=analysis, aim=Aim(quality=0.6))
     assert names(less) == ["small", "large", "medium", "tiny"]
     assert [one.adequate for one in less.ranked] == [True, True, True, False]
+
+
+@pytest.mark.parametrize("id_", [f"req_{number}" for number in range(8)])
+def test_of_equal_quality_that_is_not_enough_the_cheapest_comes_first(id_):
+    best = make.deployment("best", capability=CapabilityClass.FRONTIER, price=(9, 9))
+    twice = make.deployment("twice", capability=CapabilityClass.TINY, price=(2, 2))
+    once = make.deployment("once", capability=CapabilityClass.TINY, price=(1, 1))
+    free = make.deployment("unpriced", capability=CapabilityClass.TINY, price=None)
+    fleet = make.view(best, twice, free, once)
+    allowed = make.verdict(*[one.name for one in fleet.deployments])
+    needs = make.analysis(needs=CapabilityClass.MEDIUM)
+    placement = place(make.request(id=id_), needs, allowed, make.snapshot(fleet), {})
+    assert names(placement) == ["best", "once", "twice", "unpriced"]
 
 
 def test_a_last_resort_is_no_measure_of_quality():
