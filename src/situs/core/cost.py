@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from situs.core.data import DataSet
 from situs.core.decision import Analysis
@@ -55,6 +56,38 @@ def cost_of(deployment: Deployment, usage: Usage, bytes_out: int) -> float | Non
         return None
     sent = bytes_out / _MB * deployment.locus.egress_price
     return _tokens(price, usage) / 1_000_000 + price.request + sent
+
+
+class Rates(NamedTuple):
+    """All that a request with nothing cached, stored or heard costs: money for a million prompt and
+    completion tokens, for each request, and for each MB sent.
+    """
+
+    prompt: float
+    completion: float
+    request: float
+    sent: float
+
+
+def rates_of(deployment: Deployment) -> Rates | None:
+    """None without a price. Where it goes by how long the prompt is, these are not all."""
+    price = deployment.price
+    if price is None:
+        return None
+    return Rates(price.prompt, price.completion, price.request, deployment.locus.egress_price)
+
+
+def costs_of(
+    rates: Sequence[Rates | None], prompts: Sequence[int], completion: int, bytes_out: int
+) -> list[float | None]:
+    """What `cost_of` says, for many at once: of so many prompt tokens at each."""
+    mb = bytes_out / _MB
+    return [
+        None
+        if own is None
+        else (prompt * own[0] + completion * own[1]) / 1_000_000 + own[2] + mb * own[3]
+        for own, prompt in zip(rates, prompts, strict=True)
+    ]
 
 
 def _tokens(price: Price, usage: Usage) -> float:

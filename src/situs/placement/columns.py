@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from situs.core.cost import rates_of
 from situs.core.decision import Analysis, Exclusion, PolicyDecision
 from situs.core.fleet import SHUT, Deployment, DeploymentState, Health, Role
 from situs.core.route import RoutedBy
@@ -70,6 +71,8 @@ class Table:
         self.models = [deployments[at].model for at in models]
         self.price, priced = _kinds([_costs_alike(one) for one in deployments])
         self.priced = [deployments[at] for at in priced]
+        self.rates = [rates_of(one) for one in deployments]
+        self.tiered = any(one.price is not None and one.price.tiers for one in deployments)
         self._pulse: Pulse | None = None
         self._selections: dict[tuple[Any, ...], Selection] = {}
         self._qualities: dict[tuple[str, ...], list[float]] = {}

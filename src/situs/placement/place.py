@@ -10,7 +10,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from situs.core.aim import Aim
-from situs.core.cost import cost_of, expected_cost
+from situs.core.cost import cost_of, costs_of, expected_cost
 from situs.core.decision import Analysis, Candidate, Exclusion, Given, Placement, PolicyDecision
 from situs.core.fleet import DOWN
 from situs.core.record import Usage
@@ -316,7 +316,7 @@ def _field(
     read, quality = snapshot.read, table.qualities(analysis, snapshot.beliefs)
     return Field(
         at,
-        _costs(take(table.price), cached, table, context, snapshot),
+        _costs(at, prompt, cached, table, context, snapshot),
         ttft_s,
         e2e_s,
         [quality[kind] for kind in take(table.model)],
@@ -330,20 +330,27 @@ def _field(
 
 
 def _costs(
-    kinds: Sequence[int],
+    at: Sequence[int],
+    prompt: Sequence[int],
     cached: Sequence[int],
     table: Table,
     context: Context,
     snapshot: Snapshot,
 ) -> list[float | None]:
-    request, analysis = context.request, context.analysis
-    priced, data = table.priced, snapshot.data
-    known = {kind: expected_cost(priced[kind], request, analysis, data) for kind in set(kinds)}
-    cost = [known[kind] for kind in kinds]
+    request, analysis, data = context.request, context.analysis, snapshot.data
+    take, priced = _taking(at), table.priced
+    if table.tiered or analysis.data:
+        kinds = take(table.price)
+        known = {kind: expected_cost(priced[kind], request, analysis, data) for kind in set(kinds)}
+        cost = [known[kind] for kind in kinds]
+    else:
+        answer = analysis.completion_tokens * request.choices
+        cost = costs_of(take(table.rates), prompt, answer, request.size)
     if any(cached):
         for k, there in enumerate(cached):
             if there:
-                cost[k] = expected_cost(priced[kinds[k]], request, analysis, data, there)
+                place = table.deployments[at[k]]
+                cost[k] = expected_cost(place, request, analysis, data, there)
     return cost
 
 
