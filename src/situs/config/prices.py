@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from situs.config.terms import Count, Day, Money, Words
 from situs.config.terms import Currency as Code
 
-_Above0 = Annotated[float, Meta(gt=0)]
+_Rate = Annotated[float, Meta(ge=1e-9, le=1e9)]
 
 
 class _Section(Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,7 +21,7 @@ class Currency(_Section, frozen=True, kw_only=True):
 
     code: Annotated[Code, Meta(description="What prices are in unless they say otherwise.")]
     rates: Annotated[
-        dict[Code, _Above0],
+        dict[Code, _Rate],
         Meta(description="Money of `code` for one of another currency that a price is in."),
     ] = {}
     dated: Annotated[
@@ -33,7 +33,7 @@ class Hardware(_Section, frozen=True, kw_only=True):
     """What a machine of one's own costs; the prices of its tokens follow from it."""
 
     cost: Annotated[float, Meta(gt=0, description="Money that it took to buy.")]
-    years: Annotated[float, Meta(gt=0, description="How long it is used.")]
+    years: Annotated[float, Meta(ge=0.1, le=100, description="How long it is used.")]
     watts: Annotated[float, Meta(ge=0, description="What it draws while it computes.")]
     idle_watts: Annotated[
         Money | None, Meta(description="What it draws else; without it, the same.")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Final
+
+import msgspec
 
 from situs.config.prices import Currency, Price, Tier
 from situs.config.prices_catalogue import CURRENCY, load_catalogue
@@ -12,8 +15,13 @@ from situs.config.terms import is_day
 from situs.config.tree import Config, Deployment
 from situs.core.request import Service
 
+MOST: Final = 1e9
+"""Money per million tokens, or for a request: no currency and no machine is as dear as that."""
+
 
 def check_prices(config: Config, report: Report) -> None:
+    if not report.sound(("currency",)):
+        return  # what would be said of prices then, may be untrue
     for name, deployment in config.deployments.items():
         path = ("deployments", name, "price")
         if deployment.price is not None and report.sound(path):
@@ -25,6 +33,7 @@ def check_prices(config: Config, report: Report) -> None:
     for name, deployment in config.deployments.items():
         path = ("deployments", name, "price")
         _check_found(found[name], path, config, report)
+        _check_most(found[name], path, report)
         _check_owned(deployment, found[name], path, config, report)
     _check_currency(config, found, report)
 
@@ -41,7 +50,8 @@ def _check_stated(price: Price, path: Path, config: Config, report: Report) -> N
                 report.add((*path, field), "missing; or name a `catalogue` entry, or `hardware`")
     if price.catalogue is None and price.currency is None and config.currency is None:
         report.add((*path, "currency"), "missing; state it here, or `currency.code` for the file")
-    if price == Price(catalogue=price.catalogue, currency=price.currency) and price.currency:
+    listed = price.catalogue is not None and price.currency is not None
+    if listed and price == Price(catalogue=price.catalogue, currency=price.currency):
         report.add((*path, "currency"), f"has no effect: the catalogue is in {CURRENCY}")
 
 
@@ -63,6 +73,18 @@ def _check_found(found: Effective, path: Path, config: Config, report: Report) -
     listed = found.lacks == CURRENCY and found.origin is Origin.CATALOGUE
     what = f"a second currency beside {currency_of(config)}; give its rate under `currency.rates`"
     report.add((*path, "catalogue" if listed else "currency"), what)
+
+
+def _check_most(found: Effective, path: Path, report: Report) -> None:
+    if found.price is None:
+        return
+    plain = msgspec.structs.asdict(found.price)
+    money = [plain.pop(name) for name in plain.keys() - {"currency", "tiers"}]
+    for tier in found.price.tiers:
+        money += msgspec.structs.astuple(tier)[1:]
+    if not all(0 <= one <= MOST for one in money if one is not None):
+        at = (*path, "hardware") if found.origin is Origin.HARDWARE else path
+        report.add(at, f"comes to more than {MOST:.0f} in {found.price.currency}")
 
 
 def _check_owned(

@@ -71,6 +71,8 @@ def doubts(config: Config, today: date) -> tuple[str, str]:
     for what, day, _ in dated:
         because += f"; {what} of {day}"
     old = [do for _, day, do in dated if (today - date.fromisoformat(day)).days > STALE_DAYS]
+    if any(date.fromisoformat(day) > today for _, day, _ in dated):
+        return f"{because}: yet to come", "Correct the day, or the clock of this machine."
     return because + (f", over {STALE_DAYS} days ago" if old else ""), " ".join(old)
 
 

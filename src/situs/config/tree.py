@@ -150,7 +150,7 @@ class Locus(_Section, frozen=True, kw_only=True):
     training_use: Annotated[
         TrainingUse, Meta(description="Whether the operator trains on requests.")
     ] = TrainingUse.UNKNOWN
-    egress_price: Annotated[float, Meta(ge=0, description="Money per MB sent there.")] = 0.0
+    egress_price: Annotated[float, Meta(ge=0, le=1e9, description="Money per MB sent there.")] = 0.0
     transit: Annotated[
         Transit, Meta(description="Whether somebody else passes on what is sent there.")
     ] = Transit.UNKNOWN

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from situs.config.build import fleet_of
+from situs.config.check import check_file
 from situs.config.load import parse
 from situs.config.prices import Hardware
 from situs.config.prices_catalogue import load_catalogue
@@ -182,7 +183,40 @@ CASES = [
         {**IN_EUR, "currency": EUR.replace("USD: 0.5", "USD: 0.5, GBP: 1.1")},
         "2: currency.rates.GBP: no price needs it",
     ),
+    (
+        {**IN_EUR, "currency": EUR.replace("0.5", "0"), "price": MINI},
+        "2: currency.rates.USD: expected a number of at least 1e-09",
+    ),
+    (
+        {**IN_EUR, "currency": EUR.replace("0.5", "1e308"), "price": MINI},
+        "2: currency.rates.USD: expected a number of at least 1e-09",
+    ),
+    ({"own": f"currency: USD, hardware: {{{HARDWARE}}}".replace("years: 4", "years: 1e-320")},
+     "14: .*hardware.years: expected a number of at least 0.1"),
+    ({"own": f"currency: USD, hardware: {{{HARDWARE}}}".replace("0.4", "1e-320")},
+     "14: .*price.hardware: comes to more than 1000000000 in USD"),
+    ({"price": "currency: USD, prompt: 1e308, completion: 1"}, "19: .*price: comes to more than"),
+    (
+        {"price": "currency: USD, prompt: 1, completion: 1, tiers: [{above: 9, prompt: 1e10, "
+                  "completion: 1}]"},
+        "19: .*price: comes to more than",
+    ),
 ]  # fmt: skip
+
+
+def test_a_currency_alone_is_no_price():
+    with pytest.raises(ConfigError) as caught:
+        parse(text(price="currency: USD"), "f.yaml")
+    assert [line.split("; ")[0] for line in caught.value.message.splitlines()] == [
+        f"f.yaml:19: deployments.there.price.{field}: missing" for field in ("prompt", "completion")
+    ]
+
+
+def test_rates_of_a_day_yet_to_come_are_a_problem_to_check(tmp_path):
+    path = tmp_path / "situs.yaml"
+    path.write_text(text(price=MINI, **{**IN_EUR, "currency": EUR.replace("2026", "2999")}))
+    [one] = [str(found) for found in check_file(path, {}).problems]
+    assert one.endswith(":2: currency.dated: a day yet to come; of which day are the rates?")
 
 
 @pytest.mark.parametrize(("said", "expected"), CASES)
@@ -258,5 +292,8 @@ def test_old_prices_and_rates_are_doubted_where_they_count():
     because, do = doubts(config, date(2027, 11, 22))
     assert "over 180 days ago" in because
     assert do == "Upgrade Situs, or state prices yourself. Set currency.rates and dated anew."
+    because, do = doubts(config, date(2026, 10, 1))
+    assert "yet to come" in because
+    assert do == "Correct the day, or the clock of this machine."
     stated = parse(text(price="currency: USD, prompt: 1, completion: 1"))
     assert doubts(stated, date(2037, 1, 1)) == ("2 stated", "")
