@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from situs.cli.approvals import operator_name
-from situs.cli.options import config_option, data_option, setting_from
+from situs.cli.options import EMBEDDED, config_option, data_option, setting_from
 from situs.cli.tables import json_option, print_json, show_tables, table_of
 
 
@@ -98,6 +98,8 @@ def beliefs(config: Path | None, data: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"usual_tokens": found.usual, "beliefs": rows})
         return
+    if setting.file is None:
+        click.echo(EMBEDDED, err=True)
     if not rows:
         click.echo("Nothing was said of answers of these models; their capability class speaks.")
         return

@@ -44,6 +44,12 @@ home_option = click.option(
 )
 
 
+EMBEDDED = (
+    "These are the models of `situs up`, as there is no situs.yaml here; for others, give the "
+    "gateway's file as --config."
+)
+"""What a command says that was not told of which models, where that matters."""
+
 Command = Callable[..., Any]
 
 

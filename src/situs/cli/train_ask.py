@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from situs.cli.admin import SOCKET, OverSocket, address, ask, refused
+from situs.cli.options import EMBEDDED
 from situs.cli.tables import counted
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def askable(setting: Setting) -> Sequence[str]:
         if config.loci[entry.locus].owned and build.says_logprobs(entry)
     }
     if not found:
-        raise click.UsageError("No owned deployment gives log-probabilities; name one by --model.")
+        what = "No owned deployment gives log-probabilities; name one by --model."
+        raise click.UsageError(f"{what} {EMBEDDED}" if setting.file is None else what)
     return sorted(found)
 
 
@@ -45,6 +47,8 @@ def ask_all(
     asked = rows(file, ("prompt", "answer"), ("task",))
     if out.exists():
         raise click.UsageError(f"{out} is there already; nothing is written over.")
+    if setting.file is None:
+        click.echo(EMBEDDED, err=True)
     left = 0
     with out.open("x", encoding="utf-8") as kept:
         for model in models:

@@ -78,6 +78,14 @@ def test_what_is_on_no_record_is_refused(data):
         run(data, "send", "req-unknown", "1")
 
 
+def test_without_a_configuration_it_is_said_whose_models_these_are(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = run(data, "beliefs")
+    assert "give the gateway's file as --config" in said.stderr
+    (tmp_path / "situs.yaml").write_text(CONFIG)
+    assert "--config" not in run(data, "beliefs").stderr
+
+
 def test_beliefs_are_shown_with_what_they_hold_between(data, tmp_path):
     config = tmp_path / "situs.yaml"
     config.write_text(CONFIG)
