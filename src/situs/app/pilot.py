@@ -16,8 +16,9 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from situs.config.aims import Guard
+from situs.config.aims import Aims, Guard
 from situs.config.modes_rules import in_force, scopes
+from situs.config.routing import Route
 from situs.config.tree import Config
 from situs.core.aim import Mode
 from situs.core.record import Served
@@ -68,6 +69,8 @@ class Pilots:
         self._pilots: dict[str, _Pilot] = {}
         self._counts: dict[str, dict[str, int]] = {}
         self._back: dict[str, RollBack] = {}
+        self._known: dict[str, tuple[Any, ...]] = {}
+        self._began: dict[str, float] = {}
         self._seen: tuple[Any, ...] | None = None
         self._unreadable = False
         self._told: frozenset[str] = frozenset()
@@ -81,6 +84,8 @@ class Pilots:
                     continue
                 counts = self._counts.setdefault(moded.scope, {})
                 counts[moded.group] = counts.get(moded.group, 0) + 1
+                if served.at < self._began.get(moded.scope, 0.0):  # of the former pilot
+                    continue
                 if moded.mode is Mode.PILOT and moded.group in (PICK, BASELINE):
                     group = self._pilots.setdefault(moded.scope, _Pilot()).groups[moded.group]
                     group.samples.append(sample(served))
@@ -89,6 +94,7 @@ class Pilots:
     def look(self, config: Config) -> frozenset[str] | None:
         """Judge what is due; the scopes that are rolled back, None: as before. Never raises."""
         self._read()
+        self._compare(config)
         for scope, guard in _guarded(config):
             if scope not in self._back and (found := self._due(scope, guard)) is not None:
                 self._end(scope, guard, found)
@@ -126,6 +132,16 @@ class Pilots:
             _log.warning("the pilot of %s runs again", scope)
             with self._lock:
                 self._pilots.pop(scope, None)
+
+    def _compare(self, config: Config) -> None:
+        """What was seen of a pilot that is configured otherwise now is no more of it."""
+        known = dict(_configured(config))
+        with self._lock:
+            for scope, former in self._known.items():
+                if known.get(scope) != former:
+                    self._pilots.pop(scope, None)
+                    self._began[scope] = time.time()
+        self._known = known
 
     def _due(self, scope: str, guard: Guard) -> Judged | None:
         """The figures, where the pilot is judged now and does worse."""
@@ -179,6 +195,15 @@ class Pilots:
                 figures,
                 self._back.get(scope),
             )
+
+
+def _configured(config: Config) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """All that makes a pilot what it is, by scope."""
+    for path, aims in scopes(config):
+        if aims.mode is Mode.PILOT:
+            said = tuple(in_force(config, aims, name) for name in Aims.__struct_fields__)
+            among = aims.deployments if isinstance(aims, Route) else ()
+            yield ".".join(path), (said, among, config.deployments, config.models)
 
 
 def _guarded(config: Config) -> Iterator[tuple[str, Guard]]:

@@ -21,10 +21,17 @@ from statistics import fmean, variance
 from msgspec import Struct
 
 from situs.core.record import End, Served
+from situs.errors import DeadlineExceeded
 
 LEVEL = 0.001
 _Z = 3.0902
 """The normal quantile of 1 - LEVEL."""
+
+_NO_ERROR = frozenset(
+    {End.COMPLETE, End.UNSURE, End.OUTRUN, End.STOPPED, End.WITHHELD}
+    | {End.CLIENT_GONE, End.DEADLINE, End.REFUSED}
+)
+_CALLERS = frozenset({DeadlineExceeded.code})
 
 METRICS = ("errors", "ttft_p95", "e2e_p95", "cost", "unsure")
 
@@ -51,12 +58,14 @@ class Judged(Struct, frozen=True):
 def sample(served: Served) -> Sample:
     """An error is an answer of 500 and above, a broken one, and one that another place had to give.
 
+    What the caller does (it leaves, its deadline passes, its request is refused) is none, or one
+    caller could end everybody's pilot.
     Times are the caller's: to the first token, and to the end, with what failed before.
     """
     outcome = served.outcome
     ends = [one.end for one in outcome.attempts]
-    own = (End.COMPLETE, End.UNSURE, End.OUTRUN, End.CLIENT_GONE, End.REFUSED, End.STOPPED)
-    failed = outcome.status >= 500 or any(end not in own for end in ends)
+    broken = outcome.status >= 500 and not (outcome.code in _CALLERS or ends[-1:] == [End.REFUSED])
+    failed = broken or any(end not in _NO_ERROR for end in ends)
     whole = bool(ends) and ends[-1] is End.COMPLETE
     last = outcome.attempts[-1] if outcome.attempts else None
     ttft_s = last.ttft_s if served.stream and whole and last is not None else None

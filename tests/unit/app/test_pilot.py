@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
 from tests.unit.config.test_config_modes import config
 from tests.unit.telemetry.serving import RENTED, attempt, served
 
@@ -17,8 +18,8 @@ from situs.stores.pilots import FILE, reset, rolled_back
 GUARD = {"metric": "errors", "worse_by": 0.2, "least": 10}
 
 
-def guarded(**guard):
-    aims = {"mode": "pilot", "baseline": "theirs", "share": 0.5, "guard": {**GUARD, **guard}}
+def guarded(baseline="theirs", share=0.5, **guard):
+    aims = {"mode": "pilot", "baseline": baseline, "share": share, "guard": {**GUARD, **guard}}
     return parse(json.dumps(config(defaults=aims)))
 
 
@@ -26,7 +27,8 @@ def some(count, group, *, bad=0, scope="defaults", at=None, mode=Mode.PILOT):
     """So many requests of a group, the first of them `bad`: another place had to answer them."""
     for n in range(count):
         failed = (attempt(RENTED, end=End.SERVER_ERROR),) if n < bad else ()
-        one = served(attempts=(*failed, attempt()), at=time.time() if at is None else at)
+        when = time.time() if at is None else at
+        one = served(attempts=(*failed, attempt()), at=when, decided_at=when)
         outcome = {name: getattr(one.outcome, name) for name in Outcome.__struct_fields__}
         moded = Moded(mode, scope, group)
         facts = {name: getattr(one, name) for name in Served.__struct_fields__}
@@ -65,6 +67,26 @@ def test_a_pilot_that_does_as_well_goes_on(tmp_path):
     seen(pilots, some(40, "pick", bad=2), some(40, "baseline", bad=2))
     assert pilots.look(fleet) is None
     assert pilots.rolled_back == frozenset()
+
+
+@pytest.mark.parametrize("other", [{"baseline": "mine"}, {"share": 0.2}, {"worse_by": 0.1}])
+def test_a_pilot_that_is_configured_otherwise_begins_anew(tmp_path, other):
+    pilots, fleet = Pilots(tmp_path), guarded(least=30)
+    seen(pilots, some(29, "pick", bad=29), some(29, "baseline"))
+    assert pilots.look(fleet) is None
+    changed = guarded(**{"least": 30, **other})
+    assert pilots.look(changed) is None
+    seen(pilots, some(29, "pick", bad=29), some(29, "baseline"))
+    assert pilots.look(changed) is None
+    assert pilots.report(changed)[0].figures is None
+
+
+def test_a_reload_that_changes_nothing_of_a_pilot_forgets_nothing(tmp_path):
+    pilots = Pilots(tmp_path)
+    seen(pilots, some(10, "pick", bad=10))
+    assert pilots.look(guarded()) is None
+    seen(pilots, some(10, "baseline"))
+    assert pilots.look(guarded()) == frozenset({"defaults"})
 
 
 def test_nothing_is_judged_on_too_few_requests_of_either_group(tmp_path):

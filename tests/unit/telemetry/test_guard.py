@@ -94,7 +94,10 @@ def test_what_another_place_had_to_answer_is_an_error_of_the_first():
     [
         ([End.COMPLETE], 200, 0.0),
         ([End.CLIENT_GONE], 200, 0.0),
+        ([End.CLIENT_GONE], 499, 0.0),
         ([End.REFUSED], 400, 0.0),
+        ([End.WITHHELD], 403, 0.0),
+        ([End.SERVER_ERROR, End.DEADLINE], 504, 1.0),
         ([End.UNSURE, End.COMPLETE], 200, 0.0),
         ([End.CUT], 200, 1.0),
         ([], 503, 1.0),
@@ -104,6 +107,13 @@ def test_what_another_place_had_to_answer_is_an_error_of_the_first():
 def test_what_counts_as_an_error(ends, status, errors):
     tries = tuple(attempt(end=end) for end in ends)
     assert sample(served(attempts=tries, status=status)).errors == errors
+
+
+@pytest.mark.parametrize("ends", [(), (End.DEADLINE,)])
+def test_a_deadline_of_the_caller_is_no_error_of_the_pilot(ends):
+    tries = tuple(attempt(end=end) for end in ends)
+    found = sample(served(attempts=tries, status=504, code="deadline_exceeded"))
+    assert found.errors == 0.0
 
 
 def test_an_answer_that_was_not_to_be_trusted_is_counted():
