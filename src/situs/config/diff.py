@@ -18,6 +18,7 @@ from situs.config.policy_source import policy_checked
 from situs.config.problems import dotted
 from situs.config.rules import is_loopback
 from situs.config.tree import Config, Locus
+from situs.core.data import Leaves
 from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
 from situs.core.heads import FindsNames
 from situs.core.label import Label
@@ -68,6 +69,7 @@ _TRAINING: Final = (
     TrainingUse.OPT_OUT,
     TrainingUse.NONE,
 )
+_LEAVES: Final = (Leaves.NEVER, Leaves.JURISDICTION, Leaves.ANYWHERE)
 _FACTS: Final = frozenset(Locus.__struct_fields__) - {"egress_price"}
 
 
@@ -162,12 +164,10 @@ def _weight(path: _Path, was: Any, now: Any, configs: tuple[Config, Config]) -> 
         case ("home",):
             at_home = any(locus.jurisdiction == now for locus in configs[1].loci.values())
             return Weight.LOOSER if at_home else Weight.SOVEREIGNTY
-        case (
-            ("labels", "floors", _) | ("defaults", "label" | "unread_label") | ("data", _, "label")
-        ):
+        case ("labels", "floors", _) | ("defaults", "label" | "unread_label"):
             return Weight.LOOSER if Label(now) < Label(was) else Weight.SOVEREIGNTY
         case ("policy" | "data", *_):
-            return Weight.SOVEREIGNTY
+            return _weight_of_terms(path, was, now)
         case ("labels", "lists", _, *part):
             return _weight_of_list(part, was, now)
         case ("analysis", "names"):
@@ -181,6 +181,18 @@ def _weight(path: _Path, was: Any, now: Any, configs: tuple[Config, Config]) -> 
         case ("deployments", name, *parts):
             return _weight_of_deployment(name, parts, now, configs)
     return Weight.PLAIN
+
+
+def _weight_of_terms(path: _Path, was: Any, now: Any) -> Weight:
+    """Of policy and data sets: a lower label, or further away from where the data lie."""
+    match path:
+        case ("data", _, "label"):
+            looser = Label(now) < Label(was)
+        case ("data", _, "leaves"):
+            looser = _LEAVES.index(Leaves(now)) > _LEAVES.index(Leaves(was))
+        case _:
+            looser = False
+    return Weight.LOOSER if looser else Weight.SOVEREIGNTY
 
 
 def _weight_of_list(part: list[str], was: Any, now: Any) -> Weight:

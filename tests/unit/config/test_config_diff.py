@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from situs.cli.config import config
-from situs.config.diff import Weight, diff, policy_digest
+from situs.config.diff import Weight, as_lines, diff, policy_digest
 from situs.config.load import parse
 from situs.config.tree import Config
 from situs.errors import ConfigError, PolicyError
@@ -149,6 +149,25 @@ def test_the_way_back_is_the_same_changes_turned_and_never_looser_both_ways(old,
         path: (c.old, c.new) for path, c in there.items()
     }
     assert [p for p in there if there[p].weight is back[p].weight is LOOSER] == []
+
+
+@pytest.mark.parametrize(
+    ("label", "leaves", "weight"),
+    [
+        ("public", "jurisdiction", LOOSER),
+        ("restricted", "jurisdiction", JUDGED),
+        ("internal", "anywhere", LOOSER),
+    ],
+)
+def test_what_holds_of_a_data_set_is_a_matter_of_sovereignty(label, leaves, weight):
+    def own(label, leaves):
+        said = f"data: {{d: {{label: {label}, leaves: {leaves}, jurisdiction: DE}}}}"
+        return changed(("server:", f"{said}\nserver:"))
+
+    (change,) = diff(own("internal", "jurisdiction"), own(label, leaves))
+    assert (change.weight, change.takes) == (weight, "reload")
+    [added] = diff(parse(TEXT), own(label, leaves))
+    assert list(as_lines([added])) == ["!  data.d: added"]
 
 
 @pytest.mark.parametrize("new", ["host: '::1'", "drain_s: 5", "max_body_mb: 1"])
