@@ -27,12 +27,14 @@ from situs.app.policies import policy_token, server_error
 from situs.app.setting import Setting
 from situs.config import build
 from situs.config.collector import collector_of
+from situs.config.modes_rules import scopes
 from situs.config.policy import Opa
 from situs.config.policy_source import policy_checked, policy_url
 from situs.config.prices_told import doubts
 from situs.config.rules import is_loopback
 from situs.config.secrets import resolve
 from situs.config.tree import Deployment, LlamaCpp, Model, Onnx
+from situs.core.aim import Mode
 from situs.core.fleet import LocusKind
 from situs.core.heads import FindsNames
 from situs.core.label import Label
@@ -49,6 +51,7 @@ from situs.stores.anchor_places import place
 from situs.stores.anchors import held, newest
 from situs.stores.approvals import count_waiting
 from situs.stores.layout import chains, receipts_dir
+from situs.stores.pilots import rolled_back
 from situs.stores.sessions import FILE as SESSIONS
 from situs.stores.sessions import check_sessions
 from situs.stores.verify import verify
@@ -101,6 +104,7 @@ def examine(setting: Setting, url: str | None = None) -> list[Finding]:
         _heads,
         _routes,
         _cascade,
+        _pilots,
         _receipts,
         _anchors,
         _watching,
@@ -334,6 +338,20 @@ def _cascade(setting: Setting) -> Iterator[Finding]:
         yield Finding("cascade", Condition.ACTIVE, line)
     if not found:
         yield Finding("cascade", Condition.OFF, "none is configured")
+
+
+def _pilots(setting: Setting) -> Iterator[Finding]:
+    """Raises StoreError where none can be known to be sound, so none runs."""
+    back = rolled_back(setting.data)
+    said = [".".join(path) for path, aims in scopes(setting.config) if aims.mode is Mode.PILOT]
+    if not said:
+        yield Finding("pilots", Condition.OFF, "no mode is pilot")
+    for scope in said:
+        if scope in back:
+            what = f"rolled back: `situs modes reset {scope}` lets it run again"
+            yield Finding(f"pilot of {scope}", Condition.OFF, what)
+        else:
+            yield Finding(f"pilot of {scope}", Condition.ACTIVE, "see `situs modes status`")
 
 
 def _watching(setting: Setting) -> Iterator[Finding]:

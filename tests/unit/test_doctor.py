@@ -17,7 +17,7 @@ from situs.config.receipts import Anchor, Receipts
 from situs.config.routing import Route
 from situs.config.tree import Otlp, Telemetry
 from situs.doctor import Condition, examine
-from situs.stores import approvals, sessions
+from situs.stores import approvals, pilots, sessions
 from situs.stores.anchor_places import place
 from situs.stores.anchors import Anchoring
 from situs.stores.layout import receipts_dir
@@ -163,3 +163,11 @@ def test_a_store_that_cannot_be_read_is_a_problem_and_what_helps_is_said(tmp_pat
     assert str(tmp_path / store.FILE) in found.because
     assert "emove" in found.do
     assert "index rebuild" not in found.do
+
+
+def test_pilots_that_cannot_be_known_to_be_sound_are_a_problem(tmp_path):
+    assert finding("pilots", default_config(), tmp_path).condition is Condition.OFF
+    (tmp_path / pilots.FILE).write_text("{")
+    found = finding("pilots", default_config(), tmp_path)
+    assert found.condition is Condition.PROBLEM
+    assert f"remove {pilots.FILE}" in found.do

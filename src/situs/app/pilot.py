@@ -48,7 +48,10 @@ class _Pilot(Struct):
 
 
 class ModeReport(Struct, frozen=True):
-    """Where a mode is said, and how it goes. `counts` are requests since the start, by group."""
+    """Where a mode is said, and how it goes. `counts` are requests since the start, by group.
+
+    `unknown`: it cannot be read which pilots are rolled back, so none runs.
+    """
 
     scope: str
     mode: str
@@ -58,6 +61,7 @@ class ModeReport(Struct, frozen=True):
     counts: dict[str, int] = {}
     figures: Judged | None = None
     rolled_back: RollBack | None = None
+    unknown: bool = False
 
 
 class Pilots:
@@ -113,7 +117,8 @@ class Pilots:
         return self._told
 
     def report(self, config: Config) -> tuple[ModeReport, ...]:
-        """Every place where a mode is said."""
+        """Every place where a mode is said; what the file says by now."""
+        self._read()
         return tuple(self._reports(config))
 
     def _read(self) -> None:
@@ -126,7 +131,7 @@ class Pilots:
         try:
             self._back, self._unreadable = rolled_back(self._data), False
         except StoreError as error:
-            _log.error("%s Until then no pilot runs.", error.message)
+            _log.error("no pilot runs: %s %s", error.message, error.advice)
             self._unreadable = True
         for scope in before.keys() - self._back.keys():
             _log.warning("the pilot of %s runs again", scope)
@@ -194,6 +199,7 @@ class Pilots:
                 counts,
                 figures,
                 self._back.get(scope),
+                self._unreadable and aims.mode is Mode.PILOT,
             )
 
 

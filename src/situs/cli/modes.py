@@ -94,7 +94,7 @@ def reset(scope: str, data: Path | None) -> None:
             f"No pilot of this scope is rolled back; those that are: {told}.",
             do="Name one of them.",
         )
-    click.echo(f"the pilot of {name} may run again")
+    click.echo(f"the pilot of {name} may run again; a gateway that runs lets it within a second")
 
 
 def _print_status(rows: tuple[ModeReport, ...]) -> None:
@@ -116,6 +116,8 @@ def _print_status(rows: tuple[ModeReport, ...]) -> None:
 
 
 def _pilot(row: ModeReport) -> str:
+    if row.unknown:
+        return "does not run: DATA/pilots.json cannot be read; correct or remove it"
     if (back := row.rolled_back) is not None:
         return f"rolled back: {back.metric} {back.pilot:.4g} against {back.baseline:.4g}"
     if row.mode != "pilot":

@@ -7,8 +7,10 @@ from typing import Any
 
 from situs.config.aims import Aims
 from situs.config.problems import Path, Report, nearest
+from situs.config.routing import Route
 from situs.config.tree import Config
 from situs.core.aim import Mode
+from situs.core.request import Objective
 
 BASED = (Mode.OBSERVE, Mode.SHADOW, Mode.PILOT)
 _NEEDED: dict[str, tuple[Mode, ...]] = {
@@ -59,8 +61,17 @@ def _check_mode(aims: Aims, path: Path, config: Config, report: Report) -> None:
     mode, where = aims.mode, (*path, "mode")
     if mode in BASED and in_force(config, aims, "baseline") is None:
         report.add(where, f"{mode} needs a baseline: the deployment that serves now")
-    if mode is Mode.PILOT and not in_force(config, aims, "share"):
+    if mode is Mode.PILOT and in_force(config, aims, "share") is None:
         report.add(where, "pilot needs a share of the sessions, such as share: 0.1")
+    if isinstance(aims, Route) and aims.answer is not None:
+        report.add(where, "has no effect: Situs answers such requests itself (answer)")
+    if in_force(config, aims, "objective") is Objective.PRIVATE:
+        _check_private(mode, path, in_force(config, aims, "baseline"), config, report)
+    guard = in_force(config, aims, "guard")
+    unsure = mode is Mode.PILOT and guard is not None and guard.metric == "unsure"
+    if unsure and in_force(config, aims, "cascade") is None:
+        where = (*path, "guard" if aims.guard else "mode")
+        report.add(where, "unsure takes a cascade: without one, every answer is trusted")
     owned = {
         config.loci[one.locus].owned
         for one in config.deployments.values()
@@ -70,6 +81,20 @@ def _check_mode(aims: Aims, path: Path, config: Config, report: Report) -> None:
         report.add(where, "has no effect: no deployment is at an owned locus")
     if mode is Mode.CLOUD_DEFAULT and False not in owned:
         report.add(where, "has no effect: every deployment is at an owned locus")
+
+
+def _check_private(
+    mode: Mode | None, path: Path, baseline: str | None, config: Config, report: Report
+) -> None:
+    """`private` leaves only what is owned, in every mode."""
+    where = (*path, "mode")
+    if mode is Mode.CLOUD_DEFAULT:
+        report.add(where, "has no effect: the objective private leaves only owned places")
+    known = config.deployments.get(baseline or "") if mode in BASED else None
+    locus = config.loci.get(known.locus) if known is not None else None
+    if locus is not None and not locus.owned:
+        what = "the baseline is not owned, so the objective private never lets it serve"
+        report.add(where, what)
 
 
 def _check_effects(aims: Aims, path: Path, config: Config, report: Report) -> None:

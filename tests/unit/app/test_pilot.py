@@ -131,8 +131,25 @@ def test_a_file_that_cannot_be_read_stops_every_pilot(tmp_path):
     (tmp_path / FILE).write_text("{")
     pilots, fleet = Pilots(tmp_path), guarded()
     assert pilots.look(fleet) == frozenset({"defaults"})
+    assert pilots.report(fleet)[0].unknown
     (tmp_path / FILE).unlink()
     assert pilots.look(fleet) == frozenset()
+    assert not pilots.report(fleet)[0].unknown
+
+
+def test_the_log_says_what_to_do_about_a_file_that_cannot_be_read(tmp_path, caplog):
+    (tmp_path / FILE).write_text("{")
+    Pilots(tmp_path).look(guarded())
+    assert "no pilot runs" in caplog.text
+    assert "remove pilots.json" in caplog.text
+
+
+def test_the_report_says_of_a_reset_before_the_next_look(tmp_path):
+    pilots, fleet = Pilots(tmp_path), guarded()
+    seen(pilots, some(20, "pick", bad=19), some(20, "baseline"))
+    pilots.look(fleet)
+    reset(tmp_path, "defaults")
+    assert pilots.report(fleet)[0].rolled_back is None
 
 
 def test_the_report_says_how_it_goes(tmp_path):

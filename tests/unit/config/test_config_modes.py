@@ -81,6 +81,25 @@ PILOT = {"mode": "pilot", "baseline": "theirs", "share": 0.1}
             },
             "routes.r.mode: the baseline is not among the route's deployments",
         ),
+        *(
+            (
+                {"defaults": {"mode": mode, "baseline": "theirs", "objective": "private"}},
+                "defaults.mode: the baseline is not owned",
+            )
+            for mode in ("observe", "shadow")
+        ),
+        (
+            {"defaults": {"objective": "private"}, "tenants": {"t": {"mode": "cloud_default"}}},
+            "tenants.t.mode: has no effect: the objective private leaves only owned places",
+        ),
+        (
+            {"defaults": {**PILOT, "guard": {"metric": "unsure"}}},
+            "defaults.guard: unsure takes a cascade",
+        ),
+        (
+            {"routes": {"r": {**ROUTE, "answer": "Hello.", "mode": "local_default"}}},
+            "routes.r.mode: has no effect: Situs answers such requests itself",
+        ),
         (
             {"defaults": {**PILOT, "guard": {"metric": "speed"}}},
             "defaults.guard.metric: ",
@@ -116,6 +135,9 @@ def test_a_problem_stands_at_its_line():
         {"defaults": {"mode": "observe", "baseline": "theirs"}},
         {"defaults": {"mode": "cloud_default"}},
         {"defaults": {"mode": "local_default"}},
+        {"defaults": {**PILOT, "share": 0.0}},
+        {"defaults": {"mode": "observe", "baseline": "mine", "objective": "private"}},
+        {"defaults": {**PILOT, "guard": {"metric": "unsure"}, "cascade": {}}},
         {"defaults": {**PILOT, "guard": {"metric": "errors", "least": 20}}},
         {"defaults": {"baseline": "theirs"}, "tenants": {"t": {"mode": "shadow"}}},
         {
