@@ -17,8 +17,8 @@ from situs.errors import BackendUnavailable
 _BYTES_A_TOKEN = 5
 """Below that, counting words is no use: a text has more bytes than this for each of its words."""
 _SLACK, _LEAST = 1.5, 100
-_DROPPED = frozenset({"assistant", "tool", "function"})
-"""Roles of which a model's template may leave something out, such as thoughts."""
+_READ = frozenset({"system", "developer", "user"})
+"""Of other roles a model's template may leave something out, such as thoughts."""
 
 
 class _Vector(Struct):
@@ -83,11 +83,16 @@ def check_prompt(request: Request, usage: Usage) -> None:
     read = usage.prompt_tokens
     if not read or request.size < _BYTES_A_TOKEN * read:
         return
-    counts = [len(text.split()) for text in _prompts(request)]
+    counts = [_words(text) for text in _prompts(request)]
     several = request.wire is Wire.OPENAI_COMPLETIONS  # llama.cpp counts one of several prompts
     words = max(counts, default=0) if several else sum(counts)
     if words > max(_SLACK * read, read + _LEAST):
         raise BackendUnavailable("It read only a part of the prompt.", reason=End.TRUNCATED)
+
+
+def _words(text: str) -> int:
+    """Those with a letter or a digit: others may be no token at all."""
+    return sum(any(map(str.isalnum, word)) for word in text.split())
 
 
 def _prompts(request: Request) -> Iterator[str]:
@@ -97,7 +102,7 @@ def _prompts(request: Request) -> Iterator[str]:
         yield from _strings(value)
         return
     for message in document.get("messages") or ():
-        if message.get("role") not in _DROPPED:
+        if message.get("role") in _READ:
             yield from _strings(message.get("content"))
 
 

@@ -23,7 +23,7 @@ from situs.core.fleet import Health
 from situs.core.record import End
 
 _WELL = frozenset({End.COMPLETE, End.STOPPED, End.WITHHELD, End.REFUSED, End.UNSURE})
-_NOT_ITS_FAULT = frozenset({End.CLIENT_GONE, End.OUTRUN, End.DEADLINE})
+_NOT_ITS_FAULT = frozenset({End.CLIENT_GONE, End.OUTRUN, End.DEADLINE, End.TRUNCATED})
 _AT_ONCE = frozenset({End.UNREACHABLE})
 _IN_A_ROW = 3
 _SHARE, _OF_AT_LEAST = 0.5, 20.0

@@ -100,6 +100,8 @@ def test_far_fewer_tokens_than_words_are_a_part_of_the_prompt(wire, document, wo
         ({"messages": [{"role": "user", "content": "=" * 5000}]}, 40),  # long runs are few tokens
         ({"messages": [{"role": "user", "content": " " * 5000}]}, 40),
         ({"messages": [{"role": "user", "content": None}, {"role": "user"}]}, 5),
+        ({"messages": [{"role": "user", "content": "\u200b \u00ad \u0301 \x01 " * 500}]}, 40),
+        ({"messages": [{"role": "critic", "content": WORDS}]}, 40),
         ({"messages": [ASSISTANT, {"role": "tool", "content": WORDS}]}, 5),  # may be left out
     ],
 )

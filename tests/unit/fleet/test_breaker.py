@@ -31,6 +31,7 @@ def after(*ends, breaker=None, now=0.0):
         (("client_gone",) * 5, "closed", "unknown", ""),
         (("outrun",) * 5, "closed", "unknown", ""),
         (("deadline",) * 5, "closed", "unknown", ""),
+        (("truncated",) * 5, "closed", "unknown", ""),
         (("server_error",) * 2, "closed", "unknown", ""),
         (("server_error",) * 3, "open", "unhealthy", "server_error"),
         (("stalled", "cut", "timeout"), "open", "unhealthy", "timeout"),
