@@ -222,13 +222,16 @@ class HTTPReply:
             self._connection = None
 
     async def _events(self, connection: Connection) -> AsyncGenerator[Chunk]:
-        reader, pulse = EventReader(self._endpoint.answers_as), _Pulse(self._endpoint)
+        reader, pulse, heard = EventReader(self._endpoint.answers_as), _Pulse(self._endpoint), 0
         while not reader.done and (data := await connection.read(*pulse.wait())):
             pulse.came(len(data))
             for chunk in reader.feed(data):
                 if chunk.usage is not None:
                     check_prompt(self._request, chunk.usage)
                 yield chunk
+                pulse.beat()
+            if reader.heard > heard:
+                heard = reader.heard
                 pulse.beat()
         reader.close()
         # Only the end of the body is left; reading it frees the connection for the next request.
@@ -289,7 +292,7 @@ def _check_head(status: int, headers: Mapping[bytes, bytes], *, stream: bool) ->
         )
     if status >= 500 or status in _OWN_FAULT:
         raise BackendUnavailable(f"It answered {status}.", reason=End.SERVER_ERROR)
-    if 300 <= status < 400:
+    if 200 < status < 400:
         raise BackendUnavailable(f"It answered {status}.", reason=End.GARBAGE)
     expected = b"text/event-stream" if stream and status < 400 else b"application/json"
     kind = headers.get(b"content-type", b"").split(b";", 1)[0].strip().lower()

@@ -87,8 +87,10 @@ _decode_any = msgspec.json.Decoder(dict[str, Any]).decode
 class EventReader:
     """Cuts a byte stream into whole events and reads what the gateway must know.
 
-    Complete is a stream that said `[DONE]`, or gave every choice that it had begun a finish reason
-    and then closed cleanly. `asked` is the name of the model that was asked for.
+    Complete is a stream that gave every choice that it had begun a finish reason and then said
+    `[DONE]`, or closed cleanly. What comes before the first data (comments, mostly) and after
+    `[DONE]` is dropped. `asked` is the name of the model that was asked for. `heard` counts the
+    events that came, comments too.
     """
 
     def __init__(self, asked: str | None = None) -> None:
@@ -99,6 +101,8 @@ class EventReader:
         self._tail = b""
         self._begun: set[int | None] = set()
         self._ended: set[int | None] = set()
+        self._begins = False
+        self.heard = 0
         self.done = False
 
     def feed(self, data: bytes) -> Iterator[Chunk]:
@@ -115,10 +119,15 @@ class EventReader:
         self._hold(buffer[cut + 2 :])
         plain: list[bytes] = []
         for event in buffer[:cut].split(b"\n\n"):
+            if self.done:
+                break
+            self.heard += 1
             if event == _NULL:
                 continue
             chunk = self._read(event)
             if chunk is None:
+                if not self._begins:
+                    continue
                 plain.append(event + b"\n\n")
                 continue
             if plain:
@@ -130,9 +139,11 @@ class EventReader:
 
     def close(self) -> None:
         """The upstream closed its side. Raises BackendUnavailable (`cut`) if that was too early."""
-        finished = self._ended and self._begun <= self._ended
-        if not (self.done or finished) or b"".join(self._parts).strip():
+        if not self.done and (not self._finished() or b"".join(self._parts).strip()):
             raise BackendUnavailable("The stream was cut off.", reason=End.CUT)
+
+    def _finished(self) -> bool:
+        return bool(self._ended) and self._begun <= self._ended
 
     def _hold(self, piece: bytes) -> None:
         """Keeps what is no whole event yet, and the bytes in which an end may have begun."""
@@ -148,6 +159,10 @@ class EventReader:
         if data is None:
             return None
         if data == b"[DONE]":
+            if not self._begun | self._ended:
+                raise BackendUnavailable("The stream holds no choice.", reason=End.GARBAGE)
+            if not self._finished():
+                raise BackendUnavailable("A choice has no end.", reason=End.CUT)
             self.done = True
             return Chunk(b"data: [DONE]\n\n", last=True)
         try:
@@ -158,6 +173,7 @@ class EventReader:
             ) from None
         if said.error is not None:
             raise BackendUnavailable("The stream ended in an error.", reason=End.SERVER_ERROR)
+        self._begins = True
         for choice in said.choices:
             (self._ended if choice.finish_reason else self._begun).add(choice.index)
         other = not self._other and names_another(said.model, self._asked)
@@ -182,6 +198,8 @@ def _payload(event: bytes) -> bytes | None:
         field, _, value = line.partition(b":")
         if field == b"data":
             data.append(value.removeprefix(b" "))
+        elif field == b"event" and value.strip() == b"error":
+            raise BackendUnavailable("The stream ended in an error.", reason=End.SERVER_ERROR)
         elif field not in (b"", b"event", b"id", b"retry"):
             raise BackendUnavailable(
                 "The stream holds a line that is no event.", reason=End.GARBAGE

@@ -10,9 +10,10 @@ from situs.errors import BackendUnavailable
 
 SAID = b'{"choices": [{}]}'
 JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 17\r\n\r\n" + SAID
+STREAM = b'data: {"choices":[{"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 EVENTS = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    b"e\r\ndata: [DONE]\n\n\r\n"
+    + b"%x\r\n%b\r\n" % (len(STREAM), STREAM)
 )
 
 
@@ -224,7 +225,7 @@ def test_what_follows_the_end_of_a_stream_is_not_waited_for(loop):
         async with serving(chatty) as upstream:
             known = backends(f"http://127.0.0.1:{upstream.port}/v1")
             reply = prepare(known, stream=True)
-            assert await answer(reply) == b"data: [DONE]\n\n"
+            assert await answer(reply) == STREAM
             assert len(upstream.peers) == 1
             known.close()
 
@@ -241,7 +242,7 @@ def test_a_stream_read_to_its_end_frees_the_connection(loop):
         async with serving(keeping) as upstream:
             known = backends(f"http://127.0.0.1:{upstream.port}/v1")
             for _ in range(3):
-                assert await answer(prepare(known, stream=True)) == b"data: [DONE]\n\n"
+                assert await answer(prepare(known, stream=True)) == STREAM
             assert len(upstream.peers) == 1
             known.close()
 

@@ -65,12 +65,23 @@ def test_a_long_event_in_many_small_pieces_is_read_once():
 
 
 def test_comments_and_other_fields_pass():
-    assert read(b": ping\n\n", b"event: x\nid: 1\n" + HELLO, DONE)
+    chunks = read(HELLO, b": ping\n\n", b"event: x\nid: 1\n" + STOP, DONE)
+    assert b": ping\n\n" in [chunk.data for chunk in chunks]
+
+
+def test_nothing_goes_on_before_the_first_data():
+    reader = EventReader()
+    assert not list(reader.feed(b": PROCESSING\n\nretry: 5\n\n"))
+    assert [c.data for c in reader.feed(b": PROCESSING\n\n" + HELLO)] == [HELLO]
+
+
+def test_what_comes_after_the_end_is_dropped():
+    assert read(HELLO + STOP + DONE + HELLO + b"<ht")[-1].data == DONE
 
 
 def test_an_event_of_null_is_left_out():
-    chunks = read(HELLO + b"data: null\n\n" + HELLO, b"data: null\n\n", DONE)
-    assert b"".join(chunk.data for chunk in chunks) == HELLO + HELLO + DONE
+    chunks = read(HELLO + b"data: null\n\n" + STOP, b"data: null\n\n", DONE)
+    assert b"".join(chunk.data for chunk in chunks) == HELLO + STOP + DONE
 
 
 def test_a_finish_reason_and_a_clean_close_are_complete():
@@ -113,7 +124,7 @@ def test_usage_without_completions_and_with_nulls_is_read():
             Usage(0, 7, reasoning_tokens=6, audio_completion_tokens=1),
         ),
     ):
-        chunks = read(event(choices=[], usage=usage), DONE)
+        chunks = read(event(choices=[], usage=usage), STOP, DONE)
         assert chunks[0].usage == expected
 
 
@@ -122,6 +133,10 @@ def test_usage_without_completions_and_with_nulls_is_read():
     [
         ([HELLO], "cut"),
         ([HELLO, STOP, b'data: {"choices"'], "cut"),
+        ([DONE], "garbage"),
+        ([USAGE, DONE], "garbage"),
+        ([HELLO, DONE], "cut"),
+        ([HELLO, STOP, b'event: error\ndata: {"message":"boom"}\n\n', DONE], "server_error"),
         ([HELLO, b"<html>\n\n"], "garbage"),
         ([HELLO, b"data: {broken\n\n"], "garbage"),
         ([HELLO, b"data: \xff\n\n"], "garbage"),
