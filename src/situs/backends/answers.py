@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from binascii import a2b_base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,13 +24,23 @@ _READ = frozenset({"system", "developer", "user"})
 
 class _Vector(Struct):
     embedding: Raw = Raw(b"")
+    index: int | None = None
+
+
+class _Message(Struct):
+    pass
+
+
+class _Choice(Struct):
+    message: _Message | None = None
+    text: str | None = None
 
 
 class _Body(Struct):
     model: str | None = None
     usage: WireUsage | None = None
     error: Any = None
-    choices: list[Raw] = []
+    choices: list[_Choice] = []
     data: list[_Vector] = []
 
 
@@ -58,14 +69,31 @@ def read_whole(body: bytes, status: int, request: Request, model: str | None) ->
 
 
 def _all_there(said: _Body, request: Request) -> bool:
-    """At least one choice, or a vector for each input."""
-    if request.wire is not Wire.OPENAI_EMBEDDINGS:
-        return bool(said.choices)
-    vectors = [bytes(one.embedding) for one in said.data]
-    return len(vectors) == _inputs(request.document.get("input")) and not _NONE & set(vectors)
+    """As many choices as were asked for, or a vector for each input, all of one length."""
+    document = request.document
+    if request.wire is Wire.OPENAI_EMBEDDINGS:
+        count = _inputs(document.get("input"))
+        places = {one.index for one in said.data}
+        sizes = {_size(bytes(one.embedding)) for one in said.data}
+        placed = places == {None} or places == set(range(count))
+        return len(said.data) == count and placed and len(sizes) == 1 and 0 not in sizes
+    chat, several = request.wire is Wire.OPENAI_CHAT, document.get("n")
+    count = several if isinstance(several, int) else 1
+    count *= 1 if chat else _inputs(document.get("prompt"))
+    given = [one.message if chat else one.text for one in said.choices]
+    return len(given) >= max(count, 1) and None not in given
 
 
-_NONE = frozenset({b"", b"null", b"[]", b'""'})
+def _size(vector: bytes) -> int:
+    """How many numbers; 0 for what is no vector. Nothing is parsed again: it is JSON already."""
+    if vector.startswith(b'"'):
+        try:
+            held = a2b_base64(msgspec.json.decode(vector, type=str), strict_mode=True)
+        except ValueError:
+            return 0
+        return 0 if len(held) % 4 else len(held) // 4
+    numbers = vector.translate(None, b" \t\r\n+-.0123456789eE,") == b"[]"
+    return vector.count(b",") + 1 if numbers and vector[1:-1].strip() else 0
 
 
 def _inputs(value: Any) -> int:

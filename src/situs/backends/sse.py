@@ -16,6 +16,7 @@ from situs.core.record import End, Usage
 from situs.errors import BackendUnavailable
 
 _MAX_EVENT = 8 * 1024 * 1024
+_MOST_TOKENS = 10_000_000
 
 _NULL = b"data: null"
 """llama.cpp sends it between the answers to several prompts; clients cannot read it."""
@@ -46,10 +47,15 @@ class WireUsage(Struct):
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
-    def counted(self) -> Usage:
-        """Parts are cut to what is left of the whole, so that no token is counted twice."""
+    def counted(self) -> Usage | None:
+        """None for what cannot be, above ten million tokens: nobody pays for that unseen.
+
+        Parts are cut to what is left of the whole, so that no token is counted twice.
+        """
         prompt, read = self.prompt_tokens or 0, self.prompt_tokens_details
         completion, said = self.completion_tokens or 0, self.completion_tokens_details
+        if max(prompt, completion) > _MOST_TOKENS:
+            return None
         if read is None and said is None:
             return Usage(prompt, completion)
         read, said = read or _PromptDetails(), said or _CompletionDetails()

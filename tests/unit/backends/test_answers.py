@@ -16,7 +16,7 @@ from situs.core.request import Wire
 from situs.errors import BackendUnavailable
 
 CHAT = {"choices": [{"message": {"content": "x"}}]}
-ONE, TWO = {"embedding": [0.1]}, {"embedding": "AAAA"}
+ONE, TWO = {"embedding": [0.1]}, {"embedding": "AAAAAA=="}
 
 
 def asked(wire=Wire.OPENAI_CHAT, size=10**6, **document):
@@ -33,9 +33,25 @@ def end_of(call, *arguments, **more):
     return caught.value.reason
 
 
-@pytest.mark.parametrize("body", [{}, {"choices": []}, {"choices": {}}, {"data": [ONE]}, []])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"choices": []},
+        {"choices": {}},
+        {"choices": [{}]},
+        {"choices": [None]},
+        {"data": [ONE]},
+        [],
+    ],
+)
 def test_an_answer_without_a_choice_is_none(body):
     assert end_of(read, body) == "garbage"
+
+
+def test_of_several_choices_none_is_lacking():
+    assert end_of(read, CHAT, asked(n=2)) == "garbage"
+    assert read({"choices": CHAT["choices"] * 2}, asked(n=2)).last
 
 
 def test_an_error_under_a_status_that_is_none_is_an_error():
@@ -57,6 +73,14 @@ def test_an_error_under_a_status_that_is_none_is_an_error():
         ("text", [], False),
         ("text", [{"embedding": []}], False),
         ("text", [{"embedding": None}], False),
+        ("text", [{"embedding": "garb"}], False),
+        ("text", [{"embedding": "é"}], False),
+        ("text", [{"embedding": {"a": 1}}], False),
+        ("text", [{"embedding": ["a", "b"]}], False),
+        (["a", "b"], [ONE, {"embedding": [1, 2]}], False),
+        (["a", "b"], [{**ONE, "index": 1}, {**TWO, "index": 0}], True),
+        (["a", "b"], [{**ONE, "index": 0}, {**TWO, "index": 0}], False),
+        (["a", "b"], [{**ONE, "index": 5}, {**TWO, "index": 9}], False),
         ("text", [{"index": 0}], False),
     ],
 )

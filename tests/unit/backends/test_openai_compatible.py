@@ -8,8 +8,11 @@ from tests.unit.backends.upstream import LOOPS, answering, origins, run, serving
 from situs.backends.openai_compatible import Endpoint, OpenAICompatible, outgoing
 from situs.errors import BackendUnavailable
 
-SAID = b'{"choices": [{}]}'
-JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 17\r\n\r\n" + SAID
+SAID = b'{"choices":[{"message":{}}]}'
+JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
+    len(SAID),
+    SAID,
+)
 STREAM = b'data: {"choices":[{"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 EVENTS = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"

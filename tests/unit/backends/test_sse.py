@@ -128,6 +128,13 @@ def test_usage_without_completions_and_with_nulls_is_read():
         assert chunks[0].usage == expected
 
 
+@pytest.mark.parametrize("name", ["prompt_tokens", "completion_tokens"])
+def test_more_tokens_than_can_be_are_not_counted(name):
+    for tokens, counted in ((10**7, True), (10**7 + 1, False), (10**30, False)):
+        chunks = read(STOP, event(choices=[], usage={name: tokens}), DONE)
+        assert any(c.usage for c in chunks) is counted
+
+
 @pytest.mark.parametrize(
     ("pieces", "reason"),
     [
