@@ -11,6 +11,7 @@ from situs.analysis.sensitivity.money import card_spans, is_card, is_issued
 from situs.core.label import Label
 from situs.core.request import AUTO, Ask, Objective
 from situs.errors import InvalidRequest, SitusError
+from situs.placement.modes import decided
 
 if TYPE_CHECKING:
     from situs.gateway import Answer
@@ -195,7 +196,8 @@ def finals(answer: Answer) -> dict[str, Any]:
 
 def reason(answer: Answer) -> str:
     """Why there, in a word: an error code, what happened on the way (`escalated`, `hedged`,
-    `failover`), `route_answer`, `pinned`, `only_candidate`, the mode, or the objective.
+    `failover`), `route_answer`, `pinned`, `only_candidate`, the mode where it puts
+    this one first, or the objective.
     """
     if isinstance(answer.error, SitusError):
         return answer.error.code
@@ -209,7 +211,7 @@ def reason(answer: Answer) -> str:
     placement = answer.decision.placement
     if len(placement.ranked) == 1:
         return "only_candidate"
-    return (placement.mode or placement.objective).value
+    return decided(placement, answer.deployment)
 
 
 def _money(amount: float | None, currency: str | None) -> str | None:

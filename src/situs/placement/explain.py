@@ -8,6 +8,7 @@ from situs.core.decision import Candidate, Decision, Exclusion, Obligation
 from situs.core.fleet import Role
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
+from situs.placement.aims import aim_for
 from situs.placement.columns import table_of
 from situs.placement.estimates import Estimate, estimate
 from situs.placement.filters import FILTERS, Context, Option, owed_by
@@ -96,7 +97,8 @@ def explain(request: Request, decision: Decision, snapshot: Snapshot) -> Explain
     own = snapshot.routes.answer(request, analysis.routed) is not None
     pick = placement.ranked[0].deployment if placement.ranked and not own else None
     profile = OBJECTIVES[placement.objective]
-    told = why(placement, ranking, names) if pick else ""
+    share = 0.0 if aim.scope in snapshot.rolled_back else aim_for(request, analysis, snapshot).share
+    told = why(placement, ranking, names, share) if pick else ""
     return Explained(decision, tuple(rows), pick, own, profile.goal, profile.weights, told)
 
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from situs.core.aim import Aim, Mode, Moded
 from situs.core.decision import Placement
+from situs.core.fleet import Deployment
 from situs.core.request import Request
 
 BASED = frozenset({Mode.OBSERVE, Mode.SHADOW, Mode.PILOT})
@@ -75,6 +76,19 @@ def moded(placement: Placement) -> Moded | None:
         return Moded(mode, aim.scope, SAME)
     first = ranked[0].deployment
     return Moded(mode, aim.scope, BASELINE if first == aim.baseline else PICK)
+
+
+def decided(placement: Placement, deployment: Deployment | None) -> str:
+    """What made it this one, in a word: the mode if it puts this one first, else the objective."""
+    mode, aim = placement.mode, placement.given.aim
+    if mode is None or deployment is None:
+        return placement.objective.value
+    if mode in BASED:
+        piloted = mode is Mode.PILOT and aim.share > 0.0
+        first = deployment.name == (placement.pick if piloted else aim.baseline)
+    else:
+        first = deployment.locus.owned is (mode is Mode.LOCAL_DEFAULT)
+    return mode.value if first else placement.objective.value
 
 
 def _number(request: Request) -> float:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from situs.core.aim import Mode
 from situs.core.decision import Placement
+from situs.placement.modes import PICK, SAME, moded
 from situs.placement.objectives import OBJECTIVES
 from situs.placement.order import Judged
 from situs.placement.place import Ranking
@@ -17,8 +19,23 @@ _LEAST = {
 _NEAR = {"cost": "it costs", "e2e_s": "it takes", "flaws": "its expected quality is"}
 
 
-def why(placement: Placement, ranking: Ranking, names: Sequence[str]) -> str:
-    """The sentence; empty where nothing is left. `names` are those of the fleet."""
+def why(placement: Placement, ranking: Ranking, names: Sequence[str], share: float = 0.0) -> str:
+    """The sentence; empty where nothing is left. `names` are those of the fleet.
+
+    `share` of the sessions are in the pilot, if that is the mode.
+    """
+    told = _why(placement, ranking, names)
+    group = moded(placement)
+    if not told or group is None or group.mode is not Mode.PILOT or group.group == SAME:
+        return told
+    within = "in" if group.group == PICK else "not in"
+    return (
+        f"this request is {within} the pilot, which {share:.0%} of the sessions are in by a hash "
+        f"of the session (of the request without one): a session stays where it is; {told}"
+    )
+
+
+def _why(placement: Placement, ranking: Ranking, names: Sequence[str]) -> str:
     by, ranked = ranking.by, placement.ranked
     if not ranked or by is None or not ranking.order:
         return ""
@@ -36,10 +53,21 @@ def why(placement: Placement, ranking: Ranking, names: Sequence[str]) -> str:
         )
     rivals = [k for k in rest if _group(by, k) == _group(by, first)]
     if not rivals:
-        if by.rank is not None and all(by.rank[k] != by.rank[first] for k in rest):
-            return "all others come after it by their role, or by the mode"
-        return f"it is the only one whose expected quality is enough{_refused(ranking, called)}"
+        return _alone(placement, ranking, by, called)
     return _against(ranking, by, rivals, called, OBJECTIVES[placement.objective].goal)
+
+
+def _alone(placement: Placement, ranking: Ranking, by: Judged, called: Sequence[str]) -> str:
+    """Nothing of its rank is good enough beside it; `by.rank` is twice the role, and the mode."""
+    first, rest, rank = ranking.order[0], ranking.order[1:], by.rank
+    enough = f"it is the only one whose expected quality is enough{_refused(ranking, called)}"
+    if rank is None or all(rank[k] == rank[first] for k in rest):
+        return enough
+    moved = any(rank[k] != rank[first] and rank[k] // 2 == rank[first] // 2 for k in rest)
+    cause = f"the mode {placement.mode}" if moved else "its role"
+    if all(rank[k] != rank[first] for k in rest):
+        return f"{cause} puts it before all others"
+    return f"of those that {cause} puts first {enough}"
 
 
 def _group(by: Judged, k: int) -> tuple[int, bool]:

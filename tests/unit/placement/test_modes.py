@@ -12,7 +12,8 @@ from situs.core.aim import Aim, Cascade, Mode, Moded
 from situs.core.fleet import LocusKind
 from situs.core.request import Ask, Copy, Principal
 from situs.decide import decide
-from situs.placement.modes import BASED, apply_mode, drawn, moded
+from situs.placement.explain import explain
+from situs.placement.modes import BASED, apply_mode, decided, drawn, moded
 
 OWNED = make.deployment("owned", locus=make.locus("office", LocusKind.ON_PREM), price=(1.0, 1.0))
 RENTED = make.deployment(
@@ -170,3 +171,49 @@ def test_a_copy_and_its_original_are_told_apart_by_what_placement_remembers():
     asked = make.request(), make.request(copy=Copy("req_test", "other")), make.request()
     found = [order(decide(one, snapshot, 1.0, analysis=make.analysis()).placement) for one in asked]
     assert found == [["owned", "rented", "other"], ["other"], ["owned", "rented", "other"]]
+
+
+@pytest.mark.parametrize(
+    ("mode", "share", "allowed", "said"),
+    [
+        (Mode.OBSERVE, 0.0, NAMES, "observe"),
+        (Mode.SHADOW, 0.0, ["owned", "rented"], "cheapest_adequate"),
+        (Mode.PILOT, 1.0, NAMES, "pilot"),
+        (Mode.PILOT, 0.0, NAMES, "pilot"),
+        (Mode.PILOT, 0.0, ["owned", "rented"], "cheapest_adequate"),
+        (Mode.CLOUD_DEFAULT, 0.0, NAMES, "cloud_default"),
+        (Mode.CLOUD_DEFAULT, 0.0, ["owned"], "cheapest_adequate"),
+        (Mode.LOCAL_DEFAULT, 0.0, NAMES, "local_default"),
+        (Mode.LOCAL_DEFAULT, 0.0, ["rented", "other"], "cheapest_adequate"),
+    ],
+)
+def test_the_mode_is_the_reason_only_where_it_puts_the_one_that_serves_first(
+    mode, share, allowed, said
+):
+    placement = placed(Aim(mode=mode, baseline="other", share=share), allowed=allowed)
+    serves = {one.name: one for one in (OWNED, RENTED, OTHER)}[order(placement)[0]]
+    assert decided(placement, serves) == said
+
+
+def told(aim, request=None):
+    request = request or make.request()
+    snapshot = make.snapshot(make.view(OWNED, RENTED, OTHER), aim=aim)
+    decision = decide(
+        request, snapshot, 1.0, analysis=make.analysis(), verdict=make.verdict(*NAMES)
+    )
+    return explain(request, decision, snapshot).why
+
+
+def test_the_mode_is_told_where_it_alone_puts_one_first():
+    assert told(Aim(mode=Mode.LOCAL_DEFAULT)) == "the mode local_default puts it before all others"
+
+
+def test_of_a_pilot_the_share_is_told_and_who_is_in():
+    texts = {
+        told(
+            Aim(mode=Mode.PILOT, baseline="other", share=0.5, scope="defaults"),
+            make.request(ask=Ask(session=f"s{n}")),
+        ).split(",")[0]
+        for n in range(20)
+    }
+    assert texts == {"this request is in the pilot", "this request is not in the pilot"}
