@@ -1,7 +1,7 @@
 """Every bound of every number in the tree is kept, and told in words."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -50,8 +50,10 @@ def about(kind: inspect.Type) -> Iterator[float]:
 @pytest.mark.parametrize("path", NUMBERS)
 def test_a_number_is_taken_where_its_bounds_allow_it_and_else_told_with_its_line(path):
     kind = NUMBERS[path]
+    assert isinstance(kind, inspect.IntType | inspect.FloatType)
     bounds = {name: getattr(kind, name) for name in BOUNDS if getattr(kind, name) is not None}
-    typed = Annotated[int if isinstance(kind, inspect.IntType) else float, msgspec.Meta(**bounds)]
+    number: Any = int if isinstance(kind, inspect.IntType) else float
+    typed: Any = Annotated[number, msgspec.Meta(**bounds)]
     for value in about(kind):
         report = Report("f.yaml")
         text = written(value, kind)
@@ -67,7 +69,7 @@ def test_a_number_is_taken_where_its_bounds_allow_it_and_else_told_with_its_line
 
 
 def test_the_words_say_every_bound():
-    kind = NUMBERS["defaults.cascade.error_rate"]
+    kind: Any = NUMBERS["defaults.cascade.error_rate"]
     assert number_words(kind) == "a number above 0 and below 1"
 
 

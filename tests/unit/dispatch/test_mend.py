@@ -166,6 +166,7 @@ def test_what_is_held_back_goes_on_before_the_next_field_the_end_and_done():
         event(delta(content="b")),
         event(delta(0, "stop")),
         event(delta(1, content="c")),
+        event(delta(1, "stop")),
         DONE,
     ]
     documents, chunks = streamed(Mended([Held]), b"".join(pieces))
@@ -206,8 +207,11 @@ def test_the_event_with_the_usage_is_mended_in_both_of_its_forms():
 
 def test_untouched_events_stay_as_they_came_and_comments_pass():
     data = b": ping\n\ndata:  " + event(delta(content="plain")).removeprefix(b"data: ")
-    (chunk,) = EventReader().feed(data)
-    (made,) = Mended([restoring]).feed(chunk)
+    reader, mended = EventReader(), Mended([restoring])
+    (first,) = reader.feed(event(delta(content="a")))
+    mended.feed(first)
+    (chunk,) = reader.feed(data)
+    (made,) = mended.feed(chunk)
     assert made.data == data
 
 
@@ -331,7 +335,7 @@ def test_filters_see_each_field_in_the_order_they_are_given():
 
 
 def test_log_probabilities_are_left_out_where_asked():
-    choice = {**delta(content="x"), "logprobs": {"content": [{"token": "Tova"}]}}
+    choice = {**delta(finish="stop", content="x"), "logprobs": {"content": [{"token": "Tova"}]}}
     for bare in (True, False):
         documents, _ = streamed(Mended([restoring], bare=bare), event(choice) + DONE)
         assert (documents[0]["choices"][0]["logprobs"] is None) == bare
