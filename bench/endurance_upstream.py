@@ -79,7 +79,10 @@ _PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 _WHOLE = {path: [_whole(path, size) for size in (1, 8, 40, 200)] for path in _PATHS}
 _STREAM = {path: _stream(path) for path in _PATHS}
 _FAIL = _response(500, {"error": {"message": "failed as asked", "type": "server_error"}})
-_BUSY = _response(429, {"error": {"message": "busy as asked", "type": "rate_limit"}})
+_BUSY = _response(429, {"error": {"message": "busy as asked", "type": "rate_limit"}}).replace(
+    b"\r\n", b"\r\nretry-after: 0\r\n", 1
+)
+"""Of one request, not of all: it may be asked again at once."""
 _UNKNOWN = _response(404, {"error": {"message": "no such path", "type": "not_found"}})
 
 
