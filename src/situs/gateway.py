@@ -7,7 +7,6 @@ the outside arrives through the ports of `core.ports`.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -237,7 +236,7 @@ class Gateway:
             answer.first = await walk.begin()
             answer.heard = Heard() if decision.placement.copies else None
         except SitusError as error:
-            answer.error = error
+            answer.error = error.with_traceback(None)  # it would keep all of this alive in a cycle
             await answer.close()
         except BaseException as error:
             if isinstance(error, Exception):
@@ -297,14 +296,13 @@ class Answer:
         if self.first is None:
             return
         yield self.first
-        for chunk in self.own[1:]:
-            yield chunk
+        for own in self.own[1:]:
+            yield own
         try:
-            async with aclosing(self.walk.rest()) as rest:
-                async for chunk in rest:
-                    if self.heard is not None:
-                        self.heard.add(chunk)
-                    yield chunk
+            while (chunk := await self.walk.next()) is not None:
+                if self.heard is not None:
+                    self.heard.add(chunk)
+                yield chunk
         except StreamBroken as error:
             self.error = error
             raise

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 
@@ -101,7 +101,8 @@ class Try:
     @property
     def applied(self) -> dict[str, int]:
         """How often each obligation was carried out there so far, on what was sent and came."""
-        return _added(self.step.applied, {} if self._mend is None else self._mend.applied)
+        sent = self.step.applied
+        return sent if self._mend is None else _added(sent, self._mend.applied)
 
     @property
     def until(self) -> float:
@@ -120,7 +121,7 @@ class Try:
         await reply.open()
         self._mend = step.mend and step.mend()
         self._gauge = step.gauge and step.gauge()
-        self._source = self._mended(reply)
+        self._source = reply.chunks()
         while await self._more():
             if self._ready:
                 return self._ready.popleft()
@@ -134,24 +135,30 @@ class Try:
             self._ready.extend(self._gauge.release())
         return self._ready.popleft()
 
-    async def rest(self) -> AsyncGenerator[Chunk]:
-        """The chunks after the first. Raises BackendUnavailable when the upstream breaks off."""
-        while self._ready or await self._more():
-            while self._ready:
-                yield self._ready.popleft()
+    async def next(self) -> Chunk | None:
+        """The chunk after that; None at the end. Raises as `first` does."""
+        while not self._ready:
+            if not await self._more():
+                return None
+        return self._ready.popleft()
 
     async def _more(self) -> bool:
-        """Takes one chunk more, what may go on of it to `_ready`; False when there is none."""
-        source, gauge = self._source, self._gauge
+        """Takes one chunk more, or the end, to `_ready` what may go on; False after the end."""
+        source, mend, gauge = self._source, self._mend, self._gauge
         if source is None:
             return False
         try:
             chunk = await anext(source)
         except StopAsyncIteration:
             self._source = None
-            self._ready.extend(() if gauge is None else gauge.close())
-            return gauge is not None
-        self._ready.extend((chunk,) if gauge is None else gauge.feed(chunk))
+            came: Sequence[Chunk] = () if mend is None else mend.close()
+        else:
+            self._saw(chunk)
+            came = (chunk,) if mend is None else mend.feed(chunk)
+        for one in came:
+            self._ready.extend((one,) if gauge is None else gauge.feed(one))
+        if self._source is None and gauge is not None:
+            self._ready.extend(gauge.close())
         return True
 
     async def end(self, end: End, retry_after_s: float | None = None) -> None:
@@ -165,26 +172,13 @@ class Try:
         ended_at = self.latest_at if self._whole else None
         self.attempt = self._noted(end, ended_at or self._clock())
         measured = self._measured(self.attempt)
-        self._situation.ended(self.step.deployment.name, end, measured, retry_after_s)
+        step = self.step
+        self._situation.ended(step.deployment.name, step.request.id, end, measured, retry_after_s)
         if self._source is not None:
             with suppress(RuntimeError):
                 await self._source.aclose()
         if self._reply is not None:
             await self._reply.close()
-
-    async def _mended(self, reply: Reply) -> AsyncGenerator[Chunk]:
-        """What comes from there, mended where that is owed."""
-        async with aclosing(reply.chunks()) as chunks:
-            async for chunk in chunks:
-                self._saw(chunk)
-                if self._mend is None:
-                    yield chunk
-                else:
-                    for one in self._mend.feed(chunk):
-                        yield one
-        if self._mend is not None:
-            for one in self._mend.close():
-                yield one
 
     def _saw(self, chunk: Chunk) -> None:
         self._bytes_in += len(chunk.data)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
@@ -53,7 +52,7 @@ _NO_LIMITS = Limits()
 class Walk:
     """Tries the steps in order and remembers every attempt.
 
-    `begin` returns once a deployment has sent its first chunk and commits to it; `rest` yields
+    `begin` returns once a deployment has sent its first chunk and commits to it; `next` gives
     what follows. `close` is safe at any time and ends what is still open as `client_gone`.
     Policy has allowed every step, so failing over cannot reach what the decision excluded. `steps`
     may be set until it begins. `queued_s` is how long it waited for a place.
@@ -163,22 +162,22 @@ class Walk:
             return self._chosen.released()
         raise self._exhausted(retry_after_s)
 
-    async def rest(self) -> AsyncGenerator[Chunk]:
-        """The chunks after the first. Raises StreamBroken when the upstream breaks off."""
+    async def next(self) -> Chunk | None:
+        """The chunk after that; None at the end. Raises StreamBroken when it breaks off."""
         chosen = self._chosen
         if chosen is None:
-            return
+            return None
         try:
-            async with aclosing(chosen.rest()) as chunks:
-                while (chunk := await self._in_time(anext(chunks, None))) is not None:
-                    yield chunk
+            chunk = await self._in_time(chosen.next())
         except (BackendUnavailable, DeadlineExceeded) as error:
             reason = end_of(error)
             await chosen.end(reason)
             raise StreamBroken(
                 f"The answer broke off ({reason}) after it had begun.", reason=reason
             ) from error
-        await chosen.end(End.COMPLETE)
+        if chunk is None:
+            await chosen.end(End.COMPLETE)
+        return chunk
 
     async def close(self, end: End = End.CLIENT_GONE) -> None:
         """Ends what is still open, by default because the caller has gone. Records, then closes."""
@@ -207,6 +206,8 @@ class Walk:
     @property
     def _left(self) -> list[Step]:
         """What was not tried."""
+        if not self._tries:
+            return list(self.steps)
         return [step for step in self.steps if all(step is not one.step for one in self._tries)]
 
     def _start(self, beside: Try | None = None) -> Try | None:
@@ -217,10 +218,10 @@ class Walk:
             if self._unsure is not None and not better(self._unsure.step, step):
                 continue
             if self._situation.began(step.deployment.name):
-                self._situation.sent(step.deployment.name, step.request)
                 tried = Try(step, self._backends, self._situation, self._clock)
                 tried.hedge = beside is not None
-                self._tries.append(tried)
+                self._tries.append(tried)  # so that it is ended, whatever happens
+                self._situation.sent(step.deployment.name, step.request)
                 return tried
         return None
 

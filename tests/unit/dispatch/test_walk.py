@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 
 import pytest
 from msgspec.structs import replace
@@ -79,7 +78,7 @@ class Noted:
     def sent(self, deployment, request):
         pass
 
-    def ended(self, deployment, end, measured, retry_after_s=None):
+    def ended(self, deployment, request, end, measured, retry_after_s=None):
         self.events.append(("ended", deployment, end.value))
 
 
@@ -109,8 +108,8 @@ HELLO, LAST = Chunk(b"hello"), Chunk(b"last", usage=Usage(1, 2), last=True)
 
 async def drain(walk):
     data = [(await walk.begin()).data]
-    async with aclosing(walk.rest()) as rest:
-        data += [chunk.data async for chunk in rest]
+    while (chunk := await walk.next()) is not None:
+        data.append(chunk.data)
     return data
 
 

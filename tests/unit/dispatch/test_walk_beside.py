@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from functools import partial
 
 import pytest
@@ -351,10 +350,9 @@ def test_the_caller_reads_slowly_and_still_gets_everything():
     async def story():
         walk = walk_over({"a": ScriptedReply([HELLO] * 5 + [LAST])}, Limits())
         data = [await walk.begin()]
-        async with aclosing(walk.rest()) as rest:
-            async for chunk in rest:
-                await asyncio.sleep(0)
-                data.append(chunk)
+        while (chunk := await walk.next()) is not None:
+            await asyncio.sleep(0)
+            data.append(chunk)
         assert len(data) == 6
 
     asyncio.run(story())
