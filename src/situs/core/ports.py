@@ -32,13 +32,14 @@ class Situation(Protocol):
     def ended(
         self,
         deployment: str,
+        request: str,
         end: End,
         measured: Measured | None,
         retry_after_s: float | None = None,
     ) -> None:
         """It is over: the end feeds health, what was measured feeds latency and caches.
 
-        `retry_after_s` is what a rate limit said, where it did.
+        `request` is its id. `retry_after_s` is what a rate limit said, where it did.
         """
 
 

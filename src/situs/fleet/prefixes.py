@@ -253,18 +253,16 @@ class Prefixes:
         if self._hearsay is not None:
             self._hearsay.tell(deployment, blocks)
 
-    def ended(self, deployment: str, end: End, measured: Measured | None) -> None:
+    def ended(self, deployment: str, request: str, end: End, measured: Measured | None) -> None:
         """Who cannot be reached may have been started anew, with nothing; what is told corrects."""
         place = self._places.get(deployment)
         if place is None:
             return
         if end is End.UNREACHABLE:
             self._forget(place)
-        if measured is None:
-            return
-        place.kept.free(measured.request)
-        size, believed = self._sent.pop((measured.request, deployment), (0, 0))
-        if measured.usage is not None:
+        place.kept.free(request)
+        size, believed = self._sent.pop((request, deployment), (0, 0))
+        if measured is not None and measured.usage is not None:
             usage = measured.usage
             place.told(size, believed, usage.prompt_tokens, usage.cached_prompt_tokens)
 

@@ -186,27 +186,30 @@ class Registry:
 
     def sent(self, deployment: str, request: str) -> None:
         """Remembers under which load it was sent, for what is learned when it ends."""
-        if len(self._sent) >= _MOST_SENT:  # such that ended without being measured
+        if len(self._sent) >= _MOST_SENT:  # such whose end was never told
             del self._sent[next(iter(self._sent))]
         self._sent[request, deployment] = self._places.count(deployment) - 1
 
     def ended(
         self,
         deployment: str,
+        request: str,
         end: End,
         measured: Measured | None,
         retry_after_s: float | None = None,
     ) -> None:
-        """`retry_after_s` is what a rate limit said, where it did."""
-        load = self._places.count(deployment) - 1
+        """`retry_after_s` is what a rate limit said, where it did.
+
+        Of a prompt that was not read to its end, the times say nothing.
+        """
+        load = self._sent.pop((request, deployment), self._places.count(deployment) - 1)
         self._places.give_back(deployment)
         known = self._of(deployment)
         if known is None:  # a fleet without it was loaded meanwhile
             return
         known.trial = False
         now = self._clock()
-        if measured is not None:
-            load = self._sent.pop((measured.request, deployment), load)
+        if measured is not None and end is not End.TRUNCATED:
             self._learn(known, measured, load)
         breaker = breakers.at(known.breaker, now)
         self._set(known, breakers.ended(breaker, end, now, known.key, retry_after_s))

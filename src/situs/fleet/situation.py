@@ -69,9 +69,10 @@ class Situation:
     def ended(
         self,
         deployment: str,
+        request: str,
         end: End,
         measured: Measured | None,
         retry_after_s: float | None = None,
     ) -> None:
-        self._registry.ended(deployment, end, measured, retry_after_s)
-        self._prefixes.ended(deployment, end, measured)
+        self._registry.ended(deployment, request, end, measured, retry_after_s)
+        self._prefixes.ended(deployment, request, end, measured)

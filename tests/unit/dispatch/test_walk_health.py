@@ -15,7 +15,7 @@ from situs.errors import BackendUnavailable, NodesExhausted
 
 
 class Told(Noted):
-    def ended(self, deployment, end, measured, retry_after_s=None):
+    def ended(self, deployment, request, end, measured, retry_after_s=None):
         self.events.append((deployment, end.value, retry_after_s))
 
 

@@ -72,7 +72,7 @@ def test_a_registry_sees_the_load_of_all_workers(pair):
     assert mine.view() is not first
     assert mine.view().states[0].in_flight == 2
     assert not mine.began("a")
-    theirs.ended("a", End.COMPLETE, None)
+    theirs.ended("a", "req", End.COMPLETE, None)
     assert mine.began("a")
 
 

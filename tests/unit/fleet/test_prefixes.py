@@ -3,6 +3,7 @@
 import random
 from typing import cast
 
+import pytest
 from msgspec.structs import replace
 from tests import make
 
@@ -73,7 +74,7 @@ def test_a_store_that_is_full_forgets_what_was_used_longest_ago():
 def served(own: Prefixes, text: str) -> None:
     request = asks(text)
     own.sent("a", request)
-    own.ended("a", End.COMPLETE, told(request, 500, 0))
+    own.ended("a", request.id, End.COMPLETE, told(request, 500, 0))
 
 
 def test_a_slot_goes_on_with_what_is_alike_and_loses_the_rest():
@@ -95,6 +96,17 @@ def test_what_is_alike_to_a_busy_slot_takes_another():
     assert own.warm(asks(BEGINNINGS[0]))["a"] >= 400
 
 
+@pytest.mark.parametrize("end", [End.CLIENT_GONE, End.OUTRUN, End.CUT])
+def test_a_slot_is_free_again_however_its_request_ended(end):
+    own = index("a", cache=PrefixCache(slots=2))
+    served(own, BEGINNINGS[1])
+    gone = asks(BEGINNINGS[0])
+    own.sent("a", gone)
+    own.ended("a", gone.id, end, None)
+    own.sent("a", asks(BEGINNINGS[0]))
+    assert own.warm(asks(BEGINNINGS[1]))["a"] >= 400
+
+
 def test_what_it_had_to_read_counts_and_fades():
     clock = Clock()
     own = index("a", "b", clock=clock)
@@ -110,9 +122,10 @@ def test_what_it_had_to_read_counts_and_fades():
 
 def test_who_cannot_be_reached_has_nothing_any_more():
     own = index("a", "b")
+    request = asks(BEGINNINGS[0])
     for name in "ab":
-        own.sent(name, asks(BEGINNINGS[0]))
-    own.ended("a", End.UNREACHABLE, None)
+        own.sent(name, request)
+    own.ended("a", request.id, End.UNREACHABLE, None)
     assert list(own.warm(asks(BEGINNINGS[0]))) == ["b"]
 
 
@@ -121,7 +134,7 @@ def test_tokens_are_counted_as_the_server_counts_them():
     for _ in range(60):
         request = asks(BEGINNINGS[0])
         own.sent("a", request)
-        own.ended("a", End.COMPLETE, told(request, 1000, 990))
+        own.ended("a", request.id, End.COMPLETE, told(request, 1000, 990))
     assert 930 <= own.warm(asks(BEGINNINGS[0]))["a"] <= 1000
 
 
@@ -131,7 +144,7 @@ def test_less_is_believed_of_a_server_that_reports_less():
         for text in BEGINNINGS[:20]:
             request = asks(text)
             own.sent("a", request)
-            own.ended("a", End.COMPLETE, told(request, 530, 1 if round_ else 0))
+            own.ended("a", request.id, End.COMPLETE, told(request, 530, 1 if round_ else 0))
     assert own.warm(asks(BEGINNINGS[19]))["a"] > 400
     assert own.warm(asks(BEGINNINGS[0])).get("a", 0) < 100
 
@@ -141,7 +154,7 @@ def test_who_reports_nothing_of_a_cache_is_believed_to_have_one():
     for text in BEGINNINGS[:20] * 5:
         request = asks(text)
         own.sent("a", request)
-        own.ended("a", End.COMPLETE, told(request, 530, 0))
+        own.ended("a", request.id, End.COMPLETE, told(request, 530, 0))
     assert all(own.warm(asks(text))["a"] > 400 for text in BEGINNINGS[:20])
 
 

@@ -35,14 +35,14 @@ def state(registry):
 
 def attempt(registry, end, ratio=None):
     registry.began("a")
-    registry.ended("a", end, ratio and Measured("req", ratio, ratio, 1.0, 10))
+    registry.ended("a", "req", end, ratio and Measured("req", ratio, ratio, 1.0, 10))
 
 
 def test_in_flight_counts_what_has_not_ended(registry):
     registry.began("a")
     registry.began("a")
     assert state(registry).in_flight == 2
-    registry.ended("a", End.COMPLETE, None)
+    registry.ended("a", "req", End.COMPLETE, None)
     assert state(registry).in_flight == 1
     assert registry.view().states[1].in_flight == 0
 
@@ -71,15 +71,15 @@ def test_nothing_goes_where_it_is_unhealthy_and_one_at_a_time_where_it_is_stale(
     clock.now = 2.5
     assert registry.began("a")
     assert not registry.began("a")
-    registry.ended("a", End.CLIENT_GONE, None)
+    registry.ended("a", "req", End.CLIENT_GONE, None)
     assert registry.began("a")
-    registry.ended("a", End.COMPLETE, None)
+    registry.ended("a", "req", End.COMPLETE, None)
     assert all(registry.began("a") for _ in range(3))
 
 
 def test_a_place_that_says_when_to_come_again_is_left_alone_until_then(registry, clock):
     registry.began("a")
-    registry.ended("a", End.RATE_LIMITED, None, 30)
+    registry.ended("a", "req", End.RATE_LIMITED, None, 30)
     assert state(registry).health is Health.LIMITED
     clock.now = 29.9
     assert not registry.began("a")
@@ -127,7 +127,7 @@ def ask(registry, name, end, ttft_s=0.5):
     states = {d.name: state for d, state in zip(fleet.deployments, fleet.states, strict=True)}
     if states[name].health is not Health.EJECTED and registry.began(name):
         usage = Usage(100, 20)
-        registry.ended(name, end, Measured("req", ttft_s, ttft_s + 1.0, 0.5, 100, usage))
+        registry.ended(name, "req", end, Measured("req", ttft_s, ttft_s + 1.0, 0.5, 100, usage))
 
 
 def test_the_one_that_fails_far_more_often_than_the_others_is_ejected_for_a_while(four, clock):
@@ -140,7 +140,7 @@ def test_the_one_that_fails_far_more_often_than_the_others_is_ejected_for_a_whil
     assert (one.health, one.why) == (Health.EJECTED, "error_rate")
     assert [s.health for s in four.view().states[1:]] == [Health.HEALTHY] * 3
     assert four.began("a"), "placement asks it where nobody else is left"
-    four.ended("a", End.CLIENT_GONE, None)
+    four.ended("a", "req", End.CLIENT_GONE, None)
     clock.now += 40.0
     assert four.view().states[0].health is Health.STALE
     ask(four, "a", End.COMPLETE)
@@ -175,12 +175,18 @@ def test_what_is_learned_shows_in_the_view(registry, clock):
         took_s = 1.0 + load
         usage = Usage(100, 0)
         for _ in range(load):  # those before it end before it
-            registry.ended("a", End.CLIENT_GONE, None)
-        registry.ended("a", End.COMPLETE, Measured("req", took_s, took_s, 0.5, 100, usage))
+            registry.ended("a", "before", End.CLIENT_GONE, None)
+        registry.ended("a", "req", End.COMPLETE, Measured("req", took_s, took_s, 0.5, 100, usage))
     there = make.deployment("a")
     for load in (0, 2):
         seen = DeploymentState(in_flight=load, pace=state(registry).pace)
         assert predict(there, seen, 100)[0] == pytest.approx(1.0 + load, rel=0.15)
+
+
+def test_a_prompt_that_was_not_read_whole_teaches_no_times(registry):
+    registry.began("a")
+    registry.ended("a", "req", End.TRUNCATED, Measured("req", 0.01, 0.02, 0.5, 9000))
+    assert state(registry).pace is None
 
 
 def test_what_was_sent_and_never_measured_takes_no_room(registry):
@@ -217,7 +223,7 @@ def test_a_full_deployment_takes_no_more(clock):
     one = Registry([make.deployment("a", max_in_flight=1)], "digest", clock)
     assert one.began("a")
     assert not one.began("a")
-    one.ended("a", End.COMPLETE, None)
+    one.ended("a", "req", End.COMPLETE, None)
     assert one.began("a")
 
 
@@ -236,7 +242,7 @@ def test_another_fleet_keeps_the_state_of_what_stays_and_forgets_the_rest(regist
 def test_an_attempt_may_end_after_its_deployment_is_gone(registry):
     registry.began("b")
     registry.replace([make.deployment("a")], "other")
-    registry.ended("b", End.COMPLETE, None)
+    registry.ended("b", "req", End.COMPLETE, None)
     assert not registry.began("b")
     registry.replace([make.deployment("b")], "again")
     assert registry.view().states[0].in_flight == 0
