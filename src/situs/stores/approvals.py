@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from situs.core.decision import Decision
 from situs.core.record import Approval
 from situs.core.request import Request
 from situs.errors import CannotRecord, InvalidRequest, NoCapacity, StoreError
-from situs.stores.database import told
+from situs.stores.database import shared
 
 FILE = "approvals.db"
 MOST_WAITING = 1000
@@ -31,7 +32,6 @@ _ASK_EVERY_S = 0.25
 _SEEN_EVERY_S = 2.0
 _GONE_AFTER_S = 10.0
 _KEEP_S = 86400.0
-_REMOVE = f"Remove {FILE}, {FILE}-wal and {FILE}-shm; what waits now is then refused, nothing else."
 _WAITING, _APPROVED, _DENIED, _EXPIRED = "waiting", "approved", "denied", "expired"
 _TABLE = """CREATE TABLE IF NOT EXISTS approvals (
     id TEXT PRIMARY KEY, at REAL NOT NULL, until REAL NOT NULL, seen REAL NOT NULL,
@@ -49,6 +49,8 @@ _LIST = (
     "SELECT id, at, until, seen, state, decided_at, decided_by, facts FROM approvals ORDER BY at"
 )
 _DECIDE = f"UPDATE approvals SET state = ?, decided_at = ?, decided_by = ? WHERE id = ? AND {_HERE}"  # noqa: S608
+_LOST = "what waits now is then refused, nothing else"
+_database = partial(shared, tables=(_TABLE,), lost=_LOST)
 
 
 class Held(Struct, frozen=True):
@@ -226,24 +228,3 @@ def _facts(request: Request, decision: Decision) -> dict[str, Any]:
         "cost": ranked[0].cost,
         "policy": decision.policy.policy,
     }
-
-
-@contextmanager
-def _database(path: Path) -> Iterator[sqlite3.Connection]:
-    """Raises StoreError, which says what to do with a file that is of no use."""
-    with told(path, _REMOVE), closing(_open(path)) as db:
-        yield db
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    if not path.exists():
-        path.touch(mode=0o600)
-    db = sqlite3.connect(path, timeout=5.0, isolation_level=None)
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute(_TABLE)
-    except sqlite3.Error:
-        db.close()
-        raise
-    return db

@@ -5,21 +5,16 @@ A row is numbers and names from two receipts, never any content. Only the newest
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from situs.errors import StoreError
-from situs.stores.database import told
+from situs.stores.database import shared
 
 FILE = "comparisons.db"
 MOST = 100_000
-
-_REMOVE = f"Remove {FILE}, {FILE}-wal and {FILE}-shm; what was compared is then forgotten."
 
 
 class Compared(Struct, frozen=True):
@@ -61,6 +56,8 @@ _FORGET = (
     "(SELECT id FROM comparisons ORDER BY at DESC LIMIT -1 OFFSET ?)"
 )
 _LIST = f"SELECT {_COLUMNS} FROM comparisons WHERE at >= ? ORDER BY at, id"  # noqa: S608
+_LOST = "what was compared is then forgotten"
+_database = partial(shared, tables=(_TABLE, _INDEX), lost=_LOST)
 
 
 def add(data: Path, row: Compared) -> None:
@@ -80,26 +77,3 @@ def comparisons(data: Path, since: float = 0.0) -> list[Compared]:
         names = Compared.__struct_fields__
         rows = (dict(zip(names, row, strict=True)) for row in db.execute(_LIST, (since,)))
         return [msgspec.convert(row, Compared, strict=False) for row in rows]
-
-
-@contextmanager
-def _database(path: Path) -> Iterator[sqlite3.Connection]:
-    with told(path, _REMOVE), closing(_open(path)) as db:
-        yield db
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    if not path.parent.is_dir():
-        raise StoreError(f"There is no data directory {path.parent}.", do="Correct --data.")
-    if not path.exists():
-        path.touch(mode=0o600)
-    db = sqlite3.connect(path, timeout=5.0, isolation_level=None)
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute(_TABLE)
-        db.execute(_INDEX)
-    except sqlite3.Error:
-        db.close()
-        raise
-    return db

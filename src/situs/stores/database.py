@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from situs.errors import StoreError
@@ -40,6 +40,37 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
     finally:
         db.close()
+
+
+@contextmanager
+def shared(
+    path: Path, tables: Sequence[str], lost: str, *, durable: bool = False
+) -> Iterator[sqlite3.Connection]:
+    """A small database that workers and the command line write; made where it is missing.
+
+    `tables` are statements that may be said again. `lost` says what is gone with a file that has to
+    be removed. `durable`: what is committed outlives a power cut. Raises StoreError.
+    """
+    files = f"{path.name}, {path.name}-wal and {path.name}-shm"
+    with told(path, f"Remove {files}; {lost}."), closing(_made(path, tables, durable)) as db:
+        yield db
+
+
+def _made(path: Path, tables: Sequence[str], durable: bool) -> sqlite3.Connection:
+    if not path.parent.is_dir():
+        raise StoreError(f"There is no data directory {path.parent}.", do="Correct --data.")
+    if not path.exists():
+        path.touch(mode=0o600)
+    db = sqlite3.connect(path, timeout=5.0, isolation_level=None)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        for statement in tables:
+            db.execute(statement)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
 
 
 @contextmanager

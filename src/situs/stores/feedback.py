@@ -6,9 +6,7 @@ content. Who says it again about the same request says it anew. Only the newest 
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,9 +16,9 @@ from msgspec import Meta, Struct
 from situs.core.decision import Analysis
 from situs.core.rating import Rating
 from situs.core.record import End
-from situs.errors import InvalidRequest, StoreError
+from situs.errors import InvalidRequest
 from situs.placement.quality import kind_of
-from situs.stores.database import INDEX_FILE, reading, told
+from situs.stores.database import INDEX_FILE, reading, shared, told
 from situs.stores.decisions import find, read_line
 
 FILE = "feedback.db"
@@ -28,7 +26,6 @@ MOST = 100_000
 MOST_OF_ONE = 10_000
 """Ratings that are kept of all, and of one key."""
 
-_REMOVE = f"Remove {FILE}, {FILE}-wal and {FILE}-shm; what was said of answers is then forgotten."
 _TABLE = """CREATE TABLE IF NOT EXISTS feedback (
     id TEXT NOT NULL, "by" TEXT NOT NULL, at REAL NOT NULL, tenant TEXT NOT NULL,
     model TEXT NOT NULL, kind TEXT NOT NULL, needs TEXT NOT NULL, score REAL NOT NULL,
@@ -45,6 +42,8 @@ _FORGET = (
 _OF_ONE = _FORGET.format(which='WHERE "by" = ?')
 _OF_ALL = _FORGET.format(which="")
 _STATE = "SELECT count(*), max(at), total(score) FROM feedback"
+_LOST = "what was said of answers is then forgotten"
+_database = partial(shared, tables=(_TABLE, _INDEX), lost=_LOST, durable=True)
 _NOWHERE = "No answer of yours with this id is on record."
 
 Source = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z-]{0,19}\Z")]
@@ -158,26 +157,3 @@ def _owner(data: Path, id_: str) -> str | None:
     with told(path), reading(path) as db:
         row = db.execute("SELECT tenant FROM decisions WHERE id = ?", (id_,)).fetchone()
         return None if row is None else str(row[0])
-
-
-@contextmanager
-def _database(path: Path) -> Iterator[sqlite3.Connection]:
-    with told(path, _REMOVE), closing(_open(path)) as db:
-        yield db
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    if not path.parent.is_dir():
-        raise StoreError(f"There is no data directory {path.parent}.", do="Correct --data.")
-    if not path.exists():
-        path.touch(mode=0o600)
-    db = sqlite3.connect(path, timeout=5.0, isolation_level=None)
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute(_TABLE)
-        db.execute(_INDEX)
-    except sqlite3.Error:
-        db.close()
-        raise
-    return db
