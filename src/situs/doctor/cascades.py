@@ -1,52 +1,48 @@
-"""Whether the cascades that a configuration asks for can work: what is said of it by the doctor."""
+"""Whether the cascades that a configuration asks for can work."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from situs.app.heads import load_confidences
 from situs.app.setting import Setting
 from situs.config import build
+from situs.config.modes_rules import scopes
 from situs.config.tree import Config
 from situs.core.aim import Cascade
 from situs.core.request import Service
 from situs.core.snapshot import Confidences
+from situs.doctor.finding import Condition, Finding
 from situs.errors import OperatorError
 from situs.placement.confidence import calibration_of, least, view_of
 
-TRAIN = "Run `situs train confidence`, and name its version under analysis.artefacts.confidence."
+_TRAIN = "Run `situs train confidence`, and name its version under analysis.artefacts.confidence."
 
 
-def cascades(setting: Setting) -> list[str]:
-    """A line for each that is configured: of which models answers are judged, how many are kept.
+def cascade(setting: Setting) -> Iterator[Finding]:
+    """For each that is configured: of which models answers are judged, how many are kept.
 
     Raises OperatorError for one that has no effect, because nothing was learned of any model.
     """
     asked = dict(_asked(setting.config))
     if not asked:
-        return []
+        yield Finding("cascade", Condition.OFF, "none is configured")
+        return
     known = load_confidences(setting.config.analysis, setting.data)
-    found = []
-    for scope, cascade in asked.items():
-        lines = list(_lines(setting.config, known, cascade))
+    for scope, one in asked.items():
+        lines = list(_lines(setting.config, known, one))
         if not lines:
             raise OperatorError(
                 f"{scope}.cascade has no effect: of no model it is known when to trust it.",
-                do=f"{TRAIN} Or leave the cascade out.",
+                do=f"{_TRAIN} Or leave the cascade out.",
             )
-        found.append(f"{scope}: {'; '.join(lines)}")
-    return found
+        yield Finding("cascade", Condition.ACTIVE, f"{scope}: {'; '.join(lines)}")
 
 
 def _asked(config: Config) -> Iterator[tuple[str, Cascade]]:
-    scopes: Mapping[str, Any] = {
-        "defaults": config.defaults,
-        **{f"tenants.{name}": one for name, one in config.tenants.items()},
-        **{f"routes.{name}": one for name, one in config.routes.items()},
-    }
-    for scope, aims in scopes.items():
+    for path, aims in scopes(config):
         if aims.cascade is not None:
+            scope = ".".join(path)
             yield scope, build.said(aims, scope)["cascade"]
 
 
