@@ -8,11 +8,14 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 
-from situs.fleet.hearsay import RING, Hearsay
+from situs.fleet import hearsay, times
+from situs.fleet.hearsay import Hearsay
+from situs.fleet.times import Times
 
 _CELL = 4
 _SLOTS = 4096
 _ROW = (_SLOTS + 1) * _CELL
+_WORKER = _ROW + hearsay.RING + times.RING
 
 MOST_DEPLOYMENTS = _SLOTS
 """Names that have a cell, those of fleets before a reload included: a cell is not given twice."""
@@ -23,18 +26,22 @@ class Board:
 
     A worker writes its own row only, and counts itself before it looks at the sum: two that want
     the last place may both miss it, but never both have it. The parent clears a dead worker's row.
-    Behind the rows lies the `hearsay`.
+    Behind the rows lie the `hearsay` and the `times`.
     """
 
-    def __init__(self, fd: int, row: int) -> None:
-        """The board behind `fd` (see `make`), for the worker whose row it is."""
+    def __init__(self, fd: int, row: int | None) -> None:
+        """The board behind `fd` (see `make`), for the worker whose row it is.
+
+        None: for the parent, which takes nothing and tells nothing.
+        """
         self._map = mmap.mmap(fd, os.fstat(fd).st_size)
-        rows = len(self._map) // (_ROW + RING)
+        rows = len(self._map) // _WORKER
         cells = memoryview(self._map)[: rows * _ROW].cast("i")
         width = _ROW // _CELL
         self._rows = [cells[at : at + width] for at in range(0, len(cells), width)]
-        self.hearsay = Hearsay(fd, row, rows * _ROW, rows)
-        self._own = self._rows[row]
+        self.hearsay = Hearsay(fd, row or 0, rows * _ROW, rows)
+        self.times = Times(fd, row, rows * (_ROW + hearsay.RING), rows)
+        self._own = self._rows[row or 0]
         self._slots: dict[str, int] = {}
         self._asked: Sequence[str] = ()
         self._cells: Callable[[memoryview[int]], tuple[int, ...]] = itemgetter(0, 0)
@@ -47,7 +54,7 @@ class Board:
         else:
             with tempfile.TemporaryFile() as file:
                 fd = os.dup(file.fileno())
-        os.ftruncate(fd, rows * (_ROW + RING))
+        os.ftruncate(fd, rows * _WORKER)
         return fd
 
     def bind(self, slots: Mapping[str, int]) -> None:

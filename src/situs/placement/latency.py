@@ -16,6 +16,7 @@ from __future__ import annotations
 from math import exp, log, sqrt
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from situs.core.fleet import Deployment, DeploymentState, Pace
 from situs.core.record import Measured
@@ -33,6 +34,7 @@ _BIASED = 0.75
 _LEAST_SPREAD = 0.05
 _MOST = 1000.0
 _LEAST, _GREATEST = 1e-9, 1e4
+_OLD_S = 7 * 86400.0
 
 
 class Fit(Struct, frozen=True):
@@ -78,6 +80,16 @@ def beginning(deployment: Deployment) -> Learned:
     ttft = Fit(pace.fixed_s, pace.prompt_s, pace.wait_s)
     token = Fit(pace.token_s, pace.context_s, pace.crowd_s)
     return Learned(ttft, token, pace.late, slots=deployment.cache.slots or 1)
+
+
+def resumed(learned: Learned, deployment: Deployment, age_s: float) -> Learned:
+    """What was learned that long ago: the older, the less sure.
+
+    After seven days new answers move it as easily as what the configuration says.
+    """
+    share = min(max(age_s, 0.0) / _OLD_S, 1.0)
+    one, two = _faded(learned.ttft, share), _faded(learned.token, share)
+    return Learned(one, two, learned.late, learned.samples, deployment.cache.slots or 1)
 
 
 def unlearned(deployment: Deployment) -> Pace:
@@ -189,6 +201,12 @@ def slowness(learned: Learned, deployment: Deployment, prompt_tokens: int) -> fl
     fit, speed = learned.ttft, deployment.speed
     expected_s = speed.ttft_s + prompt_tokens / speed.prompt_tokens_per_s
     return (fit.a + fit.b * prompt_tokens) / expected_s
+
+
+def _faded(fit: Fit, share: float) -> Fit:
+    """Of what is known of the coefficients, this share is forgotten."""
+    values = zip(astuple(fit), astuple(Fit(fit.a, fit.b, fit.c)), strict=True)
+    return Fit(*[known + share * (nothing - known) for known, nothing in values])
 
 
 def _error(took_s: float, expected_s: float) -> float:

@@ -13,7 +13,15 @@ from tests import make
 
 from situs.core.fleet import DeploymentState, Pace, PrefixCache, Speed
 from situs.core.record import Measured, Usage
-from situs.placement.latency import beginning, learn, moved, predict, slowness, unlearned
+from situs.placement.latency import (
+    beginning,
+    learn,
+    moved,
+    predict,
+    resumed,
+    slowness,
+    unlearned,
+)
 
 SPEED = Speed(ttft_s=0.5, prompt_tokens_per_s=1000.0, completion_tokens_per_s=50.0)
 PLACE = make.deployment(speed=SPEED, max_in_flight=4)
@@ -210,3 +218,39 @@ def test_a_pace_in_a_receipt_is_short():
     pace = after(slow_place, 40).pace
     assert all(len(f"{value!r}") <= 12 for value in astuple(pace))
     assert isinstance(pace, Pace)
+
+
+DAY_S = 86_400.0
+
+
+def test_what_was_learned_just_now_goes_on_as_it_was():
+    learned = after(slow_place)
+    found = resumed(learned, PLACE, -5.0)
+    assert astuple(found.ttft) == pytest.approx(astuple(learned.ttft))
+    assert found.pace == learned.pace
+
+
+def test_the_older_the_easier_new_answers_move_it():
+    learned = after(slow_place)
+    moves = []
+    for age_s in (0.0, DAY_S, 3 * DAY_S, 7 * DAY_S, 700 * DAY_S):
+        found = resumed(learned, PLACE, age_s)
+        assert found.pace == learned.pace
+        before = told(found, 500)[0]
+        moves.append(told(learn(found, stream(20.0, 20.0, prompt=500), 0), 500)[0] / before)
+    assert moves[:4] == sorted(moves[:4])
+    assert moves[3] == pytest.approx(moves[4])
+    assert moves[3] > 2 * moves[0]
+
+
+@given(st.floats(0, 10 * DAY_S), st.integers(0, 40), st.integers(0, 3))
+def test_what_is_resumed_is_learned_from_like_any_other(age_s, count, seed):
+    found = resumed(after(slow_place, count, seed=seed), PLACE, age_s)
+    for ttft_s in (0.001, 5.0, 1e4):
+        found = learn(found, stream(ttft_s, 2 * ttft_s, Usage(100, 20)), 2)
+        assert all(math.isfinite(value) and value >= 0 for value in astuple(found.pace))
+
+
+def test_slots_are_those_of_now():
+    place = make.deployment(cache=PrefixCache(slots=4))
+    assert resumed(after(slow_place, 3), place, 0.0).slots == 4
