@@ -9,11 +9,12 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from situs.core.fleet import Condition, Deployment, DeploymentState, FleetView, Health
+from situs.core.fleet import Condition, Deployment, DeploymentState, FleetView, Health, Pace
 from situs.core.record import End, Measured
 from situs.fleet import breaker as breakers
 from situs.fleet.breaker import Breaker, Phase
 from situs.fleet.outliers import LEAST, Standing, outliers
+from situs.fleet.times import Times, number_of
 from situs.placement.latency import Learned, beginning, learn, moved, slowness
 
 _COMPARED_S = 1.0
@@ -79,6 +80,7 @@ class _Known(Struct):
     key: bytes
     learned: Learned
     breaker: Breaker
+    number: int
     state: DeploymentState = DeploymentState()
     told: Health | None = None
     trial: bool = False
@@ -96,8 +98,8 @@ class Registry:
 
     Health is that of `fleet.breaker` and `fleet.outliers`, where no supervisor says otherwise
     (`set_health`); times are learned as `placement.latency` says. What is in flight is shared with
-    other processes (`places`), the rest is not: each learns by itself. `seed` differs between
-    processes, so that they do not all try again at once.
+    other processes (`places`), and what answers took is told to them (`times`); the rest is not.
+    `seed` differs between processes, so that they do not all try again at once.
     """
 
     def __init__(
@@ -107,8 +109,10 @@ class Registry:
         clock: Callable[[], float],
         places: Places | None = None,
         seed: int = 0,
+        times: Times | None = None,
     ) -> None:
         self._clock = clock
+        self._times = times
         self._places = places or OwnPlaces()
         self._seed = seed
         self._known: list[_Known] = []
@@ -128,6 +132,7 @@ class Registry:
         self._digest = digest
         self._names = [deployment.name for deployment in deployments]
         self._index = {name: at for at, name in enumerate(self._names)}
+        self._numbers = {known.number: known for known in self._known}
         self._groups = _groups(deployments)
         self._compared: dict[tuple[str, bool], float] = {}
         self._view: FleetView | None = None
@@ -210,10 +215,30 @@ class Registry:
         known.trial = False
         now = self._clock()
         if measured is not None and end is not End.TRUNCATED:
-            self._learn(known, measured, load)
+            self._learn(known, measured, load := max(0, load))
+            if self._times is not None:
+                self._times.tell(known.number, measured, load)
         breaker = breakers.at(known.breaker, now)
         self._set(known, breakers.ended(breaker, end, now, known.key, retry_after_s))
         self._compare(known, now)
+
+    def teach(self, learned: Mapping[str, Learned]) -> None:
+        """From now on each is as fast as this says; of those that are not named nothing is known.
+
+        Answers before do not make one an outlier.
+        """
+        for known in self._known:
+            found = learned.get(known.deployment.name)
+            known.learned = found or beginning(known.deployment)
+            known.compared_at = known.learned.samples
+            self._tell(known, known.learned.pace if found else None)
+
+    def hear(self) -> None:
+        """Learns what other processes measured since it was asked last."""
+        if self._times is not None:
+            for number, measured, load in self._times.heard():
+                if (known := self._numbers.get(number)) is not None:
+                    self._learn(known, measured, load)
 
     def conditions(self) -> dict[str, Condition]:
         """Why each deployment is as it is."""
@@ -222,19 +247,21 @@ class Registry:
 
     def _new(self, deployment: Deployment) -> _Known:
         key = f"{deployment.name}\0{self._seed}".encode()
-        return _Known(deployment, key, beginning(deployment), Breaker(since=self._clock()))
+        learned, breaker = beginning(deployment), Breaker(since=self._clock())
+        return _Known(deployment, key, learned, breaker, number_of(deployment))
 
     def _of(self, deployment: str) -> _Known | None:
         at = self._index.get(deployment)
         return None if at is None else self._known[at]
 
     def _learn(self, known: _Known, measured: Measured, load: int) -> None:
-        known.learned = learn(known.learned, measured, max(0, load))
+        known.learned = learn(known.learned, measured, load)
         if moved(known.learned, known.state.pace):
-            known.state = DeploymentState(
-                known.state.health, known.state.in_flight, known.learned.pace
-            )
-            self._view = None
+            self._tell(known, known.learned.pace)
+
+    def _tell(self, known: _Known, pace: Pace | None) -> None:
+        known.state = DeploymentState(known.state.health, known.state.in_flight, pace)
+        self._view = None
 
     def _compare(self, known: _Known, now: float) -> None:
         """Once a second at most, whether somebody in its group is much worse than the others."""
