@@ -2,11 +2,13 @@
 
 import json
 import os
+import time
 
 import msgspec
 import pytest
 from tests.fakes.json_server import json_server
 from tests.unit.learning.small import trained
+from tests.unit.stores.test_comparisons import ROW
 from tests.unit.stores.writing import serve, writing
 
 from situs.app.setting import Setting
@@ -15,13 +17,15 @@ from situs.config.load import default_config
 from situs.config.policy import Opa, Policy
 from situs.config.receipts import Anchor, Receipts
 from situs.config.routing import Route
-from situs.config.tree import Otlp, Telemetry
+from situs.config.tree import Defaults, Otlp, Telemetry
+from situs.core.aim import Mode
 from situs.doctor import Condition, examine
-from situs.stores import approvals, pilots, sessions
+from situs.stores import approvals, comparisons, feedback, pilots, sessions
 from situs.stores.anchor_places import place
 from situs.stores.anchors import Anchoring
 from situs.stores.layout import receipts_dir
 from situs.stores.lock import DataLock
+from situs.stores.upkeep import rebuild
 
 
 def gateway(data, url=None):
@@ -153,10 +157,10 @@ def test_one_that_gives_none_is_said_to_deny_everything(tmp_path, status, body, 
     assert "engine_down" in policy_of(gone, tmp_path).because
 
 
-@pytest.mark.parametrize("store", [sessions, approvals])
+@pytest.mark.parametrize("store", [sessions, approvals, feedback, comparisons])
 def test_a_store_that_cannot_be_read_is_a_problem_and_what_helps_is_said(tmp_path, store):
     feature = store.FILE.removesuffix(".db")
-    assert finding(feature, default_config(), tmp_path).condition is Condition.ACTIVE
+    assert finding(feature, default_config(), tmp_path).condition is not Condition.PROBLEM
     (tmp_path / store.FILE).write_bytes(b"nothing of the kind" * 100)
     found = finding(feature, default_config(), tmp_path)
     assert found.condition is Condition.PROBLEM
@@ -171,3 +175,22 @@ def test_pilots_that_cannot_be_known_to_be_sound_are_a_problem(tmp_path):
     found = finding("pilots", default_config(), tmp_path)
     assert found.condition is Condition.PROBLEM
     assert f"remove {pilots.FILE}" in found.do
+
+
+def test_copies_of_the_last_day_are_counted_where_a_mode_makes_some(tmp_path):
+    plain = default_config()
+    copying = msgspec.structs.replace(plain, defaults=Defaults(mode=Mode.SHADOW))
+    assert finding("comparisons", plain, tmp_path).condition is Condition.OFF
+    assert finding("comparisons", copying, tmp_path).because.startswith("0 in")
+    for id_, at in (("req_2", time.time()), ("req_3", time.time() - 90_000)):
+        comparisons.add(tmp_path, msgspec.structs.replace(ROW, id=id_, at=at))
+    assert finding("comparisons", copying, tmp_path).because.startswith("1 in")
+
+
+def test_what_was_said_of_answers_is_counted(tmp_path):
+    assert finding("feedback", default_config(), tmp_path).because == "nothing was said of answers"
+    with writing(tmp_path) as writer:
+        ref = serve(writer, 1)
+    rebuild(tmp_path)
+    feedback.say(tmp_path, feedback.Word(str(ref), 1.0, "me"), time.time())
+    assert finding("feedback", default_config(), tmp_path).because.startswith("1 said")

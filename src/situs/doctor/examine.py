@@ -32,6 +32,8 @@ CHECKS: tuple[Check, ...] = (
     judging.evidence,
     stores.sessions,
     stores.approvals,
+    stores.feedback,
+    stores.comparisons,
     learned.heads,
     routes.routes,
     cascades.cascade,
