@@ -1,16 +1,29 @@
-"""What an answer was worth, as somebody says it."""
+"""What an answer was worth, as somebody says it, or as it is judged by machine."""
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 from msgspec import Struct
 
 from situs.core.capability import CapabilityClass
 
 
+class Origin(StrEnum):
+    """Where a rating comes from: somebody's word; what a cascade saw in the answer; or what the
+    answer has in common with the one that the caller got, of which it was a copy.
+    """
+
+    PERSON = "person"
+    CASCADE = "cascade"
+    SHADOW = "shadow"
+
+
 class Rating(Struct, frozen=True):
     """What one answer was worth, from 0 to 1; `at` is wall time in seconds.
 
-    `kind` is as `placement.quality.kind_of` has it. `by` is whose word it is; "" is trusted.
+    `kind` is as `kind_of` has it. `by` is the key whose word it is, or who asked where a machine
+    judged; the word of "" is trusted.
     """
 
     model: str
@@ -19,3 +32,9 @@ class Rating(Struct, frozen=True):
     score: float
     at: float
     by: str = ""
+    origin: Origin = Origin.PERSON
+
+
+def kind_of(route: str | None, task: str) -> str:
+    """What kind of request it is, as beliefs are kept by: its route, or else its task."""
+    return task if route is None else f"route:{route}"

@@ -15,7 +15,7 @@ from situs.dispatch.answer import Choice, Unasked, encoded, parsed, probing
 from situs.dispatch.attempt import Step
 from situs.dispatch.walk import better
 from situs.placement.confidence import WHOLE, Bar, bar_for, calibration_of
-from situs.placement.signals import agreeing, beginning, length, wanted_of
+from situs.placement.signals import Said, agreeing, beginning, length, wanted_of
 
 _MOST = 1 << 20
 """Bytes of a stream that are held back at most."""
@@ -85,7 +85,8 @@ def voting(request: Request, votes: int) -> Request:
 class Listener:
     """Reads an answer as it comes from there, and knows when enough of it was seen.
 
-    `kept` is None until then. What the caller did not ask for is taken out on the way.
+    `kept` is None until then, `confidence` also where it cannot be judged. What the caller did not
+    ask for is taken out on the way.
     """
 
     def __init__(self, bar: Bar, request: Request, unasked: Unasked) -> None:
@@ -169,9 +170,15 @@ class Listener:
             answers = [beginning(one, window) for one in answers]
         if self._votes > 1 and answers:
             answers = [agreeing(answers)]
-        self.confidence = self._bar.confidence(answers, self._wanted)
-        self.kept = self.confidence >= self._bar.least
+        self.kept = False
+        if not any(self._strange(one) for one in answers):
+            self.confidence = self._bar.confidence(answers, self._wanted)
+            self.kept = self.confidence >= self._bar.least
         self._choices.clear()
+
+    def _strange(self, said: Said) -> bool:
+        """With log-probabilities where none were learned of, or without: it says nothing."""
+        return bool(said.text or said.calls) and bool(said.tokens) is not self._bar.tokens
 
 
 class Heard:

@@ -11,7 +11,7 @@ from situs.core.record import NO_LOG, UNLOGGED, Outcome, ReceiptRef, Served
 class Begun(Struct, frozen=True, gc=False):
     """A decision as read: where its line stands, and what is counted of it.
 
-    The index keeps all of it but `tiers`.
+    The index keeps all of it but `tiers` and `needs`, which are empty in what it finds again.
     """
 
     id: str
@@ -33,6 +33,7 @@ class Begun(Struct, frozen=True, gc=False):
     allowed: int
     fleet: str
     tiers: dict[str, str] = {}
+    needs: str = ""
 
 
 class Over(Struct, frozen=True):
@@ -102,6 +103,7 @@ def begun(line: bytes, chain: str, first: int, offset: int, seq: int) -> Begun:
         len(decision.policy.allowed),
         decision.fleet.digest,
         analysis.tiers,
+        analysis.needs,
     )
 
 
@@ -132,6 +134,7 @@ class _Routed(Struct):
 class _Analysis(Struct):
     label: str
     task: str
+    needs: str = ""
     routed: _Routed | None = None
     tiers: dict[str, str] = {}
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from situs.stores import judged
 from situs.stores.database import reading, told
 from situs.stores.facts import Begun, Joined
 from situs.stores.follow import Batch, Position
@@ -22,7 +23,7 @@ from situs.stores.schema import migrate
 
 _WAIT_S = 0.25
 _IDS_AT_ONCE = 500
-_BEGUN = tuple(name for name in Begun.__struct_fields__ if name != "tiers")
+_BEGUN = tuple(name for name in Begun.__struct_fields__ if name not in ("tiers", "needs"))
 _row = attrgetter(*_BEGUN)
 _ENDS = (
     *("over_chain", "over_first", "over_offset", "over_at", "deployment", "locus"),
@@ -108,6 +109,7 @@ class Index:
             self._db.executemany(
                 _LEDGER, [_ledger(one, self._owned(one.begun.fleet)) for one in joined]
             )
+            judged.keep(self._db, joined)
 
     def forget_removed(self, receipts: Path) -> None:
         """Drop the decisions whose segment is gone; their lines in the ledger stay.

@@ -40,6 +40,14 @@ MIGRATIONS: tuple[Sequence[str], ...] = (
         ) WITHOUT ROWID""",
         "CREATE INDEX ledger_hour ON ledger (hour)",
     ),
+    (
+        """CREATE TABLE judged (
+            id TEXT NOT NULL, model TEXT NOT NULL, at REAL NOT NULL, key TEXT NOT NULL,
+            kind TEXT NOT NULL, needs TEXT NOT NULL, confidence REAL NOT NULL,
+            PRIMARY KEY (id, model)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX judged_alike ON judged (model, kind, needs, at)",
+    ),
 )
 """What leads from each version to the next; the last one is what this Situs writes.
 
@@ -47,6 +55,9 @@ A step is never changed once it is released: files of its version exist.
 """
 
 VERSION = len(MIGRATIONS)
+
+JUDGED_SINCE = 2
+"""The version with the table `judged`, for those who read a file that nobody has brought up yet."""
 
 
 class NewerVersion(Exception):

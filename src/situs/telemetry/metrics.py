@@ -147,7 +147,7 @@ class Metrics(Collector):
         for attempt in served.outcome.attempts:
             tried = self._one("deployment", attempt.deployment)
             self._add(names.ATTEMPTS, (tried, attempt.end.value))
-            if attempt.confidence is not None:
+            if attempt.confidence is not None or attempt.end is End.UNSURE:
                 verdict = "escalated" if attempt.end is End.UNSURE else "kept"
                 self._add(names.CASCADE, (tried, verdict))
             self._add(names.BYTES_OUT, (self._one("locus", attempt.locus),), attempt.bytes_out)

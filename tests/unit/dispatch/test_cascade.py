@@ -57,7 +57,7 @@ def steps(request, known, cascade, mend=None, **facts):
 
 
 class Upstream(ScriptedBackends):
-    """The lesser one says what the fake says, as sure as it is told."""
+    """The lesser one says what the fake says, as sure as it is told; None: it does not tell."""
 
     def __init__(self, logprob, path=says.CHAT, content=WORDS, failing=False):
         better = [Chunk(BETTER, usage=Usage(1, 1), last=True)]
@@ -71,6 +71,8 @@ class Upstream(ScriptedBackends):
             return super().prepare(deployment, request)
         self.opened.append(deployment.name)
         document = {**request.document, "_logprob": self.logprob}
+        if self.logprob is None:
+            document["logprobs"] = None
         self.sent.append(document)
         return ScriptedReply(list(self._chunks(document, request.stream)))
 
@@ -237,6 +239,19 @@ def test_a_request_that_the_place_refuses_is_no_answer_to_be_judged():
     assert data == [b'{"error": {"message": "no"}}']
     assert ends(walk) == [("lesser", "refused")]
     assert walk.attempts[0].confidence is None
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_cannot_be_judged_is_escalated_without_a_confidence(stream):
+    walk, data = served(Upstream(None), asked(stream))
+    assert data == [BETTER]
+    assert ends(walk) == [("lesser", "unsure"), ("better", "complete")]
+    assert walk.attempts[0].confidence is None
+
+
+def test_no_answer_at_all_is_surely_not_right():
+    walk, _ = served(Upstream(SURE, content=""), asked())
+    assert walk.attempts[0].confidence == 0.0
 
 
 def test_votes_are_asked_for_compared_and_not_shown():
