@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import sqrt
 
+from situs.core import rating
 from situs.core.capability import CapabilityClass
 from situs.core.decision import Analysis
 from situs.core.fleet import Model
@@ -70,8 +71,9 @@ def interval(belief: Belief) -> tuple[float, float]:
 
 
 def kind_of(analysis: Analysis) -> str:
-    """What kind of request it is, as beliefs are kept by: its route, or else its task."""
-    return analysis.task if analysis.routed is None else f"route:{analysis.routed.route}"
+    """What kind of request it is, as beliefs are kept by."""
+    routed = analysis.routed
+    return rating.kind_of(None if routed is None else routed.route, analysis.task)
 
 
 def adequate(qualities: Sequence[float], share: float) -> list[bool]:
