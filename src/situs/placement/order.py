@@ -25,9 +25,10 @@ class Judged(Struct, frozen=True):
     """What the order is made of, a column for each place.
 
     The least `rank` comes first (None: all are alike), then whose quality is enough, then the least
-    of `goals`; `within` a share of that the higher score.
+    of `goals`; `within` a share of that the higher score. All of it goes by the figures of `field`.
     """
 
+    field: Field
     rank: list[int] | None
     adequate: list[bool]
     goals: Sequence[float]
@@ -58,7 +59,14 @@ def judged(field: Field, table: Table, aim: Aim, usual: float) -> Judged:
     scores = {name: SCORERS[name](field) for name in profile.weights}
     score = _weighed(profile, scores)
     return Judged(
-        rank, adequate(quality, aim.quality), goals, profile.within, score, scores, profile.weights
+        field,
+        rank,
+        adequate(quality, aim.quality),
+        goals,
+        profile.within,
+        score,
+        scores,
+        profile.weights,
     )
 
 

@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from situs.core.aim import Aim
 from situs.core.cost import cost_of, costs_of, expected_cost
@@ -29,8 +30,10 @@ from situs.placement.filters import (
     owed_by,
     refusals,
 )
+from situs.placement.lengths import answer_tokens
 from situs.placement.modes import BASED, apply_mode, drawn
 from situs.placement.order import TRIES, Judged, judged, lesser, ordered, tries
+from situs.placement.prefix import beyond
 from situs.placement.scorers import Field
 
 T = TypeVar("T")
@@ -112,7 +115,7 @@ def place(
         served.copies,
         cascade=aim.cascade if cascades else None,
         hedge=aim.hedge and as_picked,
-        given=_given(aim, ranking, analysis, snapshot, warm),
+        given=_given(aim, ranking, context, snapshot, warm),
     )
 
 
@@ -122,22 +125,31 @@ def _better_there(ranked: Sequence[Candidate]) -> bool:
 
 
 def _given(
-    aim: Aim, ranking: Ranking, analysis: Analysis, snapshot: Snapshot, warm: Mapping[str, int]
+    aim: Aim, ranking: Ranking, context: Context, snapshot: Snapshot, warm: Mapping[str, int]
 ) -> Given:
+    request, analysis = context.request, context.analysis
     beliefs, read, calibrated = snapshot.beliefs, snapshot.read, ranking.calibrated
     known = bool(beliefs.table or beliefs.final)
-    if not (known or analysis.acceptable or warm or read or calibrated):
-        return Given(aim)
     table = table_of(snapshot)
+    answers = table.answers(request, analysis, beliefs)
+    if not (known or answers or analysis.acceptable or warm or read or calibrated):
+        return Given(aim)
     means = table.qualities(analysis, beliefs) if known else ()
     return Given(
         aim,
         {model.name: mean for model, mean in zip(table.models, means, strict=False)},
         beliefs.usual if known or analysis.acceptable else None,
+        _of_one(table, answers, request.choices),
         {name: tokens for name, tokens in warm.items() if tokens},
         {name: rounded for name, tokens in read.items() if (rounded := round(tokens))},
         tuple(sorted(calibrated)),
     )
+
+
+def _of_one(table: Table, answers: Sequence[int] | None, choices: int) -> dict[str, int]:
+    """The tokens expected of one choice, by model."""
+    by_model = zip(table.models, answers or (), strict=False)
+    return {model.name: tokens // choices for model, tokens in by_model}
 
 
 def rank(
@@ -189,7 +201,8 @@ def _ranked(
     if not field.at:
         return Ranking(field, exclusions)
     table, request = table_of(snapshot), context.request
-    by = judged(field, table, aim, _usual(field, table, context, snapshot))
+    bounded = _bounded(field, table, context, snapshot)
+    by = judged(bounded, table, aim, _usual(field, table, context, snapshot))
     order = ordered(field, table, by, request.id, most)
     known = _calibrated(table, request, context.analysis, snapshot.confidences, aim)
     if not known:
@@ -198,6 +211,22 @@ def _ranked(
     if (first := lesser(order, field, by, able)) is not None:
         order = [first, *[k for k in order if k != first]]
     return Ranking(field, exclusions, order, by, able[order[0]], known, first is not None)
+
+
+def _bounded(field: Field, table: Table, context: Context, snapshot: Snapshot) -> Field:
+    """The figures as they are judged: beyond the bound (`prefix.beyond`) a place costs and takes
+    what it would without a cache, so that no advantage of a cache makes it a hot spot."""
+    hot = beyond(field.prompt_tokens, field.cached_tokens, field.prompt_s, field.read)
+    if not hot:
+        return field
+    cost, ttft_s, e2e_s = list(field.cost), list(field.ttft_s), list(field.e2e_s)
+    for k in hot:
+        place, request = table.deployments[field.at[k]], context.request
+        answer = answer_tokens(place.model.name, request, context.analysis, snapshot.beliefs)
+        cost[k] = expected_cost(place, request, context.analysis, snapshot.data, 0, answer)
+        ttft_s[k] += (late_s := field.cached_tokens[k] * field.prompt_s[k])
+        e2e_s[k] += late_s
+    return replace(field, cost=cost, ttft_s=ttft_s, e2e_s=e2e_s)
 
 
 def _calibrated(
@@ -276,9 +305,7 @@ def _told(
     for at in out:
         deployment, state = fleet.deployments[at], fleet.states[at]
         cached = warm.get(deployment.name, 0)
-        expected = estimate(
-            deployment, state, context.request, context.analysis, snapshot.data, cached
-        )
+        expected = estimate(deployment, state, context.request, context.analysis, snapshot, cached)
         told += refusals(Option(deployment, state, expected), context, _FLEETING)
     return tuple(told)
 
@@ -306,17 +333,21 @@ def _field(
         base_s + new * prompt_s
         for base_s, new, prompt_s in zip(take(pulse.base_s), fresh, paces, strict=True)
     ]
-    answer = analysis.completion_tokens * request.choices
+    by_model = table.answers(request, analysis, snapshot.beliefs)
+    if by_model is None:
+        answers = [analysis.completion_tokens * request.choices] * len(at)
+    else:
+        answers = [by_model[kind] for kind in take(table.model)]
     e2e_s = [
         first + answer * (token_s + whole * context_s)
-        for first, token_s, whole, context_s in zip(
-            ttft_s, take(pulse.token_s), prompt, take(pulse.context_s), strict=True
+        for first, answer, token_s, whole, context_s in zip(
+            ttft_s, answers, take(pulse.token_s), prompt, take(pulse.context_s), strict=True
         )
     ]
     read, quality = snapshot.read, table.qualities(analysis, snapshot.beliefs)
     return Field(
         at,
-        _costs(at, prompt, cached, table, context, snapshot),
+        _costs(at, (prompt, cached, answers), table, context, snapshot),
         ttft_s,
         e2e_s,
         [quality[kind] for kind in take(table.model)],
@@ -331,26 +362,29 @@ def _field(
 
 def _costs(
     at: Sequence[int],
-    prompt: Sequence[int],
-    cached: Sequence[int],
+    tokens: tuple[Sequence[int], Sequence[int], Sequence[int]],
     table: Table,
     context: Context,
     snapshot: Snapshot,
 ) -> list[float | None]:
+    """`tokens` are those of the prompt, of these those in a cache, and those of the answer."""
+    prompt, cached, answers = tokens
     request, analysis, data = context.request, context.analysis, snapshot.data
     take, priced = _taking(at), table.priced
     if table.tiered or analysis.data:
-        kinds = take(table.price)
-        known = {kind: expected_cost(priced[kind], request, analysis, data) for kind in set(kinds)}
+        kinds = list(zip(take(table.price), answers, strict=True))
+        known = {
+            (kind, answer): expected_cost(priced[kind], request, analysis, data, 0, answer)
+            for kind, answer in set(kinds)
+        }
         cost = [known[kind] for kind in kinds]
     else:
-        answer = analysis.completion_tokens * request.choices
-        cost = costs_of(take(table.rates), prompt, answer, request.size)
+        cost = costs_of(take(table.rates), prompt, answers, request.size)
     if any(cached):
         for k, there in enumerate(cached):
             if there:
                 place = table.deployments[at[k]]
-                cost[k] = expected_cost(place, request, analysis, data, there)
+                cost[k] = expected_cost(place, request, analysis, data, there, answers[k])
     return cost
 
 

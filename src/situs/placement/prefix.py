@@ -16,7 +16,8 @@ from msgspec import Struct
 from situs.core.request import Request, Service
 
 BOUND: Final = 1.5
-"""A place is passed over that would have had to read more than so many times the mean."""
+"""A place that would have had to read more than so many times the mean is beyond the bound: what it
+has in its cache does not count."""
 
 FADING_S: Final = 120.0
 """What a place had to read counts less by a factor e with every such time."""
@@ -107,26 +108,45 @@ def affinity(
     """How well each place suits a prompt; 1 for the best. Tokens, seconds a token, tokens.
 
     `read` is what each had to read lately, fading; with what this prompt would add to it, a place
-    that is beyond `BOUND` times the mean (and beyond its part of `FREE_S`) is passed over.
+    that is `beyond` the bound is passed over.
 
     1. Where more of it is cached than everywhere: the share of the prompt that is.
     2. Where that is nowhere so: the least to read, lately and now, over this one's.
     """
-    fresh = [whole - there for whole, there in zip(prompt, cached, strict=True)]
-    busy = [(was + new) * s for was, new, s in zip(read, fresh, prompt_s, strict=True)]
     shares = [there / max(1, whole) for whole, there in zip(prompt, cached, strict=True)]
     common = min(shares) + _LEAST
     if max(shares) > common:
-        before = sum([was * s for was, s in zip(read, prompt_s, strict=True)])
-        own = max([whole * s for whole, s in zip(prompt, prompt_s, strict=True)])
-        most = BOUND * (before + own) / len(prompt)
-        held = [
-            share if share > common and one <= max(most, share * share * FREE_S) else 0.0
-            for share, one in zip(shares, busy, strict=True)
-        ]
+        held = [share if share > common else 0.0 for share in shares]
+        for k in beyond(prompt, cached, prompt_s, read):
+            held[k] = 0.0
         if best := max(held):
             return [share / best for share in held]
     if max(read) <= 0.0:
         return [1.0] * len(prompt)
+    busy = [
+        (was + (whole - there)) * s
+        for was, whole, there, s in zip(read, prompt, cached, prompt_s, strict=True)
+    ]
     least = min(busy)
     return [least / one if one > least else 1.0 for one in busy]
+
+
+def beyond(
+    prompt: Sequence[int], cached: Sequence[int], prompt_s: Sequence[float], read: Sequence[float]
+) -> list[int]:
+    """Which places have some of it, and too much to read for that to count.
+
+    That is more than `BOUND` times the mean, and more than their part of `FREE_S`.
+    """
+    if not any(cached):
+        return []
+    before = sum([was * s for was, s in zip(read, prompt_s, strict=True)])
+    own = max([whole * s for whole, s in zip(prompt, prompt_s, strict=True)])
+    most = BOUND * (before + own) / len(prompt)
+    return [
+        k
+        for k, there in enumerate(cached)
+        if there
+        and (busy := (read[k] + (prompt[k] - there)) * prompt_s[k]) > most
+        and busy > (there / max(1, prompt[k])) ** 2 * FREE_S
+    ]

@@ -10,6 +10,7 @@ from situs.placement.modes import PICK, SAME, moded
 from situs.placement.objectives import OBJECTIVES
 from situs.placement.order import Judged
 from situs.placement.place import Ranking
+from situs.placement.scorers import Field
 
 _LEAST = {
     "cost": "it costs least",
@@ -54,7 +55,8 @@ def _why(placement: Placement, ranking: Ranking, names: Sequence[str]) -> str:
     rivals = [k for k in rest if _group(by, k) == _group(by, first)]
     if not rivals:
         return _alone(placement, ranking, by, called)
-    return _against(ranking, by, rivals, called, OBJECTIVES[placement.objective].goal)
+    told = _against(ranking, by, rivals, called, OBJECTIVES[placement.objective].goal)
+    return told + _bounded(ranking.field, by, first, rivals, called)
 
 
 def _alone(placement: Placement, ranking: Ranking, by: Judged, called: Sequence[str]) -> str:
@@ -83,9 +85,9 @@ def _against(
     next_best = min(rivals, key=lambda k: goals[k])
     if not goals[next_best] <= min(goals[first], goals[next_best]) * (1.0 + by.within):
         count = f" of the {len(rivals) + 1} whose expected quality is enough"
-        told = f"{_figure(ranking, goal, first)} against {_figure(ranking, goal, next_best)}"
+        told = f"{_figure(by.field, goal, first)} against {_figure(by.field, goal, next_best)}"
         least = _LEAST[goal]
-        if goal == "cost" and goals[first] != ranking.field.cost[first]:
+        if goal == "cost" and goals[first] != by.field.cost[first]:
             least = "with what missing quality is worth it costs least"
         return f"{least}{count}: {told} at {called[next_best]}{_refused(ranking, called)}"
     near = [k for k in rivals if goals[k] <= goals[first] * (1.0 + by.within)]
@@ -105,8 +107,22 @@ def _against(
     return f"{alike}, and it scores higher, by {most} above all"
 
 
-def _figure(ranking: Ranking, goal: str, k: int) -> str:
-    field = ranking.field
+def _bounded(
+    field: Field, by: Judged, first: int, rivals: Sequence[int], called: Sequence[str]
+) -> str:
+    """Who would have been better for its cache, if it had not had so much to read."""
+    cached = field.cached_tokens
+    hot = [k for k in rivals if by.field.e2e_s[k] > field.e2e_s[k] and cached[k] > cached[first]]
+    if not hot:
+        return ""
+    k = max(hot, key=lambda k: cached[k])
+    return (
+        f"; {called[k]} has {cached[k]} of the prompt's tokens in its cache, which do not count, "
+        "for it had much more to read lately than others"
+    )
+
+
+def _figure(field: Field, goal: str, k: int) -> str:
     if goal == "cost":
         cost = field.cost[k]
         return "an unknown price" if cost is None else f"{float(f'{cost:.2g}'):.9f}".rstrip("0")
