@@ -123,4 +123,8 @@ def compared(original: Original, id_: str, copied: Attempt, said: bytes, now: fl
         currency=original.outcome.currency,
         tokens=served.usage.completion_tokens if served.usage else None,
         copied_tokens=copied.usage.completion_tokens if copied.usage else None,
+        key=original.request.principal.key if logged else None,
+        needs=analysis.needs.value if logged else None,
+        model=served.model,
+        copied_model=copied.model,
     )

@@ -35,6 +35,23 @@ class Rating(Struct, frozen=True):
     origin: Origin = Origin.PERSON
 
 
+class Likeness(Struct, frozen=True):
+    """How alike the answers of two models to one request are: that of `model` was a copy.
+
+    `similarity` is from 0 to 1; see `dispatch.shadow.agreement`. `said` is what somebody said of
+    the other one's answer; None: nobody did. `by` is who asked.
+    """
+
+    model: str
+    other: str
+    kind: str
+    needs: CapabilityClass
+    similarity: float
+    at: float
+    by: str
+    said: float | None = None
+
+
 def kind_of(route: str | None, task: str) -> str:
     """What kind of request it is, as beliefs are kept by: its route, or else its task."""
     return task if route is None else f"route:{route}"

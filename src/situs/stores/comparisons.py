@@ -5,8 +5,12 @@ A row is numbers and names from two receipts, never any content. Only the newest
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -20,8 +24,9 @@ MOST = 100_000
 class Compared(Struct, frozen=True):
     """A copy (`id`) and what it is a copy `of`. Seconds, money, tokens of the answer.
 
-    Who asked and for what is left out where it is not to be logged. `end` is how the copy ended;
-    `same` and `similarity` are None where there were no two texts (`dispatch.shadow.agreement`).
+    Who asked and for what is left out where it is not to be logged. `model` served, and
+    `copied_model` answered the copy. `end` is how the copy ended; `same` and `similarity` are None
+    where there were no two texts (`dispatch.shadow.agreement`).
     """
 
     id: str
@@ -44,25 +49,34 @@ class Compared(Struct, frozen=True):
     currency: str | None
     tokens: int | None
     copied_tokens: int | None
+    key: str | None = None
+    needs: str | None = None
+    model: str | None = None
+    copied_model: str | None = None
 
 
 _COLUMNS = ", ".join(f'"{name}"' for name in Compared.__struct_fields__)
 _TABLE = f"CREATE TABLE IF NOT EXISTS comparisons ({_COLUMNS}, PRIMARY KEY (id)) WITHOUT ROWID"
 _INDEX = "CREATE INDEX IF NOT EXISTS comparisons_at ON comparisons (at)"
 _MARKS = ",".join("?" * len(Compared.__struct_fields__))
-_ADD = f"INSERT OR REPLACE INTO comparisons VALUES ({_MARKS})"  # noqa: S608
+_ADD = f"INSERT OR REPLACE INTO comparisons ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608
 _FORGET = (
     "DELETE FROM comparisons WHERE id IN "
     "(SELECT id FROM comparisons ORDER BY at DESC LIMIT -1 OFFSET ?)"
 )
 _LIST = f"SELECT {_COLUMNS} FROM comparisons WHERE at >= ? ORDER BY at, id"  # noqa: S608
+_SHORT = (
+    f"SELECT {_COLUMNS} FROM comparisons WHERE \"end\" = 'complete' AND similarity IS NOT NULL "  # noqa: S608
+    "AND tokens <= ? AND needs IS NOT NULL AND model <> copied_model ORDER BY at DESC, id LIMIT ?"
+)
+_STATE = "SELECT count(*), max(at) FROM comparisons"
 _LOST = "what was compared is then forgotten"
 _database = partial(shared, tables=(_TABLE, _INDEX), lost=_LOST)
 
 
 def add(data: Path, row: Compared) -> None:
     """Keeps a row. Raises StoreError."""
-    with _database(data / FILE) as db:
+    with _opened(data) as db:
         db.execute("BEGIN IMMEDIATE")
         db.execute(_ADD, msgspec.structs.astuple(row))
         db.execute(_FORGET, (MOST,))
@@ -71,9 +85,48 @@ def add(data: Path, row: Compared) -> None:
 
 def comparisons(data: Path, since: float = 0.0) -> list[Compared]:
     """Those since then (wall time), the oldest first. Raises StoreError."""
+    return _read(data, _LIST, since)
+
+
+def short(data: Path, tokens: int, limit: int) -> list[Compared]:
+    """The newest with two texts of two models, where no more than so many tokens were served.
+
+    Only those of which is known what was needed. Raises StoreError.
+    """
+    return _read(data, _SHORT, tokens, limit)
+
+
+def state(data: Path) -> tuple[Any, ...] | None:
+    """Differs once something was compared; None where nothing ever was. Raises StoreError."""
+    if not (data / FILE).exists():
+        return None
+    with _opened(data) as db:
+        found: tuple[Any, ...] = db.execute(_STATE).fetchone()
+        return found
+
+
+def _read(data: Path, query: str, *given: float) -> list[Compared]:
     if not (data / FILE).exists():
         return []
-    with _database(data / FILE) as db:
+    with _opened(data) as db:
         names = Compared.__struct_fields__
-        rows = (dict(zip(names, row, strict=True)) for row in db.execute(_LIST, (since,)))
+        rows = (dict(zip(names, row, strict=True)) for row in db.execute(query, given))
         return [msgspec.convert(row, Compared, strict=False) for row in rows]
+
+
+@contextmanager
+def _opened(data: Path) -> Iterator[sqlite3.Connection]:
+    """With the columns that a file of an earlier version lacks."""
+    with _database(data / FILE) as db:
+        if len(_there(db)) < len(Compared.__struct_fields__):
+            db.execute("BEGIN IMMEDIATE")
+            there = _there(db)
+            for name in Compared.__struct_fields__:
+                if name not in there:
+                    db.execute(f'ALTER TABLE comparisons ADD COLUMN "{name}"')
+            db.execute("COMMIT")
+        yield db
+
+
+def _there(db: sqlite3.Connection) -> set[str]:
+    return {row[1] for row in db.execute("PRAGMA table_info(comparisons)")}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from msgspec.structs import replace
 
 from situs.errors import StoreError
 from situs.stores import comparisons as store
-from situs.stores.comparisons import FILE, Compared, add, comparisons
+from situs.stores.comparisons import FILE, Compared, add, comparisons, short, state
 
 ROW = Compared(
     "req_2", "req_1", 5.0, "t", "help", "chat", "us-llm", "office-llm", "complete", False, 0.75,
-    0.1, 0.2, 1.0, 2.0, 0.001, 0.0001, "USD", 40, 44,
+    0.1, 0.2, 1.0, 2.0, 0.001, 0.0001, "USD", 40, 44, "key1", "small", "large-model", "small-model",
 )  # fmt: skip
 
 
@@ -42,6 +45,45 @@ def test_only_the_newest_are_kept(tmp_path, monkeypatch):
 def test_nothing_compared_is_no_file(tmp_path):
     assert comparisons(tmp_path) == []
     assert not (tmp_path / FILE).exists()
+
+
+def test_a_file_of_an_earlier_version_gets_what_it_lacks(tmp_path):
+    later = ("key", "needs", "model", "copied_model")
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        names = [name for name in Compared.__struct_fields__ if name not in later]
+        columns = ", ".join(f'"{name}"' for name in names)
+        db.execute(f"CREATE TABLE comparisons ({columns}, PRIMARY KEY (id)) WITHOUT ROWID")
+        values = [getattr(ROW, name) for name in names]
+        marks = ",".join("?" * len(names))
+        db.execute(f"INSERT INTO comparisons VALUES ({marks})", values)  # noqa: S608
+        db.commit()
+    before = replace(ROW, **dict.fromkeys(later))
+    assert comparisons(tmp_path) == [before]
+    add(tmp_path, replace(ROW, id="req_9", at=9.0))
+    assert comparisons(tmp_path) == [before, replace(ROW, id="req_9", at=9.0)]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"tokens": 41}, {"tokens": None}, {"end": "cut"}, {"similarity": None}, {"needs": None},
+        {"copied_model": "large-model"},
+    ],
+)  # fmt: skip
+def test_what_was_long_broke_or_is_of_one_model_is_not_among_the_short_ones(tmp_path, facts):
+    add(tmp_path, replace(ROW, id="other", **facts))
+    assert short(tmp_path, 40, 10) == []
+    add(tmp_path, ROW)
+    assert short(tmp_path, 40, 10) == [ROW]
+
+
+def test_whether_something_was_compared_can_be_seen(tmp_path):
+    assert state(tmp_path) is None
+    add(tmp_path, ROW)
+    before = state(tmp_path)
+    assert state(tmp_path) == before
+    add(tmp_path, replace(ROW, id="req_9"))
+    assert state(tmp_path) != before
 
 
 def test_a_damaged_file_says_what_to_do(tmp_path):
