@@ -20,25 +20,34 @@ def expected_cost(
     analysis: Analysis,
     data: Mapping[str, DataSet],
     cached_tokens: int = 0,
+    answer_tokens: int | None = None,
 ) -> float | None:
-    """Money for the tokens that are expected; None without a price.
+    """Money for the tokens that are expected (see `expected_usage`); None without a price.
 
     What a request takes along of data sets is paid for as what it sends.
     """
     sent = request.size
     if analysis.data:
         sent += round(moved_mb(deployment.locus, analysis, data) * _MB)
-    usage = expected_usage(deployment, request, analysis, cached_tokens)
+    usage = expected_usage(deployment, request, analysis, cached_tokens, answer_tokens)
     return cost_of(deployment, usage, sent)
 
 
 def expected_usage(
-    deployment: Deployment, request: Request, analysis: Analysis, cached_tokens: int = 0
+    deployment: Deployment,
+    request: Request,
+    analysis: Analysis,
+    cached_tokens: int = 0,
+    answer_tokens: int | None = None,
 ) -> Usage:
-    """The tokens, as this deployment's tokenizer makes them; no more of them are in a cache."""
+    """The tokens, as this deployment's tokenizer makes them; no more of them are in a cache.
+
+    `answer_tokens` are those of all choices; None: what the analysis expects of any model.
+    """
     prompt_tokens = analysis.tokens_by.get(deployment.model.family, analysis.prompt_tokens)
-    completion_tokens = analysis.completion_tokens * request.choices
-    return Usage(prompt_tokens, completion_tokens, min(cached_tokens, prompt_tokens))
+    if answer_tokens is None:
+        answer_tokens = analysis.completion_tokens * request.choices
+    return Usage(prompt_tokens, answer_tokens, min(cached_tokens, prompt_tokens))
 
 
 def moved_mb(locus: Locus, analysis: Analysis, data: Mapping[str, DataSet]) -> float:
@@ -78,15 +87,18 @@ def rates_of(deployment: Deployment) -> Rates | None:
 
 
 def costs_of(
-    rates: Sequence[Rates | None], prompts: Sequence[int], completion: int, bytes_out: int
+    rates: Sequence[Rates | None],
+    prompts: Sequence[int],
+    completions: Sequence[int],
+    bytes_out: int,
 ) -> list[float | None]:
-    """What `cost_of` says, for many at once: of so many prompt tokens at each."""
+    """What `cost_of` says, for many at once: of so many tokens of prompt and completion at each."""
     mb = bytes_out / _MB
     return [
         None
         if own is None
         else (prompt * own[0] + completion * own[1]) / 1_000_000 + own[2] + mb * own[3]
-        for own, prompt in zip(rates, prompts, strict=True)
+        for own, prompt, completion in zip(rates, prompts, completions, strict=True)
     ]
 
 

@@ -13,6 +13,7 @@ from situs.core.decision import PolicyDecision
 from situs.core.fleet import FleetView
 from situs.core.heads import NO_HEADS, Heads, Seen
 from situs.core.label import Label
+from situs.core.length import NO_LENGTHS, Lengths
 from situs.core.request import Request
 from situs.core.route import Route, Routed
 
@@ -112,14 +113,17 @@ class Beliefs(Struct, frozen=True):
     """What is known of models, by (model, kind of request, capability class needed).
 
     The kind may be ANY_KIND; see `placement.quality`. `usual` are the tokens of prompt and answer
-    of a usual request. `digest` names the state. `final`: what was expected of models in a decision
-    that is replayed.
+    of a usual request. `lengths` say how long answers are; see `placement.lengths`. `digest` names
+    the state. `final` and `answers`: what was expected of models in a decision that is replayed,
+    quality and tokens of an answer.
     """
 
     table: dict[tuple[str, ...], Belief] = {}
     usual: tuple[float, float] = (500.0, 250.0)
     digest: str = ""
     final: dict[str, float] = {}
+    lengths: Lengths = NO_LENGTHS
+    answers: dict[str, int] = {}
 
 
 class Confidences(Struct, frozen=True):

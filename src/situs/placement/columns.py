@@ -15,11 +15,13 @@ from msgspec import Struct
 from situs.core.cost import rates_of
 from situs.core.decision import Analysis, Exclusion, PolicyDecision
 from situs.core.fleet import SHUT, Deployment, DeploymentState, Health, Role
+from situs.core.request import Request
 from situs.core.route import RoutedBy
 from situs.core.snapshot import Beliefs, Snapshot
 from situs.placement.estimates import UNKNOWN
 from situs.placement.filters import LASTING, Context, Option, refusals
 from situs.placement.latency import loaded
+from situs.placement.lengths import answer_tokens, bounded, factor, usual_tokens
 from situs.placement.quality import kind_of, quality
 
 _MOST = 256
@@ -76,6 +78,7 @@ class Table:
         self._pulse: Pulse | None = None
         self._selections: dict[tuple[Any, ...], Selection] = {}
         self._qualities: dict[tuple[str, ...], list[float]] = {}
+        self._factors: dict[tuple[str, ...], list[float]] = {}
 
     def pulse(self, states: tuple[DeploymentState, ...]) -> Pulse:
         """Only what changed since it was last asked is worked out."""
@@ -134,6 +137,21 @@ class Table:
             quality(model, analysis, beliefs).mean if model.name in said else before
             for model, before in zip(self.models, known, strict=True)
         ]
+
+    def answers(self, request: Request, analysis: Analysis, beliefs: Beliefs) -> list[int] | None:
+        """The expected tokens of the answer of each of `models`; None where nothing was learned."""
+        if beliefs.answers:
+            return [answer_tokens(one.name, request, analysis, beliefs) for one in self.models]
+        if not beliefs.lengths.kinds:
+            return None
+        kind = kind_of(analysis)
+        key = kind, beliefs.digest
+        known = self._factors.get(key) if beliefs.digest else None
+        if known is None:
+            if len(self._factors) >= _MOST:
+                self._factors.clear()
+            known = self._factors[key] = [factor(one.name, kind, beliefs) for one in self.models]
+        return bounded(usual_tokens(analysis, beliefs), known, request)
 
 
 def table_of(snapshot: Snapshot) -> Table:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from situs.core.cost import cost_of, expected_cost, expected_usage
-from situs.core.data import DataSet
 from situs.core.decision import Analysis, Decision
 from situs.core.fleet import Deployment, DeploymentState, FleetView, LocusKind
 from situs.core.record import Usage
 from situs.core.request import Request
+from situs.core.snapshot import Snapshot
 from situs.placement.latency import predict
+from situs.placement.lengths import answer_tokens
 
 
 class Estimate(Struct, frozen=True):
-    """Expected money (None: no price is known) and seconds."""
+    """Expected money (None: no price is known) and seconds, for so many tokens of the answer."""
 
     cost: float | None
     ttft_s: float
     e2e_s: float
+    completion_tokens: int = 0
 
 
 UNKNOWN = Estimate(None, 0.0, 0.0)
@@ -31,17 +33,18 @@ def estimate(
     state: DeploymentState,
     request: Request,
     analysis: Analysis,
-    data: Mapping[str, DataSet],
+    snapshot: Snapshot,
     cached_tokens: int = 0,
 ) -> Estimate:
-    """Expected figures; see `placement.latency` for the times."""
-    usage = expected_usage(deployment, request, analysis, cached_tokens)
+    """Expected figures; see `placement.latency` for the times, `placement.lengths` for tokens."""
+    answer = answer_tokens(deployment.model.name, request, analysis, snapshot.beliefs)
+    usage = expected_usage(deployment, request, analysis, cached_tokens, answer)
     cached_tokens = usage.cached_prompt_tokens
     ttft_s, e2e_s, _ = predict(
         deployment, state, usage.prompt_tokens, cached_tokens, usage.completion_tokens
     )
-    cost = expected_cost(deployment, request, analysis, data, cached_tokens)
-    return Estimate(cost, ttft_s, e2e_s)
+    cost = expected_cost(deployment, request, analysis, snapshot.data, cached_tokens, answer)
+    return Estimate(cost, ttft_s, e2e_s, answer)
 
 
 class Bill(Struct, frozen=True):

@@ -72,7 +72,7 @@ def explain(request: Request, decision: Decision, snapshot: Snapshot) -> Explain
     for deployment, state in zip(fleet.deployments, fleet.states, strict=True):
         name = deployment.name
         cached = warm.get(name, 0)
-        expected = estimate(deployment, state, request, analysis, snapshot.data, cached)
+        expected = estimate(deployment, state, request, analysis, snapshot, cached)
         option = Option(deployment, state, expected)
         believed = quality(deployment.model, analysis, snapshot.beliefs)
         prompt = analysis.tokens_by.get(deployment.model.family, analysis.prompt_tokens)

@@ -182,7 +182,7 @@ class _Replay:
             replace(given.aim, objective=placement.objective),
             terms.home,
             data=terms.data,
-            beliefs=Beliefs(usual=usual, final=given.qualities),
+            beliefs=Beliefs(usual=usual, final=given.qualities, answers=given.answers),
             confidences=Confidences(final=frozenset(given.calibrated)),
             memory=self._memory,
             read=given.read,

@@ -14,6 +14,7 @@ from situs.core.aim import Aim, Cascade, Mode
 from situs.core.capability import CapabilityClass
 from situs.core.decision import Obligation
 from situs.core.fleet import DeploymentState, Health, LocusKind, Pace, Price, Role, Speed
+from situs.core.length import Lengths
 from situs.core.request import Ask, Modality, Objective, Principal
 from situs.core.route import Routed, RoutedBy
 from situs.core.snapshot import ANY_KIND, Belief, Beliefs, Confidences
@@ -41,7 +42,7 @@ def plain(request, analysis, verdict, snapshot, warm, aim):
         if deployment.name not in verdict.allowed:
             continue
         cached = warm.get(deployment.name, 0)
-        figures = estimate(deployment, state, request, analysis, snapshot.data, cached)
+        figures = estimate(deployment, state, request, analysis, snapshot, cached)
         option = Option(deployment, state, figures)
         if reasons := refusals(option, context, LASTING):
             lasting += reasons
@@ -214,6 +215,7 @@ requests = st.builds(
     model=st.sampled_from(["auto", "auto", "m1", "d0"]),
     modalities=st.sampled_from([TEXT, TEXT_AND_IMAGE]),
     max_completion_tokens=st.sampled_from([None, 20]),
+    choices=st.sampled_from([1, 1, 3]),
 )
 analyses = st.builds(
     make.analysis,
@@ -232,7 +234,14 @@ aims = st.builds(
     st.sampled_from([None, None, Mode.LOCAL_DEFAULT, Mode.CLOUD_DEFAULT]),
 )
 warmths = st.dictionaries(st.sampled_from(["d0", "d1", "d2"]), st.sampled_from([0, 40, 5000]))
-LEARNED = Beliefs({("m2", ANY_KIND, "tiny"): Belief(0.3, 9.0)}, digest="learned")
+LEARNED = Beliefs(
+    {("m2", ANY_KIND, "tiny"): Belief(0.3, 9.0)},
+    digest="learned",
+    lengths=Lengths(
+        {"chat": (90.0, 0.6), "route:r": (900.0, 1.0)},
+        {("m1", ANY_KIND): 3.0, ("m2", "chat"): 0.2, ("m3", "route:r"): 0.05},
+    ),
+)
 
 
 def names(placement):
@@ -270,7 +279,7 @@ def test_it_is_as_its_plain_definition_whatever_is_remembered(
                 fleet.states[there],
                 request,
                 analysis,
-                {},
+                snapshot,
                 warm.get(one.deployment, 0),
             )
             assert (one.cost, one.ttft_s, one.e2e_s) == (

@@ -84,7 +84,7 @@ def test_what_it_would_cost_is_told_and_what_nobody_knows_is_more_than_any_cap()
     told = msgspec.json.decode(input_document(Facts(found.request, analysis, snapshot, 0.0)))
     assert told["expected_cost"]["gift"] == 1e300
     cost = told["expected_cost"]["priced"]
-    option = estimate(priced, DeploymentState(), found.request, analysis, {"ledgers": ledgers})
+    option = estimate(priced, DeploymentState(), found.request, analysis, snapshot)
     assert cost == option.cost
     assert cost == pytest.approx(0.001 + 0.002 + 1.0, rel=1e-3)
 
