@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.json_server import json_server
 from tests.unit.learning.small import trained
 from tests.unit.stores.test_comparisons import ROW
-from tests.unit.stores.writing import serve, writing
+from tests.unit.stores.writing import indexed, serve, writing
 
 from situs.app.setting import Setting
 from situs.config.analysis import Analysis
@@ -25,7 +25,6 @@ from situs.stores.anchor_places import place
 from situs.stores.anchors import Anchoring
 from situs.stores.layout import receipts_dir
 from situs.stores.lock import DataLock
-from situs.stores.upkeep import rebuild
 
 
 def gateway(data, url=None):
@@ -189,8 +188,5 @@ def test_copies_of_the_last_day_are_counted_where_a_mode_makes_some(tmp_path):
 
 def test_what_was_said_of_answers_is_counted(tmp_path):
     assert finding("feedback", default_config(), tmp_path).because == "nothing was said of answers"
-    with writing(tmp_path) as writer:
-        ref = serve(writer, 1)
-    rebuild(tmp_path)
-    feedback.say(tmp_path, feedback.Word(str(ref), 1.0, "me"), time.time())
+    feedback.say(indexed(tmp_path, 1), feedback.Word("req-000000001", 1.0, "me"), time.time())
     assert finding("feedback", default_config(), tmp_path).because.startswith("1 said")

@@ -6,20 +6,16 @@ import logging
 
 import pytest
 from tests.unit.cli.test_feedback_command import CONFIG
-from tests.unit.stores.writing import serve, writing
+from tests.unit.stores.writing import indexed
 
 from situs.app.believing import Believing
 from situs.config.load import load
 from situs.stores.feedback import FILE, Word, say
-from situs.stores.upkeep import rebuild
 
 
 @pytest.fixture
 def data(tmp_path):
-    with writing(tmp_path / "data") as writer:
-        serve(writer, 1)
-    rebuild(tmp_path / "data")
-    return tmp_path / "data"
+    return indexed(tmp_path / "data", 1)
 
 
 @pytest.fixture

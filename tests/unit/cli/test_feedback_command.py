@@ -6,11 +6,10 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from tests.unit.stores.writing import serve, writing
+from tests.unit.stores.writing import indexed
 
 from situs.cli.main import cli
 from situs.errors import InvalidRequest
-from situs.stores.upkeep import rebuild
 
 CONFIG = """version: 1
 loci: {here: {kind: device, jurisdiction: AU, owned: true}}
@@ -27,10 +26,7 @@ deployments:
 
 @pytest.fixture
 def data(tmp_path):
-    with writing(tmp_path / "data") as writer:
-        serve(writer, 1)
-    rebuild(tmp_path / "data")
-    return tmp_path / "data"
+    return indexed(tmp_path / "data", 1)
 
 
 def run(data, *given):

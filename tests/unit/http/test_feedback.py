@@ -8,24 +8,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.unit.stores.writing import serve, writing
+from tests.unit.stores.writing import indexed
 
 from situs.core.request import Principal
 from situs.errors import InvalidRequest, StoreError
 from situs.http.auth import scope_of
 from situs.http.feedback import PATH, FeedbackDesk
 from situs.stores.feedback import FILE, words
-from situs.stores.upkeep import rebuild
 from situs.trust.api_keys import Identity, Scope
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    data = tmp_path_factory.mktemp("served") / "data"
-    with writing(data) as writer:
-        serve(writer, 1)
-    rebuild(data)
-    return data
+    return indexed(tmp_path_factory.mktemp("served") / "data", 1)
 
 
 def post(data, body, *scopes: Scope, tenant="default") -> int:

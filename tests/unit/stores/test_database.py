@@ -6,19 +6,14 @@ import subprocess
 import sys
 
 import pytest
-from tests.unit.stores.writing import serve, writing
-
-from situs.stores.upkeep import rebuild
+from tests.unit.stores.writing import indexed
 
 COMMANDS = [("usage",), ("index", "status"), ("decisions", "tail"), ("receipts", "verify")]
 
 
 @pytest.fixture
 def data(tmp_path):
-    with writing(tmp_path / "data") as writer:
-        serve(writer, 0)
-    rebuild(tmp_path / "data")
-    return tmp_path / "data"
+    return indexed(tmp_path / "data", 0)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from tests.unit.stores.writing import (
     codes,
     decide,
     files,
+    long_chain,
     report,
     retired,
     serve,
@@ -51,10 +52,6 @@ def made(tmp_path_factory):
 def data(made, tmp_path):
     shutil.copytree(made, tmp_path / "data")
     return tmp_path / "data"
-
-
-def long_chain(data):
-    return max(chains(receipts_dir(data)), key=lambda folder: len(segments(folder)))
 
 
 def first_two(data):

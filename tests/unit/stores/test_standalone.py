@@ -12,6 +12,7 @@ from tests.unit.stores.test_verify import cut_tail, edit, other_signature, relin
 from tests.unit.stores.writing import (
     codes,
     files,
+    long_chain,
     retired,
     serve,
     several_segments,
@@ -42,10 +43,6 @@ def made(tmp_path_factory):
 def data(made, tmp_path):
     shutil.copytree(made, tmp_path / "data")
     return tmp_path / "data"
-
-
-def long_chain(data):
-    return max(chains(receipts_dir(data)), key=lambda folder: len(segments(folder)))
 
 
 def holds(data, key=None):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.stores.writing import serve, writing
+from tests.unit.stores.writing import indexed
 
-from situs.stores.upkeep import rebuild
 from situs.stores.usual import usual_tokens
 
 AT = 1.75e9
@@ -14,12 +13,7 @@ AT = 1.75e9
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    data = tmp_path_factory.mktemp("usual") / "data"
-    with writing(data) as writer:
-        for number in range(120):
-            serve(writer, number)
-    rebuild(data)
-    return data
+    return indexed(tmp_path_factory.mktemp("usual") / "data", *range(120))
 
 
 def test_it_is_the_mean_of_a_week(data):

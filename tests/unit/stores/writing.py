@@ -8,10 +8,11 @@ from pathlib import Path
 from bench.receipts import decided, outcome
 
 from situs.errors import CannotRecord
-from situs.stores.layout import receipts_dir, segments
+from situs.stores.layout import chains, receipts_dir, segments
 from situs.stores.retention import retire
 from situs.stores.segments import SegmentWriter
 from situs.stores.signatory import Pace
+from situs.stores.upkeep import rebuild
 from situs.stores.verify import verify
 from situs.stores.witness import Witness
 from situs.trust.keys import open_signing_key, pinned_keys, rotate_signing_key
@@ -52,6 +53,15 @@ def serve(writer, number):
     return ref
 
 
+def indexed(data: Path, *numbers):
+    """A directory in which these were served, with the index over them."""
+    with writing(data) as writer:
+        for number in numbers:
+            serve(writer, number)
+    rebuild(data)
+    return data
+
+
 def refused(writer, number):
     try:
         decide(writer, number)
@@ -89,6 +99,11 @@ def codes(data: Path):
 
 def files(data: Path):
     return sorted(receipts_dir(data).glob("[!.]*/*.jsonl"))
+
+
+def long_chain(data: Path):
+    """The one of the most segments."""
+    return max(chains(receipts_dir(data)), key=lambda folder: len(segments(folder)))
 
 
 def several_segments(data: Path, count=3):
