@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from tests.e2e.stage import command, fakes, fleet, running, write_config
 from tests.fakes.otlp_collector import fake_collector
+from tests.weights import data_with_weights
 
 from situs.cli.admin import OverSocket, ask
-from situs.config.paths import data_dir
 from situs.studies.drill_run import can_have_namespace
 
 
@@ -193,12 +193,7 @@ def test_a_drill_that_is_killed_leaves_no_process_and_so_no_block_behind(stage):
 
 
 def test_with_the_real_model_a_drill_runs_in_a_network_namespace(tmp_path):
-    models = Path(os.environ.get("SITUS_TEST_MODELS") or data_dir(None) / "models")
-    if not models.is_dir():
-        pytest.skip("the weights are missing: `situs models pull`")
-    data = tmp_path / "data"
-    data.mkdir()
-    (data / "models").symlink_to(models)
+    data = data_with_weights(tmp_path)
     line = command("drill", "blackout", "--sample", "2", "--data", str(data), "--json")
     done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, timeout=110)
     report = json.loads(done.stdout)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import struct
 import subprocess
 from pathlib import Path
@@ -15,9 +14,9 @@ import pytest
 from openai import BadRequestError, OpenAI
 from tests.e2e import stage
 from tests.e2e.test_readme import Block, blocks, not_printed, run
+from tests.weights import data_with_weights
 
 from situs.config.load import default_config
-from situs.config.paths import data_dir
 
 CARD = "My card is 4111 1111 1111 1111."
 CANARY = "canary" + "-4711"
@@ -27,11 +26,7 @@ CANARY = "canary" + "-4711"
 def gateway(tmp_path_factory):
     """What `situs up` runs, without its chat model."""
     directory = tmp_path_factory.mktemp("embeddings")
-    models = Path(os.environ.get("SITUS_TEST_MODELS") or data_dir(None) / "models")
-    assert models.is_dir(), "the weights are missing: run `make test`, which pulls them first"
-    data = directory / "data"
-    data.mkdir()
-    (data / "models").symlink_to(models)
+    data = data_with_weights(directory)
     config: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(default_config("AU")))
     del config["models"]["smollm2"], config["deployments"]["local-smollm2"]
     file = stage.write_config(directory, json.dumps(config))

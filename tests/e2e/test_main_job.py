@@ -7,7 +7,7 @@ import random
 import subprocess
 
 import pytest
-from openai import BadRequestError, NotFoundError, OpenAI
+from openai import BadRequestError, NotFoundError
 from tests.e2e import stage
 
 CARD = "4111 1111 1111 1111"
@@ -31,12 +31,6 @@ def scene(tmp_path_factory):
 @pytest.fixture
 def gateway(scene):
     return scene[0]
-
-
-@pytest.fixture
-def client(gateway):
-    with OpenAI(base_url=gateway.base_url, api_key="-", max_retries=0) as client:
-        yield client
 
 
 HELLO = [{"role": "user", "content": "Say hello."}]

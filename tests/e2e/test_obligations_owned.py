@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
-from openai import OpenAI
 from tests.e2e import stage
-
-from situs.config.paths import data_dir
+from tests.weights import data_with_weights
 
 POLICY = """
 package situs
@@ -59,19 +54,10 @@ ASK = "To ann.lee@firm.test: Count to twenty. One, two, three, four, five, six,"
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory):
     directory = tmp_path_factory.mktemp("owed")
-    models = Path(os.environ.get("SITUS_TEST_MODELS") or data_dir(None) / "models")
-    assert models.is_dir(), "the weights are missing: run `make test`, which pulls them first"
     (directory / "owed.rego").write_text(POLICY)
-    (directory / "data").mkdir()
-    (directory / "data" / "models").symlink_to(models)
+    data_with_weights(directory)
     with stage.running(directory, CONFIG) as gateway:
         yield gateway
-
-
-@pytest.fixture
-def client(gateway):
-    with OpenAI(base_url=gateway.base_url, api_key="-", max_retries=0) as client:
-        yield client
 
 
 def asked(wire):

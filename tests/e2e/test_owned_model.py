@@ -10,10 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from openai import OpenAI
 from tests.e2e import stage
-
-from situs.config.paths import data_dir
+from tests.weights import data_with_weights
 
 HELLO = [{"role": "user", "content": "Say hello to the world."}]
 
@@ -21,19 +19,9 @@ HELLO = [{"role": "user", "content": "Say hello to the world."}]
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory):
     directory = tmp_path_factory.mktemp("owned")
-    models = Path(os.environ.get("SITUS_TEST_MODELS") or data_dir(None) / "models")
-    assert models.is_dir(), "the weights are missing: run `make test`, which pulls them first"
-    data = directory / "data"
-    data.mkdir()
-    (data / "models").symlink_to(models)
+    data = data_with_weights(directory)
     with stage.started(["up", "--home", "AU"], data, directory / "situs.log") as gateway:
         yield gateway
-
-
-@pytest.fixture
-def client(gateway):
-    with OpenAI(base_url=gateway.base_url, api_key="-", max_retries=0) as client:
-        yield client
 
 
 def test_it_answers_and_says_what_it_used(client, gateway):

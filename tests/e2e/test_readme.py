@@ -19,9 +19,9 @@ import msgspec
 import pytest
 import yaml
 from tests.e2e import stage
+from tests.weights import weights
 
 from situs.config.load import default_config
-from situs.config.paths import data_dir
 
 ROOT = stage.ROOT
 BIN = Path(sys.executable).parent
@@ -169,12 +169,10 @@ def free_ports(count: int) -> list[int]:
 
 def test_the_tutorial_works(tmp_path):
     """The whole of it, with the real model, in a folder and at ports of its own."""
-    models = Path(os.environ.get("SITUS_TEST_MODELS") or data_dir(None) / "models")
-    assert models.is_dir(), "the weights are missing: run `make test`, which pulls them first"
     page = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
     folder = tmp_path / "tour"
     folder.mkdir()
-    shutil.copytree(models, folder / "data" / "models")
+    shutil.copytree(weights(), folder / "data" / "models")
     changes = {".data/tour": str(folder)}
     changes |= {
         str(old): str(new) for old, new in zip((7488, 7601, 7602), free_ports(3), strict=True)

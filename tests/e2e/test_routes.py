@@ -6,7 +6,7 @@ import json
 import subprocess
 
 import pytest
-from openai import NotFoundError, OpenAI, PermissionDeniedError
+from openai import NotFoundError, PermissionDeniedError
 from tests.e2e import stage
 
 ROUTES = {
@@ -49,12 +49,6 @@ def scene(tmp_path_factory):
 @pytest.fixture
 def gateway(scene):
     return scene[0]
-
-
-@pytest.fixture
-def client(gateway):
-    with OpenAI(base_url=gateway.base_url, api_key="-", max_retries=0) as client:
-        yield client
 
 
 def test_the_openai_client_reads_a_template_s_answer(client):

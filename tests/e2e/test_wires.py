@@ -9,7 +9,7 @@ import struct
 from typing import Any
 
 import pytest
-from openai import AsyncOpenAI, BadRequestError, OpenAI, UnprocessableEntityError
+from openai import AsyncOpenAI, BadRequestError, UnprocessableEntityError
 from pydantic import BaseModel
 from tests.e2e import stage
 
@@ -41,12 +41,6 @@ def scene(tmp_path_factory):
 @pytest.fixture
 def gateway(scene):
     return scene[0]
-
-
-@pytest.fixture
-def client(gateway):
-    with OpenAI(base_url=gateway.base_url, api_key="-", max_retries=0) as client:
-        yield client
 
 
 def sent(scene, name="office"):

@@ -8,8 +8,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.weights import weights
 
-from situs.config.paths import data_dir
 from situs.errors import WeightsError
 from situs.runtimes.lifecycle import State
 from situs.runtimes.llama_cpp import Located, llama_spec, locate
@@ -22,10 +22,7 @@ CANARY = "canary" + "-4711"
 
 @pytest.fixture
 def located() -> Located:
-    folder = os.environ.get("SITUS_TEST_MODELS") or data_dir(None) / "models"
-    found = locate(NAME, Path(folder))
-    assert found.path.exists(), f"no weights at {found.path}: run `make test`, which pulls them"
-    return found
+    return locate(NAME, weights())
 
 
 async def post(supervisor: Supervisor, body: dict[str, Any], key: str) -> tuple[int, Any]:

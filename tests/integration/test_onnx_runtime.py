@@ -3,17 +3,15 @@
 import asyncio
 import base64
 import math
-import os
 import struct
 import time
-from pathlib import Path
 
 import msgspec
 import pytest
 from tests import make
+from tests.weights import weights
 
 from situs.backends.onnx_embeddings import Encoders, OnnxEmbeddings
-from situs.config.paths import data_dir
 from situs.core.request import Wire
 from situs.errors import InvalidRequest, WeightsError
 from situs.runtimes.llama_cpp import Located
@@ -44,11 +42,10 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def spec():
-    folder = Path(os.environ.get("SITUS_TEST_MODELS") or data_dir(None) / "models")
     found = onnx_spec(
         "all-MiniLM-L6-v2.int8",
         "all-MiniLM-L6-v2.tokenizer",
-        folder,
+        weights(),
         context_tokens=256,
         dimensions=384,
     )

@@ -1,17 +1,16 @@
 """Exact counts beside the real llama.cpp, with the real weights."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
 import pytest
+from tests.weights import weights
 
 from situs.analysis.token_counts import counters
 from situs.analysis.tokens import tokens_by
-from situs.config.paths import data_dir
 from situs.core.request import Ask, Principal
 from situs.http import openai_chat
 from situs.learning.artefacts import load, shipped
@@ -39,14 +38,6 @@ ODD = [
 ]
 
 
-@pytest.fixture
-def weights() -> Path:
-    folder = os.environ.get("SITUS_TEST_MODELS") or data_dir(None) / "models"
-    found = locate(NAME, Path(folder)).path
-    assert found.exists(), f"no weights at {found}: run `make test`, which pulls them"
-    return found
-
-
 def texts() -> list[str]:
     """Prose, code and JSON of this very project, and what is odd."""
     files = [*sorted((FOLDER / "docs").rglob("*.md")), *sorted((FOLDER / "src").rglob("*.py"))]
@@ -71,14 +62,14 @@ CHATS: list[list[dict[str, Any]]] = [
 ]
 
 
-def test_the_tokenizers_at_hand_count_for_their_families(weights):
-    exact = at_hand(weights.parent)
+def test_the_tokenizers_at_hand_count_for_their_families():
+    exact = at_hand(weights())
     assert exact["smollm2"]("How many tokens?") == 4
     assert set(exact) <= {"smollm2", "bert"}
 
 
-def test_counts_are_those_of_llama_cpp(tmp_path, weights):
-    located = locate(NAME, weights.parent)
+def test_counts_are_those_of_llama_cpp(tmp_path):
+    located = locate(NAME, weights())
     spec = llama_spec("local", located, context_tokens=1024, threads=1)
 
     async def story() -> tuple[list[int], list[int]]:
@@ -107,7 +98,7 @@ def test_counts_are_those_of_llama_cpp(tmp_path, weights):
             await supervisor.stop()
 
     counts, chats = asyncio.run(story())
-    ours = from_gguf(weights)
+    ours = from_gguf(located.path)
     assert [ours.count(one) for one in texts()] == counts
     assert [ours.chat(chat) for chat in CHATS] == chats
     artefact = load(shipped("tokens"))
