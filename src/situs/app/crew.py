@@ -44,6 +44,7 @@ from situs.core.snapshot import Beliefs
 from situs.dispatch.egress import Connector
 from situs.errors import OperatorError
 from situs.fleet.board import Board
+from situs.placement.latency import Learned
 from situs.runtimes.process import how_it_ended
 from situs.trust.allowance import Grant, Report
 from situs.trust.api_keys import NO_KEYS
@@ -104,13 +105,15 @@ class Callbacks(Struct, frozen=True):
     """What the parent is told and asked.
 
     `answer` takes a path and a query; `refused` the counts of requests that a worker turned away
-    undecided, by code; `lease` a worker's report of a key's use; `gone` the name of a dead worker.
+    undecided, by code; `lease` a worker's report of a key's use; `gone` the name of a dead worker;
+    `learned` says how long the deployments of a plan take.
     """
 
     answer: Callable[[str, str], Awaitable[tuple[int, str, bytes]]]
     refused: Callable[[dict[str, int]], None]
     lease: Callable[[str, Report], Grant]
     gone: Callable[[str], None]
+    learned: Callable[[Plan], dict[str, Learned]]
 
 
 class Crew:
@@ -134,7 +137,7 @@ class Crew:
         self._callbacks = callbacks
         self._connector = connector
         self._board_fd = Board.make(self.size)
-        self.board = Board(self._board_fd, 0)
+        self.board = Board(self._board_fd, None)
         self._plan: Plan | None = None
         self._runtimes = Runtimes({})
         self._keys = Keys(NO_KEYS)
@@ -293,7 +296,8 @@ class Crew:
         member.link.send(self._keys)
         member.link.send(self._beliefs)
         member.link.send(self._rolled_back)
-        if await member.ask(Switch(plan.generation)) is not None:
+        switch = Switch(plan.generation, self._callbacks.learned(plan))
+        if await member.ask(switch) is not None:
             member.generation = plan.generation
 
     def beat(self) -> None:

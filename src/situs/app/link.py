@@ -14,6 +14,7 @@ from situs.app.plan import Plan
 from situs.config.tree import Log
 from situs.core.fleet import Condition, Health
 from situs.core.snapshot import Beliefs
+from situs.placement.latency import Learned
 from situs.trust.allowance import Grant, Report
 from situs.trust.api_keys import KeyTable
 
@@ -51,9 +52,13 @@ class Load(Struct, frozen=True, tag=True):
 
 
 class Switch(Struct, frozen=True, tag=True):
-    """From now on what was loaded holds; answered with Switched."""
+    """From now on what was loaded holds; answered with Switched.
+
+    What was `learned` is how long deployments take, by name; of others nothing is known.
+    """
 
     generation: int
+    learned: dict[str, Learned]
 
 
 class Runtimes(Struct, frozen=True, tag=True):

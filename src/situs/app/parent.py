@@ -24,12 +24,14 @@ from situs.app.policies import newest_bundle
 from situs.app.probing import Probing
 from situs.app.runtimes import OnState, RuntimeSet
 from situs.app.setting import Setting
+from situs.app.timing import Timing
 from situs.app.watching import Watching
 from situs.config.diff import Change, diff
 from situs.core.fleet import Condition, DeploymentState, FleetView, Health
 from situs.dispatch.egress import Connector, Permit
 from situs.errors import ConfigError, SitusError
 from situs.http.errors import log_unexpected
+from situs.placement.latency import Learned
 from situs.stores.lock import DataLock
 from situs.telemetry.status import Status
 from situs.trust.allowance import Authority, Grant, Report
@@ -40,6 +42,7 @@ _log = logging.getLogger(__name__)
 _BEAT_S = 1.0
 _RETIRE_S = 3600.0
 _FEEDBACK_S = 60.0
+_KEEP_S = 60.0
 
 Read = Callable[[], Setting]
 
@@ -72,11 +75,12 @@ class Parent:
         self._started_at = time.time()
         self._runtimes = RuntimeSet(on_state, self._runtimes_changed)
         log = self.setting.config.telemetry.log
-        told = Callbacks(self._answer, self._refused.update, self._lease, self._gone)
+        told = Callbacks(self._answer, self._refused.update, self._lease, self._gone, self._learned)
         self._blocked = blocked
         self._dark: tuple[frozenset[str], float] = (frozenset(), 0.0)
         self._connector = Connector()
         self.crew = Crew(listeners, log, told, self._connector)
+        self._timing = Timing(self.setting.data, self.crew.board.times)
         self._believing = Believing(self.setting.data)
         self._pilots = Pilots(self.setting.data)
         self._probing = Probing(self._connector.dial, self._found)
@@ -93,6 +97,7 @@ class Parent:
             data = self.setting.data
             stack.enter_context(DataLock(data))
             stack.callback(self.crew.kill)
+            stack.push_async_callback(self._timing.keep)
             await self.crew.spawn()
             self._bundle = await self._newest_bundle(self.setting)
             plan = load_plan(self.setting, 0, {})
@@ -123,6 +128,7 @@ class Parent:
                 (_BEAT_S, self._look_at_bundle),
                 (_FEEDBACK_S, self._look_at_feedback),
                 (_BEAT_S, self._look_at_pilots),
+                (_KEEP_S, self._timing.keep),
                 (_RETIRE_S, partial(asyncio.to_thread, watching.retire)),
                 (_BEAT_S, partial(asyncio.to_thread, watching.look_at_stores)),
             ]
@@ -279,6 +285,9 @@ class Parent:
     def _gone(self, worker: str) -> None:
         self._authority.gone(worker, time.monotonic())
 
+    def _learned(self, plan: Plan) -> dict[str, Learned]:
+        return self._timing.of(plan)
+
     # Once a second, and when something changes.
 
     def _found(self, deployment: str, well: bool) -> None:
@@ -290,6 +299,7 @@ class Parent:
     async def _beat(self, watching: Watching, admin: AdminSocket) -> None:
         await admin.keep()
         self.crew.beat()
+        self._timing.hear()
         if self._dark[0] and time.monotonic() >= self._dark[1] and not self._reloading.locked():
             self.darken(frozenset(), 0.0)
         self._look_at_keys()

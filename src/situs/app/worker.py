@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -77,6 +77,7 @@ from situs.http.admin import Admin
 from situs.http.app import App
 from situs.http.approvals import ApprovalDesk
 from situs.http.auth import Auth, key_required
+from situs.placement.latency import Learned
 from situs.runtimes.seal import seal
 from situs.stores.approvals import ApprovalQueue
 from situs.stores.layout import receipts_dir
@@ -147,8 +148,8 @@ class Worker:
         match message:
             case Load(plan):
                 self._loading_plan = asyncio.get_running_loop().create_task(self._load(plan))
-            case Switch(generation):
-                self._switch()
+            case Switch(generation, learned):
+                self._switch(learned)
                 self._link.send(Switched(generation))
             case Runtimes() | Probed() | Believed() | RolledBack():
                 self._heard_of(message)
@@ -207,7 +208,7 @@ class Worker:
         self._stack.callback(self._encoders.close)
         self._stack.callback(writer.close)
 
-    def _switch(self) -> None:
+    def _switch(self, learned: Mapping[str, Learned]) -> None:
         """All at once: whoever asked before goes on with what it was given."""
         if self._loaded is None:
             return
@@ -221,15 +222,18 @@ class Worker:
         self._deep.budget_s = plan.config.analysis.deep_budget_ms / 1000
         if self._situation is None:
             fleet = snapshot.fleet
+            board, seed = self._board, os.getpid()
             registry = Registry(
-                fleet.deployments, fleet.digest, time.monotonic, self._board, seed=os.getpid()
+                fleet.deployments, fleet.digest, time.monotonic, board, seed, board.times
             )
             self._registry = registry
-            prefixes = Prefixes(fleet.deployments, time.monotonic, self._board.hearsay)
+            prefixes = Prefixes(fleet.deployments, time.monotonic, board.hearsay)
             self._situation = Situation(registry, snapshot, backends, prefixes)
             self._serve(plan, self._situation)
         else:
             self._situation.load(snapshot, backends)
+        if self._registry is not None:
+            self._registry.teach(learned)
         self._tell_health()
 
     def _serve(self, plan: Plan, situation: Situation) -> None:
@@ -321,6 +325,8 @@ class Worker:
             await asyncio.sleep(_BEAT_S)
             if self._serving is not None:
                 collect(beat)
+            if self._registry is not None:
+                self._registry.hear()
             busy = self._busy()
             self._deep.leave_room(busy)
             self._haste.tell(busy)
