@@ -38,8 +38,7 @@ class Rating(Struct, frozen=True):
 class Likeness(Struct, frozen=True):
     """How alike the answers of two models to one request are: that of `model` was a copy.
 
-    `similarity` is from 0 to 1; see `dispatch.shadow.agreement`. `said` is what somebody said of
-    the other one's answer; None: nobody did. `by` is who asked.
+    `similarity` is from 0 to 1; see `dispatch.shadow.agreement`. `by` is who asked.
     """
 
     model: str
@@ -49,7 +48,6 @@ class Likeness(Struct, frozen=True):
     similarity: float
     at: float
     by: str
-    said: float | None = None
 
 
 def kind_of(route: str | None, task: str) -> str:

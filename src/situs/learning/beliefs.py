@@ -1,4 +1,4 @@
-"""What is believed of models, from what their answers were worth.
+"""What is believed of models, from what their answers were worth, as people or machines say.
 
 Three steps, each drawn to the one before it: the model (drawn to its capability class), the model
 at a kind of request, the model at a kind and a class needed. The first two move the odds, so that
@@ -8,7 +8,7 @@ what is learned from easy requests also says something of hard ones. Older ratin
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
@@ -16,7 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from situs.core.capability import CapabilityClass
-from situs.core.rating import Rating
+from situs.core.length import NO_LENGTHS, Lengths
+from situs.core.rating import Likeness, Origin, Rating
 from situs.core.snapshot import ANY_KIND, Belief, Beliefs
 from situs.placement.quality import PRIOR_WEIGHT, PRIORS
 
@@ -29,7 +30,17 @@ STRENGTH = 20.0
 ONE_KEY = 0.25
 """What one key says counts at each step for no more than this share of what is there besides (the
 step before, and ratings that are trusted): a fifth of the belief. Over three steps one key moves a
-belief by less than half of the way to what it says."""
+belief by less than half of the way to what it says. What machines say of a key's requests counts as
+said by that key, after its own words; and what machines say of all requests counts no more than one
+key."""
+
+WORTH = {Origin.PERSON: 1.0, Origin.CASCADE: 0.25, Origin.SHADOW: 0.1}
+"""What a rating counts for. A machine's errors are the same in all that it says (a calibration that
+no longer fits, a likeness that misleads), so more of its ratings make less sure than their number;
+that of a likeness stands on a belief about another model, too."""
+
+SHORT_TOKENS = 16
+"""In answers as long as this at most, other words mean another answer; in free text they do not."""
 
 _LEAST = 0.01
 
@@ -46,18 +57,59 @@ def believe(
     classes: Mapping[str, CapabilityClass],
     now: float,
     usual: tuple[float, float] = Beliefs().usual,
+    lengths: Lengths = NO_LENGTHS,
 ) -> Beliefs:
-    """The beliefs of now about the models in `classes`, from ratings of these."""
+    """The beliefs of now about the models in `classes`, from ratings of these.
+
+    `usual` and `lengths` are told on; see `learning.lengths`.
+    """
     by_model: dict[str, list[_Said]] = defaultdict(list)
     for one in ratings:
         if one.model in classes:
             age_s = max(0.0, now - one.at)
-            by_model[one.model].append(_Said(one, 0.5 ** (age_s / HALF_LIFE_S)))
+            weight = WORTH[one.origin] * 0.5 ** (age_s / HALF_LIFE_S)
+            by_model[one.model].append(_Said(one, weight))
     table: dict[tuple[str, ...], Belief] = {}
     for model in sorted(by_model):
         table |= _of_model(model, classes[model], by_model[model])
-    digest = sha256(msgspec.json.encode([sorted(table.items()), usual])).hexdigest()
-    return Beliefs(table, usual, digest)
+    told = [sorted(table.items()), usual, lengths.kinds, sorted(lengths.models.items())]
+    digest = sha256(msgspec.json.encode(told)).hexdigest()
+    return Beliefs(table, usual, digest, lengths=lengths)
+
+
+def compared(
+    found: Iterable[Likeness], classes: Mapping[str, CapabilityClass], beliefs: Beliefs
+) -> list[Rating]:
+    """Ratings of copies of short answers, by what is believed of the models that were served.
+
+    The same answer is right as often as the other model is; another one where that one is wrong,
+    and as often as it is right elsewhere.
+    """
+    ratings = []
+    for one in found:
+        if one.other in classes:
+            right = _known(beliefs, one.other, classes[one.other], one)
+            score = one.similarity * right + (1 - one.similarity) * right * (1 - right)
+            facts = (one.model, one.kind, one.needs, score, one.at, one.by)
+            ratings.append(Rating(*facts, Origin.SHADOW))
+    return ratings
+
+
+def _known(beliefs: Beliefs, model: str, able: CapabilityClass, at: Likeness) -> float:
+    """As `placement.quality` has it."""
+    for kind in (at.kind, ANY_KIND):
+        if (found := beliefs.table.get((model, kind, at.needs.value))) is not None:
+            return found.mean
+    return PRIORS[able, at.needs].mean
+
+
+def counts(ratings: Iterable[Rating]) -> dict[tuple[str, ...], Counter[Origin]]:
+    """How many ratings there are for each key of `Beliefs.table`: those of any kind are all."""
+    found = defaultdict[tuple[str, ...], Counter[Origin]](Counter)
+    for one in ratings:
+        for kind in (one.kind, ANY_KIND):
+            found[one.model, kind, one.needs.value][one.origin] += 1
+    return found
 
 
 _Means = dict[CapabilityClass, float]
@@ -111,13 +163,26 @@ def _summed(said: Sequence[_Said], before: float) -> tuple[float, float]:
 
 
 def _capped(said: Sequence[_Said]) -> list[float]:
-    """The weights, less where one key says more than it may."""
-    of: dict[str, float] = defaultdict(float)
+    """The weights, less where one key, or machines together, say more than they may."""
+    words, judged = defaultdict[str, float](float), defaultdict[str, float](float)
     for one in said:
-        of[one.rating.by] += one.weight
-    most = ONE_KEY * (STRENGTH + of.get("", 0.0))
-    scale = {by: min(1.0, most / weight) if by and weight else 1.0 for by, weight in of.items()}
-    return [one.weight * scale[one.rating.by] for one in said]
+        table = words if one.rating.origin is Origin.PERSON else judged
+        table[one.rating.by] += one.weight
+    most = ONE_KEY * (STRENGTH + words.get("", 0.0))
+    scale = {by: min(1.0, most / weight) if by and weight else 1.0 for by, weight in words.items()}
+    left = {by: most - min(most, words.get(by, 0.0)) for by in judged}
+    after = {by: min(1.0, left[by] / weight) if weight else 0.0 for by, weight in judged.items()}
+    total = sum(after[by] * weight for by, weight in judged.items())
+    every = min(1.0, most / total) if total else 0.0
+    return [
+        one.weight
+        * (
+            scale[one.rating.by]
+            if one.rating.origin is Origin.PERSON
+            else after[one.rating.by] * every
+        )
+        for one in said
+    ]
 
 
 def _logit(mean: float) -> float:
