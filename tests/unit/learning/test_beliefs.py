@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from situs.core.capability import CapabilityClass
-from situs.core.rating import Rating
+from situs.core.rating import Likeness, Origin, Rating
 from situs.core.snapshot import ANY_KIND, Belief
-from situs.learning.beliefs import HALF_LIFE_S, believe
+from situs.learning.beliefs import HALF_LIFE_S, WORTH, believe, compared, counts
 from situs.placement.quality import PRIORS, interval
 
 SMALL, MEDIUM = CapabilityClass.SMALL, CapabilityClass.MEDIUM
@@ -83,6 +83,98 @@ def test_one_key_moves_a_belief_less_than_half_way_to_what_it_says(trusted, othe
     before = believe(honest, CLASSES, NOW).table.get(("m", "chat", "small"), PRIORS[SMALL, SMALL])
     after = mean([*honest, *said(word, count, by="liar")])
     assert abs(after - before.mean) <= 0.5 * abs(word - before.mean) + 0.01
+
+
+_machines = some.sampled_from([Origin.CASCADE, Origin.SHADOW])
+
+
+@given(_scores, some.integers(1, 3000), some.integers(0, 3000), some.sampled_from([0.0, 1.0]))
+def test_nor_with_what_machines_say_of_its_requests(trusted, count, judged, word):
+    honest = [one for score in trusted for one in said(score)]
+    before = believe(honest, CLASSES, NOW).table.get(("m", "chat", "small"), PRIORS[SMALL, SMALL])
+    lies = [*said(word, count, by="liar"), *said(word, judged, by="liar", origin=Origin.CASCADE)]
+    assert abs(mean([*honest, *lies]) - before.mean) <= 0.5 * abs(word - before.mean) + 0.01
+
+
+@given(_scores, some.integers(1, 50), _machines, some.sampled_from([0.0, 1.0]))
+def test_machines_together_move_a_belief_no_more_than_one_key(trusted, askers, origin, word):
+    honest = [one for score in trusted for one in said(score)]
+    before = believe(honest, CLASSES, NOW).table.get(("m", "chat", "small"), PRIORS[SMALL, SMALL])
+    judged = [one for k in range(askers) for one in said(word, 50, by=f"k{k}", origin=origin)]
+    after = mean([*honest, *judged])
+    assert abs(after - before.mean) <= 0.5 * abs(word - before.mean) + 0.01
+
+
+def test_what_a_key_says_goes_before_what_machines_say_of_its_requests():
+    words = said(0.0, 1000, by="key")
+    judged = said(1.0, 1000, by="key", origin=Origin.CASCADE)
+    assert mean([*words, *judged]) == mean(words)
+
+
+def test_machines_are_heard_where_nobody_says_anything():
+    low, high = (mean(said(score, 40, by="key", origin=Origin.CASCADE)) for score in (0.2, 0.95))
+    assert low < PRIORS[SMALL, SMALL].mean - 0.1
+    assert PRIORS[SMALL, SMALL].mean < high
+
+
+def test_a_word_counts_more_than_a_cascade_and_that_more_than_a_likeness():
+    moved = [
+        mean(said(0.9)) - mean([*said(0.9), *said(0.0, 3, by="key", origin=origin)])
+        for origin in Origin
+    ]
+    assert moved == sorted(moved, reverse=True)
+    assert len(set(moved)) == 3
+    assert WORTH[Origin.PERSON] == 1.0
+
+
+ABLE = {"m": SMALL, "best": MEDIUM}
+
+
+def alike(similarity, **facts):
+    fields = {"model": "m", "other": "best", "kind": "chat", "needs": SMALL, "at": NOW, "by": "key"}
+    return Likeness(similarity=similarity, **{**fields, **facts})
+
+
+def test_the_same_answer_is_as_good_as_that_of_the_other_is_believed_to_be():
+    beliefs = believe(said(0.7, 900, model="best"), ABLE, NOW)
+    [one] = compared([alike(1.0)], ABLE, beliefs)
+    assert one.score == beliefs.table["best", "chat", "small"].mean
+    assert (one.model, one.kind, one.needs, one.by, one.origin) == (
+        "m", "chat", SMALL, "key", Origin.SHADOW
+    )  # fmt: skip
+
+
+def test_without_a_belief_of_that_kind_it_is_what_is_believed_of_any_or_of_the_class():
+    beliefs = believe(said(0.3, 900, model="best"), ABLE, NOW)
+    [one] = compared([alike(1.0, kind="route:law")], ABLE, beliefs)
+    assert one.score == beliefs.table["best", ANY_KIND, "small"].mean
+    [one] = compared([alike(1.0)], ABLE, believe([], ABLE, NOW))
+    assert one.score == PRIORS[MEDIUM, SMALL].mean
+
+
+@given(some.floats(0, 1), some.lists(some.floats(0, 1), min_size=0, max_size=5))
+def test_no_likeness_makes_an_answer_better_than_the_other_and_more_of_it_never_worse(much, words):
+    ratings = [one for score in words for one in said(score, 20, model="best")]
+    beliefs = believe(ratings, ABLE, NOW)
+    one, same = compared([alike(much), alike(1.0)], ABLE, beliefs)
+    assert 0 <= one.score <= same.score
+
+
+def test_where_the_other_is_not_known_a_likeness_says_nothing():
+    assert compared([alike(1.0)], CLASSES, believe([], CLASSES, NOW)) == []
+
+
+def test_where_a_belief_comes_from_is_counted():
+    ratings = [
+        *said(1.0, 2),
+        *said(1.0, 3, origin=Origin.CASCADE),
+        *said(1.0, kind="route:law", origin=Origin.SHADOW),
+    ]
+    found = counts(ratings)
+    assert found["m", "chat", "small"] == {Origin.PERSON: 2, Origin.CASCADE: 3}
+    assert found["m", ANY_KIND, "small"] == {
+        Origin.PERSON: 2, Origin.CASCADE: 3, Origin.SHADOW: 1
+    }  # fmt: skip
 
 
 def test_many_keys_together_are_believed():
