@@ -11,18 +11,20 @@ from situs.config.tree import Config
 from situs.core.snapshot import Beliefs
 from situs.errors import StoreError
 from situs.learning.beliefs import believe
+from situs.learning.lengths import measure
 from situs.stores.feedback import ratings, state
-from situs.stores.usual import usual_tokens
+from situs.stores.usual import answer_lengths, usual_tokens
 
 _log = logging.getLogger(__name__)
-_ANEW_S = 3600.0
+_ANEW_S = 600.0
 
 
 def beliefs_of(config: Config, data: Path, now: float) -> Beliefs:
     """May take a second, where there is much feedback. Raises StoreError."""
     classes = {name: model.capability for name, model in config.models.items()}
     usual = usual_tokens(data, now) or Beliefs().usual
-    return believe(ratings(data), classes, now, usual)
+    lengths = measure(answer_lengths(data, now), classes)
+    return believe(ratings(data), classes, now, usual, lengths)
 
 
 class Believing:
@@ -36,7 +38,8 @@ class Believing:
     def look(self, config: Config) -> Beliefs | None:
         """What is believed from now on; None: as before. Blocks; never raises.
 
-        Without new feedback it is looked at once an hour, since old feedback fades.
+        Without new feedback it is looked at every ten minutes: old feedback fades, and answers
+        were given meanwhile, whose lengths count.
         """
         now = time.time()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from situs.core.length import Answered
+from situs.core.rating import kind_of
 from situs.core.record import UNLOGGED, End
 from situs.core.request import Principal
 from situs.stores.database import INDEX_FILE, reading, told
@@ -56,7 +57,7 @@ def answer_lengths(data: Path, now: float) -> list[Answered]:
         return [
             Answered(
                 str(model),
-                task if route is None else f"route:{route}",
+                kind_of(route, task),
                 int(tokens),
                 "" if key == Principal().key else str(key),
             )

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 
+import msgspec
 import pytest
 from tests.unit.cli.test_feedback_command import CONFIG
 from tests.unit.stores.writing import indexed
 
-from situs.app.believing import Believing
+from situs.app.believing import Believing, beliefs_of
+from situs.app.link import Believed
 from situs.config.load import load
 from situs.stores.feedback import FILE, Word, say
+
+AT = 1.75e9
+"""About when the request of the record ended."""
 
 
 @pytest.fixture
@@ -44,3 +49,12 @@ def test_a_store_that_cannot_be_read_changes_nothing_and_is_told_once(data, conf
         assert believing.look(config) is None
         assert believing.look(config) is None
     assert [FILE in one.message for one in caplog.records] == [True]
+
+
+def test_how_long_answers_were_is_part_of_it_and_reaches_the_workers(data, config):
+    found = beliefs_of(config, data, AT)
+    assert found.lengths.kinds == {"chat": (200.0, pytest.approx(1 / 21, abs=1e-4))}
+    assert found.lengths.models["small", "chat"] == 1.0
+    assert found.digest != beliefs_of(config, data, AT + 8 * 86_400).digest
+    sent = msgspec.msgpack.encode(Believed(found))
+    assert msgspec.msgpack.decode(sent, type=Believed) == Believed(found)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
-from tests.unit.stores.writing import indexed
+import asyncio
 
-from situs.stores.usual import usual_tokens
+import pytest
+from bench.receipts import decided, outcome
+from msgspec.structs import replace
+from tests.unit.stores.writing import BODY, indexed, writing
+
+from situs.core.length import Answered
+from situs.core.record import End
+from situs.core.request import Principal
+from situs.stores.upkeep import rebuild
+from situs.stores.usual import answer_lengths, usual_tokens
 
 AT = 1.75e9
-"""About when the requests of `serve` ended."""
+"""About when the requests of the record ended."""
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +34,31 @@ def test_of_requests_that_are_older_nothing_is_said(data):
 
 def test_without_an_index_nothing_is_said(tmp_path):
     assert usual_tokens(tmp_path, AT) is None
+
+
+def answered(writer, number, key="-", end=End.COMPLETE):
+    one, over = decided(number, BODY), outcome(number)
+    request = replace(one.request, principal=Principal("t", key))
+    asyncio.run(writer.decided(replace(one, request=request)))
+    last = replace(over.attempts[-1], end=end)
+    writer.ended(replace(over, attempts=(*over.attempts[:-1], last)))
+
+
+def test_how_long_whole_answers_were_is_known_by_model_and_kind(tmp_path):
+    with writing(tmp_path / "data") as writer:
+        answered(writer, 1)
+        answered(writer, 2, key="k2")
+        answered(writer, 3, end=End.CUT)
+    rebuild(tmp_path / "data")
+    model, kind = outcome(1).attempts[-1].model, decided(1, BODY).decision.analysis.task
+    found = answer_lengths(tmp_path / "data", AT)
+    assert found == [Answered(model, kind, 200), Answered(model, kind, 200, "k2")]
+
+
+def test_lengths_are_those_of_a_week(data):
+    assert len(answer_lengths(data, AT)) == 120
+    assert answer_lengths(data, AT + 8 * 86_400) == []
+
+
+def test_without_an_index_no_lengths_are_known(tmp_path):
+    assert answer_lengths(tmp_path, AT) == []
