@@ -7,6 +7,7 @@ import json
 import os
 import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from situs.errors import OperatorError
 
@@ -14,6 +15,7 @@ SOCKET = "admin.sock"
 """Where the gateway answers its administrator, in the data directory."""
 
 TIMEOUT_S = 5.0
+PATIENCE_S = 600.0
 _SOCKET_PATH_BYTES = 104
 """The least that a system takes (macOS); Linux takes 108."""
 
@@ -21,6 +23,24 @@ _SOCKET_PATH_BYTES = 104
 def address(url: str) -> str:
     """The gateway's own, of a base URL that may end in `/v1`, as clients are given it."""
     return url.rstrip("/").removesuffix("/v1")
+
+
+def listening(data: Path, url: str | None = None) -> str:
+    """Where the gateway listens: at `url`, or where that on this data directory says it does."""
+    if url is not None:
+        return address(url)
+    path = data / SOCKET
+    status, body = ask(OverSocket(path), str(path), "GET", "/situs/v1/status")
+    if status != 200:
+        raise refused(str(path), status, body)
+    return str(json.loads(body)["url"])
+
+
+def connection_to(where: str, timeout_s: float = PATIENCE_S) -> http.client.HTTPConnection:
+    """For requests to models, which take their time."""
+    parts = urlsplit(where)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return kind(parts.hostname or "", parts.port, timeout=timeout_s)
 
 
 def refused(where: str, status: int, body: bytes) -> OperatorError:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 
-from situs.cli.admin import SOCKET, OverSocket, address, ask, refused
+from situs.cli.admin import ask, connection_to, listening, refused
 from situs.cli.options import EMBEDDED
 from situs.cli.tables import counted
 
 if TYPE_CHECKING:
     from situs.app.setting import Setting
-
-_PATIENCE_S = 600.0
 
 
 def askable(setting: Setting) -> Sequence[str]:
@@ -70,27 +66,10 @@ def _answers(
 
     cascade = setting.config.defaults.cascade
     votes = 1 if cascade is None else cascade.votes
-    where = _gateway(setting, url)
+    where = listening(setting.data, url)
     for one in asked:
         body = json.dumps(question(one["prompt"], model, votes)).encode()
-        status, said = ask(_connection(where), where, "POST", "/v1/chat/completions", body)
+        status, said = ask(connection_to(where), where, "POST", "/v1/chat/completions", body)
         if status in (401, 403, 404):
             raise refused(where, status, said)
         yield one, json.loads(said) if status == 200 else None
-
-
-def _gateway(setting: Setting, url: str | None) -> str:
-    """Where it listens, as its administrator is told."""
-    if url is not None:
-        return address(url)
-    socket = setting.data / SOCKET
-    status, body = ask(OverSocket(socket), str(socket), "GET", "/situs/v1/status")
-    if status != 200:
-        raise refused(str(socket), status, body)
-    return str(json.loads(body)["url"])
-
-
-def _connection(where: str) -> http.client.HTTPConnection:
-    parts = urlsplit(where)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    return kind(parts.hostname or "", parts.port, timeout=_PATIENCE_S)

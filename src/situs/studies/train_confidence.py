@@ -59,13 +59,18 @@ def question(prompt: str, model: str, votes: int) -> dict[str, Any]:
 
 
 def right(response: Mapping[str, Any], gold: str) -> bool:
-    """Whether the first choice says so.
+    """Whether the first choice says so; see `correct`."""
+    said = said_in(dict(response))
+    return correct(said[0].text if said else "", gold)
+
+
+def correct(text: str, gold: str) -> bool:
+    """Whether an answer says so.
 
     Its last line is the same but for case and marks; or its last number is, where that is asked
     for; or its last capital letter that stands alone, as in tests with choices.
     """
-    said = said_in(dict(response))
-    text = said[0].text.strip() if said else ""
+    text = text.strip()
     if same(text) == same(gold):
         return True
     for form in (_NUMBER, _LETTER):
