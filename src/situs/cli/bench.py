@@ -36,13 +36,10 @@ _INDEXED_S = 10.0
 @json_option
 def bench(
     deployments: tuple[str, ...],
-    file: Path | None,
-    sample: int | None,
-    keep: bool,
-    url: str | None,
     config: Path | None,
     data: Path | None,
     as_json: bool,
+    **how: Any,
 ) -> None:
     """Ask every place the same questions, and see how often it is right, how fast, how dear.
 
@@ -58,8 +55,8 @@ def bench(
 
     setting = setting_from(config, data)
     names = _chosen(setting.config, deployments)
-    asked = questions(file, sample)
-    where = listening(setting.data, url)
+    asked = questions(how["file"], how["sample"])
+    where = listening(setting.data, how["url"])
     total = len(asked) * len(names)
     click.echo(f"{counted(total, 'request')} to {counted(len(names), 'deployment')}", err=True)
     said: list[Asked] = []
@@ -70,7 +67,7 @@ def bench(
             said.append(one)
             progress.advance(task)
     found = report(names, said)
-    kept = _keep(setting.data, said) if keep else None
+    kept = _keep(setting.data, said) if how["keep"] else None
     if as_json:
         print_json({"deployments": found, "kept": kept, "asked": said})
         return
