@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -80,21 +81,28 @@ def send(id: str, score: float, source: str | None, by: str, data: Path | None) 
 def beliefs(config: Path | None, data: Path | None, as_json: bool) -> None:
     """Show how often answers of each model are expected to be acceptable, and how sure that is.
 
-    The interval holds the true share 19 times out of 20. Models without feedback are not listed:
-    of these, the capability class speaks.
+    The interval holds the true share 19 times out of 20. The last columns say of how many ratings
+    that was learned: what people said of answers, what cascades saw in them, and what copies had in
+    common with what was served. Models without any are not listed: of these, the capability class
+    speaks.
     """
-    from situs.app.believing import beliefs_of
+    from situs.app.believing import beliefs_of, ratings_of
+    from situs.core.rating import Origin
     from situs.core.snapshot import ANY_KIND
+    from situs.learning.beliefs import counts
     from situs.placement.quality import interval
 
-    setting = setting_from(config, data)
-    found = beliefs_of(setting.config, setting.data, time.time())
+    setting, now = setting_from(config, data), time.time()
+    found = beliefs_of(setting.config, setting.data, now)
+    counted = counts(ratings_of(setting.config, setting.data, now))
     rows: list[dict[str, Any]] = []
     for (model, kind, needs), belief in sorted(found.table.items()):
         low, high = interval(belief)
+        of = counted.get((model, kind, needs), Counter[Origin]())
         names = {"model": model, "kind": "any" if kind == ANY_KIND else kind, "needs": needs}
         sure = {"mean": belief.mean, "low": round(low, 4), "high": round(high, 4)}
-        rows.append({**names, **sure, "weight": belief.weight})
+        origins = {one.value: of.get(one, 0) for one in Origin}
+        rows.append({**names, **sure, "weight": belief.weight, "ratings": origins})
     if as_json:
         print_json({"usual_tokens": found.usual, "beliefs": rows})
         return
@@ -103,9 +111,15 @@ def beliefs(config: Path | None, data: Path | None, as_json: bool) -> None:
     if not rows:
         click.echo("Nothing was said of answers of these models; their capability class speaks.")
         return
-    table = table_of("model", "kind", "needs", "acceptable", "between", "worth ratings")
+    _show_beliefs(rows)
+
+
+def _show_beliefs(rows: list[dict[str, Any]]) -> None:
+    heads = ("acceptable", "between", "worth ratings", "people", "cascades", "copies")
+    table = table_of("model", "kind", "needs", *heads)
     for row in rows:
         between = f"{row['low']:.2f} and {row['high']:.2f}"
         name = (row["model"], row["kind"], row["needs"])
-        table.add_row(*name, f"{row['mean']:.2f}", between, f"{row['weight']:.0f}")
+        of = (str(count or "-") for count in row["ratings"].values())
+        table.add_row(*name, f"{row['mean']:.2f}", between, f"{row['weight']:.0f}", *of)
     show_tables(table)

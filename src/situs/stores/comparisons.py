@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from situs.core.capability import CapabilityClass
+from situs.core.rating import Likeness, kind_of
 from situs.stores.database import shared
 
 FILE = "comparisons.db"
@@ -69,7 +70,6 @@ _SHORT = (
     f"SELECT {_COLUMNS} FROM comparisons WHERE \"end\" = 'complete' AND similarity IS NOT NULL "  # noqa: S608
     "AND tokens <= ? AND needs IS NOT NULL AND model <> copied_model ORDER BY at DESC, id LIMIT ?"
 )
-_STATE = "SELECT count(*), max(at) FROM comparisons"
 _LOST = "what was compared is then forgotten"
 _database = partial(shared, tables=(_TABLE, _INDEX), lost=_LOST)
 
@@ -96,13 +96,17 @@ def short(data: Path, tokens: int, limit: int) -> list[Compared]:
     return _read(data, _SHORT, tokens, limit)
 
 
-def state(data: Path) -> tuple[Any, ...] | None:
-    """Differs once something was compared; None where nothing ever was. Raises StoreError."""
-    if not (data / FILE).exists():
-        return None
-    with _opened(data) as db:
-        found: tuple[Any, ...] = db.execute(_STATE).fetchone()
-        return found
+def likeness(one: Compared) -> Likeness:
+    """What one of the `short` ones says of the model that answered the copy."""
+    return Likeness(
+        model=str(one.copied_model),
+        other=str(one.model),
+        kind=kind_of(one.route, one.task),
+        needs=CapabilityClass(str(one.needs)),
+        similarity=one.similarity or 0.0,
+        at=one.at,
+        by=one.key or "",
+    )
 
 
 def _read(data: Path, query: str, *given: float) -> list[Compared]:

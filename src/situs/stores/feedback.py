@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from situs.core.capability import CapabilityClass
 from situs.core.decision import Analysis
 from situs.core.rating import Rating
 from situs.core.record import End
@@ -106,14 +107,11 @@ def words(data: Path, limit: int = MOST) -> list[Kept]:
         return [Kept(*(*row[:9], bool(row[9]))) for row in db.execute(_LIST, (limit,))]
 
 
-def ratings(data: Path) -> list[Rating]:
-    """All that is kept. Raises StoreError."""
-    return [
-        msgspec.convert(
-            {**msgspec.structs.asdict(one), "by": "" if one.trusted else one.by}, Rating
-        )
-        for one in words(data)
-    ]
+def rating(word: Kept) -> Rating:
+    """What it says of the model."""
+    by = "" if word.trusted else word.by
+    needs = CapabilityClass(word.needs)
+    return Rating(word.model, word.kind, needs, word.score, word.at, by)
 
 
 def state(data: Path) -> tuple[Any, ...] | None:

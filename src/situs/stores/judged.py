@@ -9,11 +9,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
-from situs.core.rating import kind_of
+from situs.core.capability import CapabilityClass
+from situs.core.rating import Origin, Rating, kind_of
 from situs.core.record import UNLOGGED, End
 from situs.stores.database import INDEX_FILE, reading, told
 from situs.stores.facts import Joined
@@ -30,7 +30,6 @@ _FORGET = (
     f"(SELECT at FROM judged WHERE {_ALIKE} ORDER BY at DESC LIMIT 1 OFFSET ?)"
 )
 _LIST = "SELECT id, model, at, key, kind, needs, confidence FROM judged ORDER BY at, id"
-_STATE = "SELECT count(*), max(at), total(confidence) FROM judged"
 
 
 class Judged(Struct, frozen=True):
@@ -56,13 +55,22 @@ def keep(db: sqlite3.Connection, joined: Iterable[Joined]) -> None:
 
 
 def judged(data: Path) -> list[Judged]:
-    """All that is kept, the oldest first. Raises StoreError."""
-    return [Judged(*row) for row in _read(data, _LIST)]
+    """All that is kept, the oldest first; nothing of an index that nobody brought up yet.
+
+    Raises StoreError.
+    """
+    path = data / INDEX_FILE
+    if not path.exists():
+        return []
+    with told(path), reading(path) as db:
+        rows = db.execute(_LIST) if version_of(db) >= JUDGED_SINCE else ()
+        return [Judged(*row) for row in rows]
 
 
-def state(data: Path) -> tuple[Any, ...] | None:
-    """Differs once something was judged; None where nothing ever was. Raises StoreError."""
-    return next(iter(_read(data, _STATE)), None)
+def rating(one: Judged) -> Rating:
+    """What it says of the model: right as often as it is probable."""
+    facts = (one.model, one.kind, CapabilityClass(one.needs), one.confidence, one.at, one.key)
+    return Rating(*facts, Origin.CASCADE)
 
 
 def _rows(joined: Iterable[Joined]) -> Iterator[Judged]:
@@ -76,12 +84,3 @@ def _rows(joined: Iterable[Joined]) -> Iterator[Judged]:
             if tried.confidence is not None and tried.end in _WHOLE:
                 facts = (begun.key, kind, begun.needs, tried.confidence)
                 yield Judged(begun.id, tried.model, outcome.at, *facts)
-
-
-def _read(data: Path, query: str) -> list[Any]:
-    """Nothing where there is no index, or one of a version before there were such rows."""
-    path = data / INDEX_FILE
-    if not path.exists():
-        return []
-    with told(path), reading(path) as db:
-        return db.execute(query).fetchall() if version_of(db) >= JUDGED_SINCE else []

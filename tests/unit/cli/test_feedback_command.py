@@ -92,4 +92,5 @@ def test_beliefs_are_shown_with_what_they_hold_between(data, tmp_path):
     [exact] = [b for b in found["beliefs"] if (b["kind"], b["needs"]) == ("chat", "small")]
     assert 0.7 < exact["mean"] < 0.9
     assert exact["low"] < exact["mean"] < exact["high"]
+    assert exact["ratings"] == {"person": 1, "cascade": 0, "shadow": 0}
     assert "chat" in run(data, "beliefs", "--config", str(config)).output

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from situs.errors import StoreError
 from situs.stores import comparisons as store
-from situs.stores.comparisons import FILE, Compared, add, comparisons, short, state
+from situs.stores.comparisons import FILE, Compared, add, comparisons, short
 
 ROW = Compared(
     "req_2", "req_1", 5.0, "t", "help", "chat", "us-llm", "office-llm", "complete", False, 0.75,
@@ -75,15 +75,6 @@ def test_what_was_long_broke_or_is_of_one_model_is_not_among_the_short_ones(tmp_
     assert short(tmp_path, 40, 10) == []
     add(tmp_path, ROW)
     assert short(tmp_path, 40, 10) == [ROW]
-
-
-def test_whether_something_was_compared_can_be_seen(tmp_path):
-    assert state(tmp_path) is None
-    add(tmp_path, ROW)
-    before = state(tmp_path)
-    assert state(tmp_path) == before
-    add(tmp_path, replace(ROW, id="req_9"))
-    assert state(tmp_path) != before
 
 
 def test_a_damaged_file_says_what_to_do(tmp_path):

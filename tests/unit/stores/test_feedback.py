@@ -7,7 +7,7 @@ from tests.unit.stores.writing import decide, serve, writing
 
 from situs.errors import InvalidRequest, StoreError
 from situs.stores import feedback
-from situs.stores.feedback import Word, ratings, say, state, words
+from situs.stores.feedback import Word, rating, say, state, words
 from situs.stores.upkeep import rebuild
 
 NOW = 1e9
@@ -78,7 +78,7 @@ def test_what_got_no_answer_cannot_be_rated(data):
 def test_only_a_trusted_word_has_no_name_among_the_ratings(data):
     say(data, word(1), NOW)
     say(data, word(2, by="root", trusted=True), NOW)
-    assert sorted(one.by for one in ratings(data)) == ["", "key1"]
+    assert sorted(rating(one).by for one in words(data)) == ["", "key1"]
 
 
 def test_of_one_key_and_of_all_the_newest_are_kept(data, monkeypatch):
