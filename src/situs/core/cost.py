@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from situs.core.data import DataSet
 from situs.core.decision import Analysis
@@ -94,6 +94,13 @@ def costs_of(
 ) -> list[float | None]:
     """What `cost_of` says, for many at once: of so many tokens of prompt and completion at each."""
     mb = bytes_out / _MB
+    if all(rates):
+        return [
+            (prompt * read + completion * written) / 1_000_000 + each + mb * sent
+            for (read, written, each, sent), prompt, completion in zip(
+                cast(Sequence[Rates], rates), prompts, completions, strict=True
+            )
+        ]
     return [
         None
         if own is None

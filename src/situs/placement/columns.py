@@ -79,6 +79,7 @@ class Table:
         self._selections: dict[tuple[Any, ...], Selection] = {}
         self._qualities: dict[tuple[str, ...], list[float]] = {}
         self._factors: dict[tuple[str, ...], list[float]] = {}
+        self._answers: tuple[tuple[Any, ...], list[int]] = (), []
 
     def pulse(self, states: tuple[DeploymentState, ...]) -> Pulse:
         """Only what changed since it was last asked is worked out."""
@@ -140,10 +141,16 @@ class Table:
 
     def answers(self, request: Request, analysis: Analysis, beliefs: Beliefs) -> list[int] | None:
         """The expected tokens of the answer of each of `models`; None where nothing was learned."""
+        if not (beliefs.lengths.kinds or beliefs.answers):
+            return None
+        of = analysis, beliefs, request.max_completion_tokens, request.choices
+        if self._answers[0] != of:
+            self._answers = of, self._answers_anew(request, analysis, beliefs)
+        return self._answers[1]
+
+    def _answers_anew(self, request: Request, analysis: Analysis, beliefs: Beliefs) -> list[int]:
         if beliefs.answers:
             return [answer_tokens(one.name, request, analysis, beliefs) for one in self.models]
-        if not beliefs.lengths.kinds:
-            return None
         kind = kind_of(analysis)
         key = kind, beliefs.digest
         known = self._factors.get(key) if beliefs.digest else None
