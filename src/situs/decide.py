@@ -17,6 +17,7 @@ from situs.core.label import Label
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.placement import place
+from situs.placement.columns import table_of
 from situs.policy import judge
 from situs.policy.input import Facts
 
@@ -78,9 +79,9 @@ def deciding(
     in for learned heads wherever they can; labels are the same.
     """
     heads = snapshot.heads.in_haste() if hurried else snapshot.heads
-    families = {deployment.model.family for deployment in snapshot.fleet.deployments}
+    families = sorted(table_of(snapshot).families)
     found: Look = yield Work(
-        partial(look, request, snapshot.labels, snapshot.routes, heads, sorted(families))
+        partial(look, request, snapshot.labels, snapshot.routes, heads, families)
     )
     if found.unsure and heads.encode is not None:
         vectors = yield Work(partial(heads.encode, found.unsure), deep=True)

@@ -40,7 +40,7 @@ from situs.errors import (
     SitusError,
     StreamBroken,
 )
-from situs.placement.estimates import Bill, bill
+from situs.placement.bill import Bill, bill
 from situs.placement.filters import PASSING, meant
 from situs.placement.modes import moded
 
@@ -289,7 +289,7 @@ class Answer:
 
     def bill(self) -> Bill:
         """What it cost and saved, as far as usage and prices are known."""
-        return bill(self.walk.paid, self.request, self.decision, self.snapshot.fleet)
+        return bill(self.walk.paid, self.request, self.decision, self.snapshot)
 
     async def chunks(self) -> AsyncGenerator[Chunk]:
         """The whole body. Raises StreamBroken if it breaks off after the first chunk."""

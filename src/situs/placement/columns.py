@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from situs.core.capability import CapabilityClass
 from situs.core.cost import rates_of
 from situs.core.decision import Analysis, Exclusion, PolicyDecision
-from situs.core.fleet import SHUT, Deployment, DeploymentState, Health, Role
-from situs.core.request import Request
+from situs.core.fleet import SHUT, Deployment, DeploymentState, Health, LocusKind, Role
+from situs.core.request import Request, Service
 from situs.core.route import RoutedBy
 from situs.core.snapshot import Beliefs, Snapshot
 from situs.placement.estimates import UNKNOWN
@@ -78,6 +79,7 @@ class Table:
         self._pulse: Pulse | None = None
         self._selections: dict[tuple[Any, ...], Selection] = {}
         self._qualities: dict[tuple[str, ...], list[float]] = {}
+        self._to_rent: dict[tuple[Service, CapabilityClass], list[Deployment]] = {}
         self._factors: dict[tuple[str, ...], list[float]] = {}
         self._answers: tuple[tuple[Any, ...], list[int]] = (), []
 
@@ -114,6 +116,20 @@ class Table:
             if len(self._selections) >= _MOST:
                 self._selections.clear()
             known = self._selections[key] = _select(self.deployments, verdict, context)
+        return known
+
+    def to_rent(self, service: Service, needs: CapabilityClass) -> list[Deployment]:
+        """What a public cloud has that serves this and is able enough, one for each price."""
+        known = self._to_rent.get((service, needs))
+        if known is None:
+            able = {
+                self.price[at]: one
+                for at, one in enumerate(self.deployments)
+                if one.locus.kind is LocusKind.PUBLIC_CLOUD
+                and service in one.model.serves
+                and one.model.capability >= needs
+            }
+            known = self._to_rent[service, needs] = list(able.values())
         return known
 
     def qualities(self, analysis: Analysis, beliefs: Beliefs) -> list[float]:

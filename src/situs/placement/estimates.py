@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec import Struct
 
-from situs.core.cost import cost_of, expected_cost, expected_usage
-from situs.core.decision import Analysis, Decision
-from situs.core.fleet import Deployment, DeploymentState, FleetView, LocusKind
-from situs.core.record import Usage
+from situs.core.cost import expected_cost, expected_usage
+from situs.core.decision import Analysis
+from situs.core.fleet import Deployment, DeploymentState
 from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.placement.latency import predict
@@ -45,40 +42,3 @@ def estimate(
     )
     cost = expected_cost(deployment, request, analysis, snapshot.data, cached_tokens, answer)
     return Estimate(cost, ttft_s, e2e_s, answer)
-
-
-class Bill(Struct, frozen=True):
-    """What a request cost and saved; None where no price or no usage is known."""
-
-    cost: float | None = None
-    saved: float | None = None
-    currency: str | None = None
-
-
-def bill(
-    paid: Sequence[tuple[Deployment, Usage, int]],
-    request: Request,
-    decision: Decision,
-    fleet: FleetView,
-) -> Bill:
-    """The bill from what places reported (with the bytes sent there): every attempt that did is
-    paid.
-
-    The saving is against renting: the cheapest adequate public-cloud deployment of the fleet that
-    serves this at all, allowed or not, with the last usage; None without one.
-    """
-    if not paid or any(deployment.price is None for deployment, _, _ in paid):
-        return Bill()
-    costs = [cost_of(*one) for one in paid]
-    cost = sum(one for one in costs if one is not None)
-    last, usage, _ = paid[-1]
-    rented = [
-        there
-        for other in fleet.deployments
-        if other.locus.kind is LocusKind.PUBLIC_CLOUD
-        and request.wire.service in other.model.serves
-        and other.model.capability >= decision.analysis.needs
-        and (there := cost_of(other, usage, request.size)) is not None
-    ]
-    saved = min(rented) - cost if rented else None
-    return Bill(cost, saved, None if last.price is None else last.price.currency)

@@ -13,7 +13,7 @@ from situs.core.record import Usage
 from situs.core.request import Ask, Modality, Objective, Service, Wire
 from situs.decide import decide
 from situs.placement import place
-from situs.placement.estimates import bill
+from situs.placement.bill import bill
 from situs.placement.objectives import OBJECTIVES
 from situs.placement.scorers import SCORERS
 
@@ -138,7 +138,7 @@ def test_what_is_saved_is_against_renting_what_serves_the_same():
     for others, saved in (((rented, chat), 2.0), ((chat,), None)):
         known = make.snapshot(make.view(mine, *others))
         decision = decide(request, known, 0.0, analysis=make.analysis())
-        assert bill([(mine, usage, 0)], request, decision, known.fleet).saved == saved
+        assert bill([(mine, usage, 0)], request, decision, known).saved == saved
 
 
 def test_every_lasting_reason_is_told_and_only_without_one_what_may_pass():
