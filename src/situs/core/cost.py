@@ -98,7 +98,7 @@ def costs_of(
         return [
             (prompt * read + completion * written) / 1_000_000 + each + mb * sent
             for (read, written, each, sent), prompt, completion in zip(
-                cast(Sequence[Rates], rates), prompts, completions, strict=True
+                cast("Sequence[Rates]", rates), prompts, completions, strict=True
             )
         ]
     return [
