@@ -15,7 +15,7 @@ from situs.backends.by_deployment import ByDeployment
 from situs.backends.onnx_embeddings import Encoders, OnnxEmbeddings
 from situs.backends.openai_compatible import Endpoint, OpenAICompatible, Origins
 from situs.config import build
-from situs.config.rules import is_loopback
+from situs.config.terms import is_loopback
 from situs.config.tree import Deployment as Entry
 from situs.config.tree import Onnx
 from situs.core.ports import Backends

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from situs.config.rules import is_loopback
 from situs.config.secrets import Secret, resolve
+from situs.config.terms import is_loopback
 from situs.config.tree import Config
 from situs.errors import ConfigError
 

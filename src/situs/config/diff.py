@@ -16,7 +16,7 @@ from situs.analysis.labels import DEFAULT_FLOORS
 from situs.config.paths import data_dir
 from situs.config.policy_source import policy_checked
 from situs.config.problems import dotted
-from situs.config.rules import is_loopback
+from situs.config.terms import is_loopback
 from situs.config.tree import Config, Locus
 from situs.core.data import Leaves
 from situs.core.fleet import KeyCustody, LocusKind, TrainingUse

@@ -18,7 +18,7 @@ from situs.config.policy import check_policy
 from situs.config.prices_rules import check_prices
 from situs.config.problems import Path, Report, nearest
 from situs.config.route_rules import check_routes
-from situs.config.terms import is_day
+from situs.config.terms import is_day, is_loopback
 from situs.config.tree import Config, Deployment, Endpoint, Model, Onnx
 from situs.core.fleet import LocusKind
 from situs.core.label import Label
@@ -245,14 +245,6 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`, a name or an address (IPv6 also in brackets)."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _check_one_machine(config: Config, report: Report) -> None:

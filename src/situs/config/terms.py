@@ -6,6 +6,7 @@ Each text that is more than a name carries `expected`, the words an error uses f
 from __future__ import annotations
 
 from datetime import date
+from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -113,3 +114,11 @@ def is_day(text: str) -> bool:
         return bool(date.fromisoformat(text))
     except ValueError:
         return False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`, a name or an address (IPv6 also in brackets)."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

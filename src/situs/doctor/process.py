@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from situs.app.confine import why_not_sealed
 from situs.app.setting import Setting
-from situs.config.rules import is_loopback
+from situs.config.terms import is_loopback
 from situs.doctor.finding import Condition, Finding
 from situs.http.auth import key_required
 from situs.trust.api_keys import Scope, load_keys

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from situs.config.rules import is_loopback
+from situs.config.terms import is_loopback
 from situs.core.request import Principal
 from situs.errors import (
     ConfigError,

@@ -1,6 +1,8 @@
 """Signatures of OPA's bundles: which files there are, and what each is, by a key that is known.
 
 Source: https://www.openpolicyagent.org/docs/management-bundles#signing
+
+What verifies is imported where it is used: most starts have no signature to check.
 """
 
 from __future__ import annotations
@@ -12,13 +14,7 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-import jwt
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from cryptography.x509 import load_pem_x509_certificate
 from msgspec import Struct
 
 from situs.errors import PolicyError
@@ -61,6 +57,12 @@ class _Payload(Struct):
 
 def public_key(pem: str, shown: str) -> Key:
     """A public key or a certificate: ES256, ES384 or RS256 by its kind. Raises PolicyError."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    from cryptography.x509 import load_pem_x509_certificate
+
     try:
         data = pem.encode()
         if "BEGIN CERTIFICATE" in pem:
@@ -103,6 +105,8 @@ def verify(files: Mapping[str, bytes], signatures: bytes, key: Key, shown: str) 
 
 
 def _payload(signatures: bytes, key: Key, shown: str) -> _Payload:
+    import jwt
+
     try:
         [token] = msgspec.json.decode(signatures, type=_Signatures).signatures
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError):

@@ -23,8 +23,8 @@ from situs.config.imports.litellm_model import Facts
 from situs.config.load import examine
 from situs.config.prices import Price
 from situs.config.problems import Report, as_error
-from situs.config.rules import is_loopback
 from situs.config.secrets import Secret
+from situs.config.terms import is_loopback
 from situs.config.tree import Deployment, Endpoint, Locus, Model
 from situs.errors import ConfigError
 

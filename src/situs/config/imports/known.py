@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import Struct
 
 from situs.config.countries import UNKNOWN
-from situs.config.rules import is_loopback
+from situs.config.terms import is_loopback
 from situs.config.tree import Locus
 from situs.core.capability import CapabilityClass
 from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
