@@ -27,21 +27,18 @@ from situs.dispatch.budget import Budgets
 from situs.dispatch.canaries import carry_canaries
 from situs.dispatch.line import Line, urgency
 from situs.dispatch.obliged import HOLD, obliged_steps
+from situs.dispatch.refusal import refusal
 from situs.dispatch.shadow import Heard, nowhere
 from situs.dispatch.walk import Limits, Walk
 from situs.errors import (
     CanaryFound,
     InternalError,
-    NoCapacity,
-    NoDeploymentFits,
     NotApproved,
     ObligationUnmet,
-    PlacementDenied,
     SitusError,
     StreamBroken,
 )
 from situs.placement.bill import Bill, bill
-from situs.placement.filters import PASSING, meant
 from situs.placement.modes import moded
 
 LONG = 32 * 1024
@@ -145,7 +142,7 @@ class Gateway:
         """
         request, decision, snapshot = answer.request, answer.decision, answer.snapshot
         if not decision.placement.ranked:
-            raise refusal(request, decision, snapshot)
+            raise refusal(request, decision, snapshot, self.situation.again_s)
         plan = partial(obliged_steps, request, decision, snapshot, self.secret)
         if decision.policy.obligations and request.size > LONG:
             steps, unmet = await self.aside(plan)
@@ -205,6 +202,7 @@ class Gateway:
             hedge=self.budgets.hedges.spend if decision.placement.hedge else None,
             wait=partial(self.line.wait, urgent, patience_s),
             freed=self.line.look,
+            line_s=self.line.over_s,
         )
 
     async def handle(self, request: Request, known: Analysis | None = None) -> Answer:
@@ -362,34 +360,6 @@ def session_label(request: Request, decision: Decision) -> Label:
         return max(request.session_label, analysis.label)
     own = highest(reason.label for reason in analysis.reasons if reason.source != "session")
     return max(lowered, own)
-
-
-def refusal(request: Request, decision: Decision, snapshot: Snapshot) -> SitusError:
-    """Why nothing is left.
-
-    1. Policy allows nothing of what was asked for: 403, with its reasons.
-    2. Something of it is down or busy: 503, worth a retry.
-    3. What is asked fits nothing: 422, the same again tomorrow.
-    """
-    label, exclusions = decision.analysis.label, decision.placement.exclusions
-    fleet, analysis = snapshot.fleet.deployments, decision.analysis
-    asked = {d.name for d in fleet if meant(d, request, analysis)}
-    if asked.isdisjoint(decision.policy.allowed):
-        denied = {e.code for e in decision.policy.exclusions if e.deployment in asked}
-        cause = decision.policy.error or ", ".join(sorted(denied)) or "nothing is allowed"
-        routed = decision.analysis.routed
-        where = f"nowhere on its route {routed.route}" if routed is not None else "nowhere"
-        return PlacementDenied(f"The request is {label} and policy allows it {where}: {cause}.")
-    lacks: dict[str, list[str]] = {}
-    for exclusion in exclusions:
-        if exclusion.deployment in asked:
-            lacks.setdefault(exclusion.deployment, []).append(exclusion.code)
-    told = "; ".join(f"{name}: {', '.join(codes)}" for name, codes in lacks.items())
-    if any(e.rule in PASSING for e in exclusions if e.deployment in asked):
-        busy = NoCapacity(f"The request is {label}; no allowed deployment can take it ({told}).")
-        busy.retry_after_s = 5
-        return busy
-    return NoDeploymentFits(f"The request is {label}; it fits no allowed deployment ({told}).")
 
 
 def _own_answer(request: Request, decision: Decision, snapshot: Snapshot) -> tuple[Chunk, ...]:

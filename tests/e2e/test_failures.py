@@ -128,6 +128,10 @@ def test_a_retry_after_is_passed_on_when_nobody_else_may(scene):
     answer = gateway.chat(model="us-llm")
     assert (answer.status, answer.code) == (503, "all_deployments_failed")
     assert answer.headers["retry-after"] == "17"
+    for stream in (False, True):
+        again = gateway.chat(model="us-llm", stream=stream)
+        assert (again.status, again.code) == (503, "no_capacity")
+        assert 10 <= int(again.headers["retry-after"]) <= 17
 
 
 def test_an_endless_stream_ends_when_the_caller_leaves(scene):

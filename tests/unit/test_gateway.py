@@ -32,6 +32,9 @@ class Kept:
     def current(self):
         return Current(self.fixed, self.backends)
 
+    def again_s(self, deployments):
+        return None
+
     def warm(self, request):
         return {}
 

@@ -52,6 +52,9 @@ class Kept:
     def sent(self, deployment, request):
         """No cache to remember."""
 
+    def again_s(self, deployments):
+        return None
+
     def began(self, deployment):
         self.begun.append(deployment)
         return True

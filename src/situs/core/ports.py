@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -41,6 +41,9 @@ class Situation(Protocol):
 
         `request` is its id. `retry_after_s` is what a rate limit said, where it did.
         """
+
+    def again_s(self, deployments: Iterable[str]) -> float | None:
+        """In how many seconds the first of these may be tried; None where nobody knows."""
 
 
 class Chunk(Struct, frozen=True):

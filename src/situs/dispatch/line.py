@@ -14,6 +14,9 @@ from situs.core.request import Request
 LOOK_S = 0.05
 """How often it is looked for places that other processes gave back."""
 
+_HALF_LIFE_S = 10.0
+_LONGEST_S = 60.0
+
 
 class _Waiting(NamedTuple):
     urgency: int
@@ -34,6 +37,9 @@ class Line:
         self._waiting: list[_Waiting] = []
         self._numbers = count()
         self._ticking: asyncio.TimerHandle | None = None
+        self._served = 0.0  # both fade
+        self._lasted_s = 0.0
+        self._at = 0.0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -50,8 +56,8 @@ class Line:
         try:
             async with asyncio.timeout(min(seconds, self.patience_s)):
                 return await mine.taken
-        except TimeoutError:
-            return None
+        except TimeoutError:  # in the same moment, it may have been given one
+            return mine.taken.result() if _was_set(mine.taken) else None
         finally:
             if mine in self._waiting:
                 self._waiting.remove(mine)
@@ -62,6 +68,16 @@ class Line:
             if not one.taken.done() and (found := one.take()) is not None:
                 one.taken.set_result(found)
                 self._waiting.remove(one)
+                self._served += 1.0
+
+    def over_s(self) -> float | None:
+        """How long all that wait, and one more, will take, as others were served of late.
+
+        A minute at most; None where nobody waits, or nobody was served.
+        """
+        if not self._waiting or not self._served or not self._lasted_s:
+            return None
+        return min((len(self._waiting) + 1) * self._lasted_s / self._served, _LONGEST_S)
 
     def _enter(self, mine: _Waiting) -> bool:
         if len(self._waiting) >= self.most:
@@ -77,13 +93,21 @@ class Line:
 
     def _tick(self) -> None:
         if self._ticking is None:
-            self._ticking = asyncio.get_running_loop().call_later(LOOK_S, self._ticked)
+            loop = asyncio.get_running_loop()
+            self._at, self._ticking = loop.time(), loop.call_later(LOOK_S, self._ticked)
 
     def _ticked(self) -> None:
         self._ticking = None
+        passed_s = asyncio.get_running_loop().time() - self._at
+        share = 0.5 ** (passed_s / _HALF_LIFE_S)
         self.look()
+        self._served, self._lasted_s = self._served * share, self._lasted_s * share + passed_s
         if self._waiting:
             self._tick()
+
+
+def _was_set(taken: asyncio.Future[Any | None]) -> bool:
+    return taken.done() and not taken.cancelled()
 
 
 def urgency(request: Request, analysis: Analysis) -> int:

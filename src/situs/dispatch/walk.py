@@ -12,6 +12,7 @@ from situs.core.fleet import Deployment
 from situs.core.ports import Backends, Chunk, Situation
 from situs.core.record import Attempt, End, Usage
 from situs.dispatch.attempt import Step, Try, end_of
+from situs.dispatch.refusal import retry_after
 from situs.errors import (
     AnswerStopped,
     BackendUnavailable,
@@ -31,12 +32,17 @@ def _always() -> bool:
     return True
 
 
+def _unknown() -> None:
+    return None
+
+
 class Limits(Struct, frozen=True):
     """What a walk may do. `deadline` is when it must be over, by the walk's clock.
 
     `retry` and `hedge` take one from a budget that all requests share, and say False when it is
     spent; without `hedge` no second place is asked beside the first. `wait` is given what takes a
-    place, and says what it took, or None: without it, who finds none free does not wait.
+    place, and says what it took, or None: without it, who finds none free does not wait. `line_s`
+    is how long those who wait will take, where that is known.
     """
 
     deadline: float | None = None
@@ -44,6 +50,7 @@ class Limits(Struct, frozen=True):
     hedge: Callable[[], bool] | None = None
     wait: Callable[[Callable[[], Try | None]], Awaitable[Try | None]] | None = None
     freed: Callable[[], None] | None = None
+    line_s: Callable[[], float | None] = _unknown
 
 
 _NO_LIMITS = Limits()
@@ -149,18 +156,17 @@ class Walk:
         AnswerStopped when policy stops what one says; an attempt that the caller cancels ends
         there.
         """
-        retry_after_s: int | None = None
         while (tried := await self._place()) is not None:
             try:
                 return await self._answered(tried)
             except (AnswerStopped, DeadlineExceeded):
                 raise
-            except (BackendUnavailable, StreamBroken) as error:
-                retry_after_s = error.retry_after_s or retry_after_s
+            except (BackendUnavailable, StreamBroken):
+                continue
         if self._unsure is not None:
             self._chosen = self._unsure
             return self._chosen.released()
-        raise self._exhausted(retry_after_s)
+        raise self._exhausted()
 
     async def next(self) -> Chunk | None:
         """The chunk after that; None at the end. Raises StreamBroken when it breaks off."""
@@ -293,15 +299,23 @@ class Walk:
         except TimeoutError:
             raise DeadlineExceeded("The answer was not whole when the time was up.") from None
 
-    def _exhausted(self, retry_after_s: int | None) -> SitusError:
-        if not self._tries:
-            busy = NoCapacity("Every allowed deployment is busy.")
-            busy.retry_after_s = max(1, round(self.queued_s))
-            return busy
-        tried = ", ".join(f"{a.deployment} ({a.end})" for a in self.attempts)
-        failure = NodesExhausted(f"Every allowed deployment was tried and failed: {tried}.")
-        failure.retry_after_s = retry_after_s or 5
+    def _exhausted(self) -> SitusError:
+        """Why no answer begins, and when it is worth while to ask again."""
+        failure: SitusError
+        line_s = None
+        if self._tries:
+            tried = ", ".join(f"{a.deployment} ({a.end})" for a in self.attempts)
+            failure = NodesExhausted(f"Every allowed deployment was tried and failed: {tried}.")
+        else:
+            failure, line_s = NoCapacity("Every allowed deployment is busy."), self._limits.line_s()
+        again_s = min(map(self._again_s, self.steps), default=None)
+        failure.retry_after_s = retry_after(again_s if line_s is None else line_s)
         return failure
+
+    def _again_s(self, step: Step) -> float:
+        """When it may be tried; of what is full, when a place is likely to be free."""
+        again_s = self._situation.again_s([step.deployment.name])
+        return step.candidate.e2e_s / step.deployment.max_in_flight if again_s is None else again_s
 
 
 def _late_s(step: Step) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import Protocol
 
@@ -222,6 +222,15 @@ class Registry:
         self._set(known, breakers.ended(breaker, end, now, known.key, retry_after_s))
         self._compare(known, now)
 
+    def again_s(self, deployments: Iterable[str]) -> float | None:
+        """In how many seconds the first of these may be tried; None where nobody knows.
+
+        So it is of one that is full, that Situs starts, or that is being tried just now.
+        """
+        now = self._clock()
+        found = (self._again_s(known, now) for name in deployments if (known := self._of(name)))
+        return min((again_s for again_s in found if again_s is not None), default=None)
+
     def teach(self, learned: Mapping[str, Learned]) -> None:
         """From now on each is as fast as this says; of those that are not named nothing is known.
 
@@ -249,6 +258,16 @@ class Registry:
         key = f"{deployment.name}\0{self._seed}".encode()
         learned, breaker = beginning(deployment), Breaker(since=self._clock())
         return _Known(deployment, key, learned, breaker, number_of(deployment))
+
+    def _again_s(self, known: _Known, now: float) -> float | None:
+        if known.health is not known.breaker.health:  # its supervisor knows
+            return None
+        breaker = breakers.at(known.breaker, now)
+        if breaker.phase is Phase.OPEN and breaker.health is not Health.EJECTED:
+            return breaker.until - now
+        deployment = known.deployment
+        full = self._places.count(deployment.name) >= deployment.max_in_flight
+        return None if full or (breaker.phase is Phase.HALF_OPEN and known.trial) else 0.0
 
     def _of(self, deployment: str) -> _Known | None:
         at = self._index.get(deployment)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from time import monotonic
 
 from msgspec.structs import replace
@@ -76,3 +76,6 @@ class Situation:
     ) -> None:
         self._registry.ended(deployment, request, end, measured, retry_after_s)
         self._prefixes.ended(deployment, request, end, measured)
+
+    def again_s(self, deployments: Iterable[str]) -> float | None:
+        return self._registry.again_s(deployments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from tests import make
@@ -117,6 +118,48 @@ def test_a_line_for_nobody_sends_everybody_away():
         return await line.wait(0, 5.0, places.taker(0))
 
     assert story(Line(0, 5), then) is None
+
+
+def test_what_is_given_in_the_moment_in_which_patience_ends_is_not_lost():
+    async def then(line, places):
+        loop, places.free = asyncio.get_running_loop(), 1
+        loop.call_later(0.005, line.look)
+        loop.call_later(0.001, time.sleep, 0.03)  # now both are due
+        return await line.wait(1, 5.0, places.taker("mine")), places.taken
+
+    assert story(Line(1, 0.01), then) == ("mine", ["mine"])
+
+
+def test_how_long_a_line_takes_is_known_from_how_fast_others_were_served():
+    async def then(line, places):
+        before = line.over_s()
+        tasks = waiting(line, places, *[1] * 12)
+        for _ in range(8):  # one in 0.06 s or so
+            await asyncio.sleep(0.06)
+            places.free += 1
+        known = line.over_s()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        return before, known, line.over_s()
+
+    before, known, after = story(Line(20, 5), then)
+    assert (before, after) == (None, None)
+    assert 0.15 < known < 3.0, "five more, at one in 0.06 s (the machine may be slow)"
+
+
+def test_nobody_is_told_to_wait_for_hours():
+    async def then(line, places):
+        tasks = waiting(line, places, *[1] * 20_000)
+        await asyncio.sleep(0)
+        places.free = 1
+        await asyncio.sleep(0.2)
+        known = line.over_s()
+        for task in tasks:
+            task.cancel()
+        return known
+
+    assert story(Line(20_000, 5), then) == 60.0
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,8 @@ class ScriptedBackends:
 
 
 class Noted:
-    def __init__(self, full=()):
-        self.events, self.full = [], full
+    def __init__(self, full=(), again_s=None):
+        self.events, self.full, self.shut_s = [], full, again_s or {}
 
     def current(self):
         raise AssertionError("a walk reads no snapshot")
@@ -80,6 +80,9 @@ class Noted:
 
     def ended(self, deployment, request, end, measured, retry_after_s=None):
         self.events.append(("ended", deployment, end.value))
+
+    def again_s(self, deployments):
+        return min((self.shut_s[name] for name in deployments if name in self.shut_s), default=None)
 
 
 def broken(reason):
@@ -220,24 +223,18 @@ def test_an_answer_that_cannot_be_read_fails_over_before_its_first_chunk_and_not
     assert asyncio.run(conversation(1)) == [("a", "garbage")]
 
 
-def test_when_all_fail_the_error_names_each():
+@pytest.mark.parametrize(
+    ("again_s", "told"),
+    [({"a": 17.2, "b": 2.5}, 3), ({"a": 0.0}, 1), ({"a": 61.0, "b": 120.0}, 61)],
+)
+def test_when_all_fail_the_error_names_each_and_when_the_first_may_be_tried(again_s, told):
     async def conversation():
-        walk = walk_over(ScriptedBackends(a=down(End.UNREACHABLE), b=down(End.TIMEOUT)))
+        backends = ScriptedBackends(a=down(End.UNREACHABLE), b=down(End.TIMEOUT))
+        walk = walk_over(backends, Noted(again_s=again_s))
         with pytest.raises(NodesExhausted) as error:
             await walk.begin()
         assert "a (unreachable), b (timeout)" in error.value.message
-        assert error.value.retry_after_s == 5
-
-    asyncio.run(conversation())
-
-
-def test_a_retry_after_is_passed_on():
-    async def conversation():
-        limited = BackendUnavailable("slow down", reason=End.RATE_LIMITED, retry_after_s=17)
-        walk = walk_over(ScriptedBackends(a=ScriptedReply([], status=0, head=limited)))
-        with pytest.raises(NodesExhausted) as error:
-            await walk.begin()
-        assert error.value.retry_after_s == 17
+        assert error.value.retry_after_s == told
 
     asyncio.run(conversation())
 

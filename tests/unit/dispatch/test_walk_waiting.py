@@ -11,7 +11,7 @@ from tests.unit.dispatch.test_walk_beside import walk_over
 from situs.core.record import End
 from situs.dispatch.line import Line
 from situs.dispatch.walk import Limits
-from situs.errors import DeadlineExceeded, NodesExhausted
+from situs.errors import DeadlineExceeded, NoCapacity, NodesExhausted
 
 ANSWER = [HELLO, LAST]
 
@@ -87,3 +87,26 @@ def test_without_a_budget_nobody_waits_for_a_second_place():
     walk, error, _ = walked(replies, full={"b"}, retry=lambda: False)
     assert isinstance(error, NodesExhausted)
     assert walk.queued_s == 0.0
+
+
+@pytest.mark.parametrize(
+    ("line_s", "expected_s", "again_s", "told"),
+    [
+        (12.3, 8.0, {}, 13),  # as others are served
+        (None, 8.0, {}, 4),  # one of two places is free after half an answer
+        (None, 0.1, {}, 1),
+        (None, 90.0, {"a": 7.0}, 7),  # its breaker opened meanwhile
+    ],
+)
+def test_who_finds_all_full_is_told_when_a_place_is_likely(line_s, expected_s, again_s, told):
+    async def story():
+        situation = Noted(full={"a", "b"}, again_s=again_s)
+        limits = Limits(line_s=lambda: line_s)
+        facts = {name: {"max_in_flight": 2} for name in "ab"}
+        replies = {name: ScriptedReply(ANSWER) for name in "ab"}
+        walk = walk_over(replies, limits, situation=situation, facts=facts, expected_s=expected_s)
+        with pytest.raises(NoCapacity) as refused:
+            await walk.begin()
+        return refused.value.retry_after_s
+
+    assert asyncio.run(story()) == told

@@ -139,6 +139,7 @@ def test_the_one_that_fails_far_more_often_than_the_others_is_ejected_for_a_whil
     one = four.conditions()["a"]
     assert (one.health, one.why) == (Health.EJECTED, "error_rate")
     assert [s.health for s in four.view().states[1:]] == [Health.HEALTHY] * 3
+    assert four.again_s(["a"]) == 0.0
     assert four.began("a"), "placement asks it where nobody else is left"
     four.ended("a", "req", End.CLIENT_GONE, None)
     clock.now += 40.0
@@ -246,3 +247,28 @@ def test_an_attempt_may_end_after_its_deployment_is_gone(registry):
     assert not registry.began("b")
     registry.replace([make.deployment("b")], "again")
     assert registry.view().states[0].in_flight == 0
+
+
+def test_it_is_known_when_the_first_that_is_shut_may_be_tried(registry, clock):
+    assert registry.again_s(["a", "b"]) == 0.0
+    registry.began("a")
+    registry.ended("a", "req", End.RATE_LIMITED, None, 30)
+    attempt_at_b = registry.began("b")
+    registry.ended("b", "req", End.UNREACHABLE, None)
+    assert attempt_at_b
+    clock.now = 1.0
+    assert registry.again_s(["a"]) == 29.0
+    assert 1.0 <= registry.again_s(["a", "b"]) <= 1.5
+    clock.now = 3.0
+    assert registry.again_s(["b"]) == 0.0
+    registry.began("b")
+    assert registry.again_s(["b"]) is None, "it is being tried"
+    assert registry.again_s(["a", "b"]) == 27.0
+
+
+def test_nobody_knows_of_what_is_full_is_started_or_is_not_there(clock):
+    registry = Registry([make.deployment(n, max_in_flight=1) for n in "ab"], "digest", clock)
+    registry.began("a")
+    registry.set_health("b", Health.STARTING)
+    assert registry.again_s(["a", "b", "gone"]) is None
+    assert registry.again_s([]) is None
