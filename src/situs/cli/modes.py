@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,8 +51,9 @@ def status(data: Path | None, as_json: bool) -> None:
 @click.option(
     "--since", type=when, default="7d", show_default=True, metavar="TIME", help="From then on."
 )
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page, too.")
 @json_option
-def compare(data: Path | None, since: float, as_json: bool) -> None:
+def compare(data: Path | None, since: float, html: Path | None, as_json: bool) -> None:
     """How the copies of `shadow` compare with what was served.
 
     A line for each kind of request: how often the answers are the same, what they share in words,
@@ -60,9 +62,12 @@ def compare(data: Path | None, since: float, as_json: bool) -> None:
     """
     from situs.config.paths import data_dir
     from situs.stores.comparisons import comparisons
+    from situs.studies.modes_html import page
     from situs.studies.modes_report import report
 
     groups = report(comparisons(data_dir(data), since))
+    if html is not None:
+        html.write_text(page(groups, since, time.time()), "utf-8")
     if as_json:
         print_json(groups)
     elif groups:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from situs.studies.drill import Latency, Report
+from situs.studies.page import page_of
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
@@ -60,12 +61,7 @@ def page(report: Report) -> str:
             ],
         ),
     ]
-    title = escape(report.drill)
-    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-    return (
-        f'<!doctype html><html lang="en"><head>{head}<title>{title}</title>'
-        f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
-    )
+    return page_of(report.drill, _STYLE, parts)
 
 
 def _verdict(report: Report) -> str:

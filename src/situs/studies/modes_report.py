@@ -30,13 +30,28 @@ class Figure(Struct, frozen=True):
     interval: Interval
 
 
+class Side(Struct, frozen=True):
+    """What the answers of one place took: medians of seconds, means of money and of tokens.
+
+    Of the pairs of which both sides are known; None where there are none. Money is of one
+    `currency`; of several, there is no mean.
+    """
+
+    ttft_s: float | None
+    e2e_s: float | None
+    cost: float | None
+    tokens: float | None
+    currency: str | None = None
+
+
 class Group(Struct, frozen=True):
     """One kind of request, and the place that got copies of it, beside the one that served.
 
     `same` is the share of answers that are the same but for case, spaces and punctuation,
     `similarity` the mean of what they share in words. Ratios are the copies' over the served: the
     medians of times (from sending to the first token, and to the end), the sums of money and of
-    answers' tokens. None where nothing was measured.
+    answers' tokens. None where nothing was measured. `took` is what they took: those that were
+    served, and the copies.
     """
 
     route: str | None
@@ -51,6 +66,7 @@ class Group(Struct, frozen=True):
     e2e_ratio: Figure | None
     cost_ratio: Figure | None
     tokens_ratio: Figure | None
+    took: tuple[Side, Side]
     advice: str
 
 
@@ -69,8 +85,13 @@ def _group(rows: list[Compared]) -> Group:
     whole = [one for one in rows if one.end == End.COMPLETE]
     texts = [(one.same, one.similarity) for one in whole if one.similarity is not None]
     similarity = _mean([float(alike) for _, alike in texts])
-    costs = _ratio([(one.cost, one.copied_cost) for one in whole], np.sum)
-    times = _ratio([(one.e2e_s, one.copied_e2e_s) for one in whole], np.median)
+    ttft = _both([(one.ttft_s, one.copied_ttft_s) for one in whole])
+    e2e = _both([(one.e2e_s, one.copied_e2e_s) for one in whole])
+    cost = _both([(one.cost, one.copied_cost) for one in whole])
+    tokens = _both([(one.tokens, one.copied_tokens) for one in whole])
+    costs, times = _ratio(cost, np.sum), _ratio(e2e, np.median)
+    paid = {one.currency for one in whole if one.cost is not None}
+    currency = paid.pop() if len(paid) == 1 else None
     return Group(
         route=first.route,
         task=first.task,
@@ -80,10 +101,14 @@ def _group(rows: list[Compared]) -> Group:
         failed=len(rows) - len(whole),
         same=_mean([float(bool(same)) for same, _ in texts]),
         similarity=similarity,
-        ttft_ratio=_ratio([(one.ttft_s, one.copied_ttft_s) for one in whole], np.median),
+        ttft_ratio=_ratio(ttft, np.median),
         e2e_ratio=times,
         cost_ratio=costs,
-        tokens_ratio=_ratio([(one.tokens, one.copied_tokens) for one in whole], np.sum),
+        tokens_ratio=_ratio(tokens, np.sum),
+        took=(
+            _side((ttft, e2e, cost, tokens), 0, currency),
+            _side((ttft, e2e, cost, tokens), 1, currency),
+        ),
         advice=_advice(first.copied, len(rows), len(rows) - len(whole), similarity, costs, times),
     )
 
@@ -119,16 +144,30 @@ def _mean(values: Sequence[float]) -> Figure | None:
     return _figure(np.asarray(values), lambda drawn: float(np.mean(drawn)))
 
 
-def _ratio(
-    pairs: Sequence[tuple[float | None, float | None]], summed: Callable[[Values], np.float64]
-) -> Figure | None:
+def _both(pairs: Sequence[tuple[float | None, float | None]]) -> Values:
+    """Those of which both are known, one pair a row."""
     known = [(own, other) for own, other in pairs if own is not None and other is not None]
+    return np.asarray(known, np.float64).reshape(-1, 2)
 
+
+def _side(values: Sequence[Values], column: int, currency: str | None) -> Side:
+    """Of the pairs of times to the first token, of whole times, of money, and of tokens."""
+    ttft, e2e, cost, tokens = (one[:, column] for one in values)
+    return Side(
+        float(np.median(ttft)) if len(ttft) else None,
+        float(np.median(e2e)) if len(e2e) else None,
+        float(np.mean(cost)) if len(cost) and currency else None,
+        float(np.mean(tokens)) if len(tokens) else None,
+        currency,
+    )
+
+
+def _ratio(known: Values, summed: Callable[[Values], np.float64]) -> Figure | None:
     def ratio(drawn: Values) -> float | None:
         below = float(summed(drawn[:, 0]))
         return float(summed(drawn[:, 1])) / below if below > 0 else None
 
-    return _figure(np.asarray(known, np.float64), ratio)
+    return _figure(known, ratio)
 
 
 def _figure(values: Values, figure: Callable[[Values], float | None]) -> Figure | None:

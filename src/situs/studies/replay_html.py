@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
+from situs.studies.page import page_of
 from situs.studies.replay_report import FARTHER, KINDS, Change, Place, Report
 from situs.studies.replay_words import figures, reproduced, title
 
@@ -58,11 +59,7 @@ def page(said: Report) -> str:
         "<h2>Does the record come out as it was?</h2>",
         _table(("", ""), map(_cells, reproduced(said))),
     ]
-    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-    return (
-        f'<!doctype html><html lang="en"><head>{head}<title>Policy replay</title>'
-        f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
-    )
+    return page_of("Policy replay", _STYLE, parts)
 
 
 def _changes(said: Report) -> Iterator[Sequence[str]]:
