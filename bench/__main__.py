@@ -19,7 +19,7 @@ from bench import gateway, processes, report
 HERE = Path(__file__).parent
 SCRIPTS = (
     *("decision", "placement", "analysis", "policy", "receipts", "index", "replay", "embeddings"),
-    "latency",
+    *("latency", "times"),
 )
 """Benchmarks of one part: scripts that print one JSON object a line; rows are appended here."""
 
