@@ -15,7 +15,7 @@ from tests.e2e.test_keys import keys
 from tests.fakes.openai_server import fake_process
 
 from situs.app.link import Load, RuntimeState
-from situs.app.plan import load_plan
+from situs.app.planning import load_plan
 from situs.app.setting import Setting
 from situs.backends.openai_compatible import Endpoint
 from situs.config.load import load

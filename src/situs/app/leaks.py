@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from situs.app.insight import insight_of, snapshot_of
-from situs.app.plan import load_plan
+from situs.app.planning import load_plan
 from situs.app.setting import Setting
 from situs.config.load import load
 from situs.config.policy import Opa, Policy

@@ -14,13 +14,14 @@ from typing import Any, Self
 
 from situs import __version__
 from situs.app.believing import Believing
+from situs.app.bundle import newest_bundle
 from situs.app.crew import Callbacks, Crew
 from situs.app.egress import check_blocked, permits_of
 from situs.app.link import Believed, Keys, Probed, RolledBack, Runtimes
 from situs.app.office import AdminSocket, Office
 from situs.app.pilot import Pilots
-from situs.app.plan import Plan, fleet_view, load_plan
-from situs.app.policies import newest_bundle
+from situs.app.plan import Plan, fleet_view
+from situs.app.planning import load_plan
 from situs.app.probing import Probing
 from situs.app.runtimes import OnState, RuntimeSet
 from situs.app.setting import Setting

@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from situs.app.insight import insight_of, snapshot_of
-from situs.app.plan import load_plan
+from situs.app.planning import load_plan
 from situs.app.setting import Setting
 from situs.core.request import Ask, Principal
 from situs.core.snapshot import Snapshot

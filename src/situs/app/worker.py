@@ -56,7 +56,7 @@ from situs.app.link import (
     ToWorker,
 )
 from situs.app.plan import Plan
-from situs.app.policies import asking
+from situs.app.policy_server import asking
 from situs.app.server import Server, quiet_server
 from situs.app.wiring import Desk, application, backends_of
 from situs.backends.onnx_embeddings import Encoders

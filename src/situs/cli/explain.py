@@ -113,7 +113,7 @@ def _decide(
 
     from situs.app.believing import beliefs_of
     from situs.app.insight import insight_of, snapshot_of
-    from situs.app.plan import load_plan
+    from situs.app.planning import load_plan
     from situs.config.policy import Policy
     from situs.core.request import Principal
     from situs.decide import decide

@@ -48,6 +48,11 @@ class Opa(_Engine, frozen=True, kw_only=True, tag="opa"):
     ] = False
 
 
+def server_name(engine: Opa) -> str:
+    """What an OPA server's document is called in digests and messages: its URL."""
+    return f"{engine.url.rstrip('/')}/v1/data/{engine.path}"
+
+
 class Bundle(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A policy, and data for it, as a bundle of OPA (`opa build`): exactly one of path and url."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from situs.config.build import own_kinds, policy_paths
-from situs.config.policy import Bundle, Opa
+from situs.config.policy import Bundle, Opa, server_name
 from situs.config.secrets import resolve
 from situs.config.tree import Config
 from situs.errors import PolicyError
@@ -19,7 +19,7 @@ _AT = "policy.bundle"
 
 
 def policy_source(config: Config, base: Path, data: Path) -> Source:
-    """Of a bundle with a URL, the last good one, which `app.policies` keeps in `data`.
+    """Of a bundle with a URL, the last good one, which `app.bundle` keeps in `data`.
 
     Raises PolicyError for what cannot be read and is not what was signed, ConfigError for a secret
     that is not here.
@@ -75,8 +75,3 @@ def policy_url(config: Config) -> str | None:
     if isinstance(engine, Opa):
         return engine.url
     return None if bundle is None else bundle.url
-
-
-def server_name(engine: Opa) -> str:
-    """What an OPA server's document is called in digests and messages: its URL."""
-    return f"{engine.url.rstrip('/')}/v1/data/{engine.path}"

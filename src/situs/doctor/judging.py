@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from situs.app.egress import permits_of
-from situs.app.plan import fleet_view, load_plan
-from situs.app.policies import policy_token, server_error
+from situs.app.plan import fleet_view
+from situs.app.planning import load_plan
+from situs.app.policy_server import policy_token, server_error
 from situs.app.setting import Setting
 from situs.config import build
 from situs.config.policy import Opa

@@ -9,7 +9,8 @@ import os
 import pytest
 from msgspec.structs import replace
 
-from situs.app.plan import fleet_view, load_plan
+from situs.app.plan import fleet_view
+from situs.app.planning import load_plan
 from situs.app.setting import Setting
 from situs.app.timing import Timing
 from situs.config.load import parse

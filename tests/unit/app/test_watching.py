@@ -8,7 +8,8 @@ from tests.fakes.tsa_server import available, tsa_server
 from tests.unit.stores.writing import serve, writing
 
 from situs.app.egress import permits_of
-from situs.app.plan import fleet_view, load_plan
+from situs.app.plan import fleet_view
+from situs.app.planning import load_plan
 from situs.app.setting import Setting
 from situs.app.watching import Watching
 from situs.config.load import default_config

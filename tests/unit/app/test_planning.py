@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from situs.app.plan import load_plan
+from situs.app.planning import load_plan
 from situs.app.setting import Setting
 from situs.config.analysis import Analysis
 from situs.config.load import default_config

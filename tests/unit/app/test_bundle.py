@@ -13,7 +13,7 @@ from tests.unit.backends.upstream import Peer, Script, serving
 from tests.unit.config.test_policy_section import config_of
 from tests.unit.rego.test_bundle import EC, FILES, RSA, by_ec, packed, pem, signed
 
-from situs.app.policies import newest_bundle
+from situs.app.bundle import newest_bundle
 from situs.app.setting import Setting
 from situs.config.policy_source import policy_checked
 from situs.dispatch.egress import Connector, Permit
