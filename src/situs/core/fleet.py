@@ -133,6 +133,13 @@ class PrefixCache(Struct, frozen=True):
     slots: int | None = None
 
 
+class CacheFacts(Struct, frozen=True):
+    """What a server says of its cache, and how often it was seen to have begun anew, with none."""
+
+    cache: PrefixCache = PrefixCache()
+    starts: int = 0
+
+
 class Role(StrEnum):
     """`standby` is kept warm for when the active ones fail, `last_resort` comes after all."""
 

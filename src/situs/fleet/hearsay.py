@@ -5,10 +5,12 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Iterator
+from itertools import chain
 from struct import Struct
+from sys import byteorder
 from zlib import crc32
 
-from situs.placement.prefix import Blocks
+from situs.placement.prefix import ENDS, Blocks
 
 ENTRIES = 1 << 14
 """So many blocks of one worker are there to be read; who comes later has missed some."""
@@ -16,6 +18,8 @@ ENTRIES = 1 << 14
 _ENTRY = Struct("=8sII")
 _COUNT = Struct("=Q")
 _HEAD = 64
+
+_TAILS = tuple(end.to_bytes(4, byteorder) + bytes(4) for end in ENDS)
 
 RING = _HEAD + ENTRIES * _ENTRY.size
 """Bytes for one worker."""
@@ -43,16 +47,16 @@ class Hearsay:
 
     def tell(self, deployment: str, blocks: Blocks) -> None:
         """Its prompt is on the way there."""
-        entries = [_ENTRY.pack(blocks.size.to_bytes(8, "big"), 0, key_of(deployment))]
-        entries += [
-            _ENTRY.pack(block, end, 0)
-            for block, end in zip(blocks.hashes, blocks.ends, strict=True)
-        ]
-        count = _count(self._own)
-        for number, entry in enumerate(entries, count):
-            at = _HEAD + number % ENTRIES * _ENTRY.size
-            self._own[at : at + _ENTRY.size] = entry
-        _COUNT.pack_into(self._own, 0, count + len(entries))
+        if not self._others:
+            return
+        own, first, number = self._own, _count(self._own), len(blocks.hashes) + 1
+        head = _ENTRY.pack(blocks.size.to_bytes(8, "big"), 0, key_of(deployment))
+        data = head + b"".join(chain.from_iterable(zip(blocks.hashes, _TAILS, strict=False)))
+        at = first % ENTRIES * _ENTRY.size + _HEAD
+        room = min(len(data), RING - at)
+        own[at : at + room] = data[:room]
+        own[_HEAD : _HEAD + len(data) - room] = data[room:]
+        _COUNT.pack_into(own, 0, first + number)
 
     def heard(self) -> Iterator[tuple[int, Blocks]]:
         """What the others told since it was asked last: deployments' keys, and prompts."""
@@ -79,14 +83,18 @@ def _prompts(data: bytes) -> Iterator[tuple[int, Blocks]]:
     """From the first head on; what comes before it belongs to a prompt that was missed."""
     key, size = 0, 0
     hashes: list[bytes] = []
-    ends: list[int] = []
-    for block, end, head in _ENTRY.iter_unpack(data):
+    for block, _, head in _ENTRY.iter_unpack(data):
         if head:
             if key:
-                yield key, Blocks(tuple(hashes), tuple(ends), size)
-            key, size, hashes, ends = head, int.from_bytes(block, "big"), [], []
+                yield key, _blocks(hashes, size)
+            key, size, hashes = head, int.from_bytes(block, "big"), []
         elif key:
             hashes.append(block)
-            ends.append(end)
     if key:
-        yield key, Blocks(tuple(hashes), tuple(ends), size)
+        yield key, _blocks(hashes, size)
+
+
+def _blocks(hashes: list[bytes], size: int) -> Blocks:
+    """Of what was written over meanwhile there may be too many."""
+    del hashes[len(ENDS) :]
+    return Blocks(tuple(hashes), ENDS[: len(hashes)], size)

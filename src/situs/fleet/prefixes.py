@@ -6,15 +6,16 @@ reports of its cache corrects how much of it is believed.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from math import exp
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from situs.core.fleet import Deployment
+from situs.core.fleet import CacheFacts, Deployment, PrefixCache
 from situs.core.record import End, Measured
 from situs.core.request import Request
+from situs.fleet.caches import Kept, Latest, Slots
 from situs.fleet.hearsay import Hearsay, key_of
 from situs.placement.prefix import FADING_S, Blocks, blocks_of
 
@@ -30,134 +31,43 @@ TOKENS = 250_000
 _WAITING = 1024
 _SENT = 10_000
 _BYTES_PER_TOKEN, _MOST_BYTES = 4.0, 16.0
-_LEAST_ROOM = 8_000.0
-_GREATEST_ROOM = 1e10
-_TOLD_MORE, _TOLD_LESS = 1.05, 0.9
 _SLOWLY = 0.1
 _TAIL_TOKENS = 64
-
-
-class Kept(Protocol):
-    """What one server has."""
-
-    def put(self, blocks: Blocks, request: str | None) -> list[bytes]:
-        """It reads this now; what it forgets for it. Without a `request` nobody says when it is
-        over."""
-
-    def free(self, request: str) -> None:
-        """That is over."""
-
-
-class Latest:
-    """Blocks of all prompts in one store: those that were used longest ago go first.
-
-    Of one prompt the end goes before the beginning. So vLLM and others do it.
-    """
-
-    def __init__(self, room: float, most: int) -> None:
-        """`room` is in bytes of prompts, `most` in blocks."""
-        self.room = room
-        self._most = most
-        self._blocks: OrderedDict[bytes, int] = OrderedDict()
-        self._bytes = 0
-
-    def put(self, blocks: Blocks, request: str | None) -> list[bytes]:
-        kept = self._blocks
-        for k in range(len(blocks.hashes) - 1, -1, -1):
-            block, size = blocks.hashes[k], blocks.ends[k] - (blocks.ends[k - 1] if k else 0)
-            if block not in kept:
-                kept[block] = size
-                self._bytes += size
-            kept.move_to_end(block)
-        out = []
-        while kept and (self._bytes > self.room or len(kept) > self._most):
-            block, size = kept.popitem(last=False)
-            self._bytes -= size
-            out.append(block)
-        return out
-
-    def free(self, request: str) -> None:
-        pass
-
-
-class Slots:
-    """So many prompts, each whole: a new one takes the place of that which is most alike.
-
-    Where none is, of that which was used longest ago; but not of one that is being answered. So
-    llama.cpp does it: a slot goes on from what it has in common with the prompt, and loses the
-    rest.
-    """
-
-    ALIKE = 0.1
-
-    def __init__(self, slots: int) -> None:
-        self._slots = slots
-        self._held: OrderedDict[int, tuple[bytes, ...]] = OrderedDict()
-        self._count: Counter[bytes] = Counter()
-        self._busy: dict[int, str] = {}
-
-    def free(self, request: str) -> None:
-        for slot in [slot for slot, asked in self._busy.items() if asked == request]:
-            del self._busy[slot]
-
-    def put(self, blocks: Blocks, request: str | None) -> list[bytes]:
-        new = blocks.hashes
-        alike, slot = 0, -1
-        idle = [one for one in self._held if one not in self._busy]
-        for one in idle:
-            common = _common(self._held[one], new)
-            if common > alike:
-                alike, slot = common, one
-        if not alike or blocks.ends[alike - 1] < self.ALIKE * blocks.size:
-            full = len(self._held) >= self._slots
-            slot = next(iter(idle or self._held)) if full else len(self._held)
-        old = self._held.get(slot, ())
-        self._held[slot] = new
-        self._held.move_to_end(slot)
-        if request is not None:
-            self._busy[slot] = request
-        self._count.update(new)
-        self._count.subtract(old)
-        out = [block for block in old if self._count[block] <= 0]
-        for block in out:
-            del self._count[block]
-        return out
+_LONGEST_S = 50 * FADING_S
 
 
 class Place:
-    """One deployment's part of the index. `read` are tokens, fading, as they were at `at`.
+    """One deployment's part of the index. `read` are tokens, growing as others fade.
 
-    `bit` is its own in the sets of those that have a block.
+    `bit` is its own in the sets of those that have a block; `said` is what its server says.
     """
 
-    def __init__(self, deployment: Deployment, bit: int, most: int) -> None:
+    def __init__(self, deployment: Deployment, bit: int, most: int, said: CacheFacts) -> None:
         self.deployment = deployment
         self.bit = bit
         self.bytes_per_token = _BYTES_PER_TOKEN
         self.reports = False
         self.read = 0.0
-        self.at = 0.0
+        self.said = said
         self._most = most
         self.kept = self._empty()
 
     def _empty(self) -> Kept:
-        cache = self.deployment.cache
-        if cache.slots is not None:
-            return Slots(cache.slots)
-        tokens = TOKENS if cache.tokens is None else cache.tokens
-        return Latest(tokens * self.bytes_per_token, self._most)
+        """What is configured goes before what the server says."""
+        own, said = self.deployment.cache, self.said.cache
+        slots, tokens = (own.slots, own.tokens) if _is_said(own) else (said.slots, said.tokens)
+        if slots is not None:
+            return Slots(slots)
+        if tokens is None:
+            return Latest(TOKENS * self.bytes_per_token, self._most)
+        room = tokens * self.bytes_per_token
+        return Latest(room, self._most, room)
 
     def forget(self) -> None:
         self.kept = self._empty()
 
     def tokens(self, size: int) -> int:
         return int(size / self.bytes_per_token)
-
-    def reads(self, tokens: float, now: float) -> None:
-        self.read, self.at = self.read_by(now) + tokens, now
-
-    def read_by(self, now: float) -> float:
-        return self.read * exp((self.at - now) / FADING_S)
 
     def told(self, size: int, believed: int, prompt_tokens: int, cached_tokens: int) -> None:
         """A prompt of `size` bytes, of which so many were `believed` to be there, and the truth.
@@ -168,15 +78,13 @@ class Place:
             seen = min(max(size / prompt_tokens, 1.0), _MOST_BYTES)
             self.bytes_per_token += _SLOWLY * (seen - self.bytes_per_token)
         self.reports = self.reports or cached_tokens > 0
-        kept, guess = self.kept, self.tokens(believed)
-        if not self.reports or not isinstance(kept, Latest):
+        if not self.reports or _is_said(self.deployment.cache):
             return
-        if self.deployment.cache.tokens is not None:
-            return
+        guess = self.tokens(believed)
         if guess > 2 * cached_tokens + _TAIL_TOKENS:
-            kept.room = max(_LEAST_ROOM, kept.room * _TOLD_LESS)
+            self.kept.correct(more=False)
         elif cached_tokens > 2 * guess + _TAIL_TOKENS:
-            kept.room = min(_GREATEST_ROOM, kept.room * _TOLD_MORE)
+            self.kept.correct(more=True)
 
 
 class Prefixes:
@@ -195,7 +103,9 @@ class Prefixes:
         self._hearsay = hearsay
         self._places: dict[str, Place] = {}
         self._where: dict[bytes, int] = {}
-        self._waiting: OrderedDict[str, Blocks] = OrderedDict()
+        self._said: Mapping[str, CacheFacts] = {}
+        self._since = clock()
+        self._waiting: OrderedDict[str, tuple[Blocks, dict[int, int]]] = OrderedDict()
         self._sent: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
         self.load(deployments)
 
@@ -214,32 +124,47 @@ class Prefixes:
         free = (bit for bit in count() if bit not in taken)
         most = max(1, MOST // max(1, len(deployments)))
         self._places = {
-            one.name: kept.get(one.name) or Place(one, next(free), most) for one in deployments
+            one.name: kept.get(one.name) or Place(one, next(free), most, self._facts(one.name))
+            for one in deployments
         }
+        self._waiting.clear()
         self._names = {place.bit: name for name, place in self._places.items()}
         self._keys = {key_of(name): place for name, place in self._places.items()}
 
-    def warm(self, request: Request) -> dict[str, int]:
-        """The prompt tokens that each deployment is likely to have, where any."""
+    def said(self, facts: Mapping[str, CacheFacts]) -> None:
+        """What servers say of their caches; who has another now, or began anew, has nothing."""
+        self._said = facts
+        for name, place in self._places.items():
+            if place.said != (said := self._facts(name)):
+                place.said = said
+                self._forget(place)
+
+    def warm(self, request: Request, blocks: Blocks | None = None) -> dict[str, int]:
+        """The prompt tokens that each deployment is likely to have, where any.
+
+        `blocks` are those of a long prompt, which were made aside.
+        """
         if self._hearsay is not None:
             for key, told in self._hearsay.heard():
                 if (place := self._keys.get(key)) is not None:
-                    self._reads(place, told)
-        blocks = self._blocks(request)
+                    self._reads(place, told, self._there(told, 1 << place.bit))
         found = {}
-        for bit, matched in self._matched(blocks).items():
+        for bit, matched in self._known(request, blocks)[1].items():
             name = self._names[bit]
             found[name] = self._places[name].tokens(matched)
         return found
 
     def read(self) -> dict[str, float]:
         """The prompt tokens that deployments had to read lately, fading; where any."""
-        now = self._clock()
-        faded = {name: place.read_by(now) for name, place in self._places.items() if place.read}
-        return {name: tokens for name, tokens in faded.items() if tokens >= 1.0}
+        faded = 1.0 / self._grown()
+        return {
+            name: tokens
+            for name, place in self._places.items()
+            if (tokens := place.read * faded) >= 1.0
+        }
 
     def sent(self, deployment: str, request: Request) -> None:
-        """It is going there.
+        """It is going there; what was believed of it when it was placed is what is corrected.
 
         What came counts, not what is sent: obligations make the same of the same beginning, and
         where a request goes must be known before it is known what is owed there.
@@ -247,8 +172,9 @@ class Prefixes:
         place = self._places.get(deployment)
         if place is None:
             return
-        blocks = self._blocks(request)
-        believed = self._reads(place, blocks, request.id)
+        blocks, matched = self._known(request)
+        believed = matched.get(place.bit, 0)
+        self._reads(place, blocks, believed, request.id)
         _put(self._sent, (request.id, deployment), (blocks.size, believed), _SENT)
         if self._hearsay is not None:
             self._hearsay.tell(deployment, blocks)
@@ -266,27 +192,55 @@ class Prefixes:
             usage = measured.usage
             place.told(size, believed, usage.prompt_tokens, usage.cached_prompt_tokens)
 
-    def _blocks(self, request: Request) -> Blocks:
-        blocks = self._waiting.get(request.id)
-        if blocks is None:
-            blocks = blocks_of(request)
-            _put(self._waiting, request.id, blocks, _WAITING)
-        return blocks
+    def _facts(self, name: str) -> CacheFacts:
+        return self._said.get(name) or CacheFacts()
 
-    def _reads(self, place: Place, blocks: Blocks, request: str | None = None) -> int:
-        """How many bytes of it are believed to have been there."""
-        own = 1 << place.bit
-        believed = self._matched(blocks, own).get(place.bit, 0)
-        place.reads((blocks.size - believed) / place.bytes_per_token, self._clock())
-        for block in blocks.hashes:
-            self._where[block] = self._where.get(block, 0) | own
-        self._drop(place.kept.put(blocks, request), own)
-        return believed
+    def _known(
+        self, request: Request, blocks: Blocks | None = None
+    ) -> tuple[Blocks, dict[int, int]]:
+        """Its blocks, and the bytes of its beginning that each has, as it was when it came."""
+        known = self._waiting.get(request.id)
+        if known is None:
+            blocks = blocks_of(request) if blocks is None else blocks
+            known = blocks, self._matched(blocks)
+            _put(self._waiting, request.id, known, _WAITING)
+        return known
 
-    def _matched(self, blocks: Blocks, among: int = -1) -> dict[int, int]:
+    def _reads(
+        self, place: Place, blocks: Blocks, believed: int, request: str | None = None
+    ) -> None:
+        """It reads all of it but the bytes that are believed to be there."""
+        place.read += (blocks.size - believed) / place.bytes_per_token * self._grown()
+        own, where = 1 << place.bit, self._where
+        new, gone = place.kept.put(blocks, request)
+        for block in new:
+            where[block] = where.get(block, 0) | own
+        if gone:
+            self._drop(gone, own)
+
+    def _grown(self) -> float:
+        """What a token that is read now counts, so that all that were read before count less."""
+        now = self._clock()
+        if now - self._since > _LONGEST_S:
+            faded = exp((self._since - now) / FADING_S)
+            for place in self._places.values():
+                place.read *= faded
+            self._since = now
+        return exp((now - self._since) / FADING_S)
+
+    def _there(self, blocks: Blocks, own: int) -> int:
+        """The bytes of the beginning that one has."""
+        size, where = 0, self._where
+        for block, end in zip(blocks.hashes, blocks.ends, strict=True):
+            if not where.get(block, 0) & own:
+                break
+            size = end
+        return size
+
+    def _matched(self, blocks: Blocks) -> dict[int, int]:
         """The bytes of the beginning that each has, by its bit."""
         found: dict[int, int] = {}
-        size, where = 0, self._where
+        size, among, where = 0, -1, self._where
         for block, end in zip(blocks.hashes, blocks.ends, strict=True):
             left = where.get(block, 0) & among
             if left != among:
@@ -326,15 +280,8 @@ def _put(kept: OrderedDict[K, V], key: K, value: V, most: int) -> None:
         kept.popitem(last=False)
 
 
-def _common(one: tuple[bytes, ...], other: tuple[bytes, ...]) -> int:
-    """How many blocks of the beginning are the same; as they are chained, none after the first
-    that differs is."""
-    same = 0
-    for mine, theirs in zip(one, other, strict=False):
-        if mine != theirs:
-            break
-        same += 1
-    return same
+def _is_said(cache: PrefixCache) -> bool:
+    return cache.slots is not None or cache.tokens is not None
 
 
 def _same(one: Deployment, other: Deployment) -> bool:

@@ -6,8 +6,10 @@ on from there. See docs/explanation/prefix-affinity.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from itertools import accumulate, chain, repeat
 from typing import Any, Final
 
 import msgspec
@@ -31,8 +33,14 @@ For a prompt of which little is cached, it is so sooner: by the square of the sh
 _LEAST: Final = 0.02
 """A lesser share of the prompt is not worth going anywhere for."""
 
-_SIZES: Final = (128, 512, 2048, 8192, 32768)
-_EACH: Final = 64
+STEPS: Final = tuple(
+    chain.from_iterable(repeat(size, 64) for size in (128, 512, 2048, 8192, 32768))
+)
+"""The bytes of each block."""
+
+ENDS: Final = tuple(accumulate(STEPS))
+"""Where each ends."""
+
 _LONGEST: Final = 4_000_000
 """Bytes of a request that is looked at; beyond that, reading it would hold others up."""
 
@@ -58,30 +66,20 @@ def blocks_of(request: Request) -> Blocks:
 
     Each hash takes in the one before, and the tenant: what another tenant sent is never the same.
     Blocks grow with their distance from the beginning, so that there are 320 at most (2.8 MB).
+    Where the request is long, let another thread do it.
     A request of more than 4 MB has none.
     """
     data = b"" if request.size > _LONGEST else _read(request)
     if not data:
         return NO_BLOCKS
-    hashes, ends = [], []
-    whole = blake2b(digest_size=8, key=blake2b(request.principal.tenant.encode()).digest())
-    start = 0
-    for end in _boundaries(len(data)):
-        whole.update(data[start:end])
-        hashes.append(whole.copy().digest())
-        ends.append(end)
+    ends = ENDS[: bisect_right(ENDS, len(data))]
+    hashes, start = [], 0
+    last = blake2b(request.principal.tenant.encode(), digest_size=8).digest()
+    for end in ends:
+        last = blake2b(data[start:end], digest_size=8, salt=last).digest()
+        hashes.append(last)
         start = end
-    return Blocks(tuple(hashes), tuple(ends), len(data))
-
-
-def _boundaries(size: int) -> Iterator[int]:
-    end = 0
-    for step in _SIZES:
-        for _ in range(_EACH):
-            end += step
-            if end > size:
-                return
-            yield end
+    return Blocks(tuple(hashes), ends, len(data))
 
 
 def _read(request: Request) -> bytes:

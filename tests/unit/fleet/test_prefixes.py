@@ -7,13 +7,14 @@ import pytest
 from msgspec.structs import replace
 from tests import make
 
-from situs.core.fleet import PrefixCache
+from situs.core.fleet import CacheFacts, PrefixCache
 from situs.core.record import End, Measured, Usage
 from situs.core.request import Principal, Request, Wire
 from situs.fleet import prefixes
 from situs.fleet.board import Board
-from situs.fleet.prefixes import Latest, Prefixes
-from situs.placement.prefix import FADING_S
+from situs.fleet.caches import Latest
+from situs.fleet.prefixes import Prefixes
+from situs.placement.prefix import FADING_S, blocks_of
 
 BEGINNINGS = [f"{k:02} of the rules: " + chr(65 + k) * 2000 for k in range(40)]
 
@@ -210,3 +211,97 @@ def test_a_worker_in_the_place_of_a_dead_one_goes_on_where_that_stopped():
     for text in BEGINNINGS[:2]:
         Prefixes(fleet("a"), Clock(), Board(fd, 0).hearsay).sent("a", asks(text))
     assert [bool(listens.warm(asks(text))) for text in BEGINNINGS[:2]] == [True, True]
+
+
+def says(own: Prefixes, starts: int = 0, **cache: int) -> None:
+    own.said({"a": CacheFacts(PrefixCache(**cache), starts)})
+
+
+def test_slots_are_as_many_as_the_server_says():
+    own = index("a")
+    says(own, slots=2)
+    for text in BEGINNINGS[:3]:
+        served(own, text)
+    assert [bool(own.warm(asks(text))) for text in BEGINNINGS[:3]] == [False, True, True]
+
+
+def test_a_store_is_as_large_as_the_server_says_and_no_larger_whatever_it_reports():
+    own = index("a")
+    says(own, tokens=1100)
+    for _ in range(60):
+        for text in BEGINNINGS[:3]:
+            request = asks(text)
+            own.sent("a", request)
+            own.ended("a", request.id, End.COMPLETE, told(request, 500, 490))
+    assert sum(own.warm(asks(text)).get("a", 0) for text in BEGINNINGS[:3]) <= 1100
+
+
+def test_what_is_configured_goes_before_what_a_server_says():
+    own = index("a", cache=PrefixCache(slots=1))
+    says(own, slots=8)
+    for text in BEGINNINGS[:2]:
+        served(own, text)
+    assert own.warm(asks(BEGINNINGS[0])) == {}
+
+
+def test_a_server_that_began_anew_has_nothing_any_more():
+    own = index("a", "b")
+    says(own, slots=2)
+    for name in "ab":
+        own.sent(name, asks(BEGINNINGS[0]))
+    says(own, slots=2)
+    assert sorted(own.warm(asks(BEGINNINGS[0]))) == ["a", "b"]
+    says(own, slots=2, starts=1)
+    assert list(own.warm(asks(BEGINNINGS[0]))) == ["b"]
+
+
+def test_a_server_that_keeps_nothing_is_believed_to_have_nothing():
+    own = index("a")
+    says(own, tokens=0)
+    own.sent("a", asks(BEGINNINGS[0]))
+    assert own.warm(asks(BEGINNINGS[0])) == {}
+
+
+def test_what_a_server_says_holds_for_a_fleet_that_comes_later():
+    own = index("b")
+    says(own, slots=1)
+    own.load(fleet("a"))
+    for text in BEGINNINGS[:2]:
+        served(own, text)
+    assert own.warm(asks(BEGINNINGS[0])) == {}
+
+
+def test_who_reports_more_than_its_slots_hold_is_believed_to_keep_prompts_beside_them():
+    own = index("a")
+    says(own, slots=2)
+    for _ in range(20):
+        for text in BEGINNINGS[:6]:
+            request = asks(text)
+            own.sent("a", request)
+            own.ended("a", request.id, End.COMPLETE, told(request, 500, 490))
+    assert all(own.warm(asks(text)) for text in BEGINNINGS[:6])
+    for _ in range(20):
+        for text in BEGINNINGS[:6]:
+            request = asks(text)
+            own.sent("a", request)
+            own.ended("a", request.id, End.COMPLETE, told(request, 500, 0))
+    assert sum(bool(own.warm(asks(text))) for text in BEGINNINGS[:6]) < 6
+
+
+def test_blocks_that_were_made_aside_are_those_that_count():
+    own = index("a")
+    request = asks(BEGINNINGS[0])
+    own.warm(request, blocks_of(asks(BEGINNINGS[1])))
+    own.sent("a", request)
+    assert list(own.warm(asks(BEGINNINGS[1]))) == ["a"]
+    assert own.warm(asks(BEGINNINGS[0])) == {}
+
+
+def test_what_was_read_long_ago_counts_nothing_and_what_is_read_then_does():
+    clock = Clock()
+    own = index("a", "b", clock=clock)
+    own.sent("a", asks(BEGINNINGS[0]))
+    clock.now += 1000 * FADING_S
+    own.sent("b", asks(BEGINNINGS[0]))
+    assert list(own.read()) == ["b"]
+    assert 480 <= own.read()["b"] <= 560
