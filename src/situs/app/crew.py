@@ -39,7 +39,7 @@ from situs.app.link import (
 )
 from situs.app.plan import Plan
 from situs.config.tree import Log
-from situs.core.fleet import Condition
+from situs.core.fleet import Condition, Health
 from situs.core.snapshot import Beliefs
 from situs.dispatch.egress import Connector
 from situs.errors import OperatorError
@@ -56,6 +56,10 @@ _LOAD_S = 600.0
 _YOUNG_S = 5.0
 _LONGEST_PAUSE_S = 10.0
 _MOST_SILENT = 10
+_GRAVEST_FIRST = (
+    *(Health.UNHEALTHY, Health.EJECTED, Health.LIMITED, Health.STARTING, Health.STALE),
+    *(Health.HEALTHY, Health.UNKNOWN),
+)
 
 
 class Member(Struct):
@@ -203,6 +207,16 @@ class Crew:
         for member in self.members:
             member.link.send(Drop())
 
+    def conditions(self) -> dict[str, Condition]:
+        """How deployments are, as the worker says that says the gravest."""
+        said: dict[str, Condition] = {}
+        for member in self.members:
+            for name, one in member.conditions.items():
+                known = said.get(name)
+                if known is None or _grave(one) < _grave(known):
+                    said[name] = one
+        return said
+
     def in_flight(self, deployment: str) -> int:
         return self.board.count(deployment)
 
@@ -329,3 +343,7 @@ class Crew:
     async def _tell_answer(self, member: Member, asked: Asked) -> None:
         status, kind, body = await self._callbacks.answer(asked.path, asked.query)
         member.link.send(Told(asked.number, status, kind, body))
+
+
+def _grave(condition: Condition) -> int:
+    return _GRAVEST_FIRST.index(condition.health)

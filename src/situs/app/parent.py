@@ -322,7 +322,7 @@ class Parent:
         return Status(
             version=__version__,
             started_at=self._started_at,
-            fleet=self._fleet(plan, conditions := self._conditions()),
+            fleet=self._fleet(plan, conditions := self.crew.conditions()),
             conditions=conditions,
             probed=self._probing.counts,
             probe_costs=self._probing.costs,
@@ -344,16 +344,6 @@ class Parent:
             held=0 if watching is None else watching.held,
             problems=() if watching is None else watching.problems(),
         )
-
-    def _conditions(self) -> dict[str, Condition]:
-        """How deployments are, as the worker says that says the gravest."""
-        said: dict[str, Condition] = {}
-        for member in self.crew.members:
-            for name, one in member.conditions.items():
-                known = said.get(name)
-                if known is None or _grave(one) < _grave(known):
-                    said[name] = one
-        return said
 
     def _fleet(self, plan: Plan, conditions: Mapping[str, Condition]) -> FleetView:
         """The fleet with the health that the workers see and what is in flight at all of them."""
@@ -379,16 +369,6 @@ async def _again(every_s: float, step: Callable[[], Awaitable[None]]) -> None:
         except Exception as error:
             log_unexpected(error)
         await asyncio.sleep(every_s)
-
-
-_GRAVEST_FIRST = (
-    *(Health.UNHEALTHY, Health.EJECTED, Health.LIMITED, Health.STARTING, Health.STALE),
-    *(Health.HEALTHY, Health.UNKNOWN),
-)
-
-
-def _grave(condition: Condition) -> int:
-    return _GRAVEST_FIRST.index(condition.health)
 
 
 def _check_reloadable(changes: tuple[Change, ...]) -> None:
