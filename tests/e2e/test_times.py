@@ -46,6 +46,16 @@ def until(condition):
         time.sleep(0.1)
 
 
+def told(directory, *arguments):
+    """What a command says that reads the stopped gateway's data."""
+    config = str(directory / "situs.yaml")
+    done = subprocess.run(
+        stage.command(*arguments, "--config", config, "--json"), capture_output=True, text=True,
+        check=True, env={**os.environ, "SITUS_DATA": str(directory / "data")},
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
     """A gateway whose only place was far slower than configured, stopped; what it expected."""
@@ -75,14 +85,11 @@ def test_a_restart_explains_with_what_was_learned_before(kept):
         pace = gateway.call("GET", "/situs/v1/fleet").json["deployments"][0]["state"]["pace"]
         assert pace["fixed_s"] > 4 * CONFIGURED_S
         assert gateway.chat(stream=True).status == 200
-    done = subprocess.run(
-        stage.command("policy", "replay", "--data", str(directory / "data"),
-                      "--config", str(directory / "situs.yaml"), "--json"),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    found = json.loads(done.stdout)
+    found = told(directory, "policy", "replay")
     assert found["reproduced"]["rankings"] == found["replayed"] == 4
     assert found["reproduced"]["figures_other"] == {"decisions": 0, "ways": []}
+    found = told(directory, "explain", "Hello there.")
+    assert found["decision"]["placement"]["ranked"][0]["ttft_s"] > 4 * CONFIGURED_S
 
 
 def test_what_is_damaged_is_said_and_the_gateway_starts(kept):

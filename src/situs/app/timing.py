@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from situs.app.plan import Plan, fleet_view
 from situs.config.build import upstream_model
-from situs.core.fleet import Deployment
+from situs.core.fleet import Deployment, DeploymentState, FleetView
 from situs.errors import StoreError
 from situs.fleet.times import Times, number_of
 from situs.placement.latency import Learned, beginning, learn, resumed
@@ -83,26 +83,37 @@ class Timing:
     def _use(self, plan: Plan) -> None:
         """What is another deployment now begins anew; what was read counts by its age."""
         before = {one.name: one for one in self._known.values()}
-        file = self._read() if self._plan is None else {}
+        file = _read(self._data) if self._plan is None else {}
         self._plan, self._known, now = plan, {}, time.time()
         for deployment in fleet_view(plan).deployments:
             name, of = deployment.name, _digest(plan, deployment)
             known, kept = before.get(name), file.get(name)
-            learned = beginning(deployment)
             if known is not None and known.of == of:
                 learned, kept = resumed(known.learned, deployment, 0.0), known.kept
             elif kept is not None and kept.of == of:
                 learned = resumed(kept.learned, deployment, now - kept.at)
             else:
-                kept = None
+                learned, kept = beginning(deployment), None
             self._known[number_of(deployment)] = _Known(name, of, learned, kept)
 
-    def _read(self) -> dict[str, Kept]:
-        try:
-            return read_times(self._data)
-        except StoreError as error:
-            _log.warning("times are learned anew: %s %s", error.message, error.advice)
-            return {}
+
+def kept_view(plan: Plan) -> FleetView:
+    """The fleet, as fast as it was when a gateway last wrote it down."""
+    view, file = fleet_view(plan), _read(Path(plan.data))
+    states = []
+    for deployment in view.deployments:
+        kept = file.get(deployment.name)
+        same = kept is not None and kept.of == _digest(plan, deployment)
+        states.append(DeploymentState(pace=kept.learned.pace if kept and same else None))
+    return FleetView(view.deployments, tuple(states), view.digest)
+
+
+def _read(data: Path) -> dict[str, Kept]:
+    try:
+        return read_times(data)
+    except StoreError as error:
+        _log.warning("times are learned anew: %s %s", error.message, error.advice)
+        return {}
 
 
 def _digest(plan: Plan, deployment: Deployment) -> str:

@@ -105,7 +105,7 @@ def explained_at(body: bytes) -> str:
 def _decide(
     body: bytes, headers: dict[str, str], config: Path | None, policies: tuple[Path, ...]
 ) -> Any:
-    """What the gateway would decide on the configured fleet; only feedback is known of it."""
+    """What the gateway would decide on the configured fleet, by feedback and learned times."""
     import time
 
     import msgspec
@@ -114,6 +114,7 @@ def _decide(
     from situs.app.believing import beliefs_of
     from situs.app.insight import insight_of, snapshot_of
     from situs.app.planning import load_plan
+    from situs.app.timing import kept_view
     from situs.config.policy import Policy
     from situs.core.request import Principal
     from situs.decide import decide
@@ -130,7 +131,7 @@ def _decide(
         setting = replace(setting, config=replace(setting.config, policy=judged_by))
     plan = load_plan(setting, 0, {}, secrets=False)
     beliefs = beliefs_of(plan.config, setting.data, time.time())
-    snapshot = replace(snapshot_of(plan, insight_of(plan)), beliefs=beliefs)
+    snapshot = replace(snapshot_of(plan, insight_of(plan)), beliefs=beliefs, fleet=kept_view(plan))
     ask = ask_of({name.encode(): value.encode() for name, value in headers.items()})
     request = form_of(explained_at(body)).parse(body, new_id(), ask, Principal(), None)
     if not known_name(request, snapshot):

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from situs.app.plan import fleet_view
 from situs.app.planning import load_plan
 from situs.app.setting import Setting
-from situs.app.timing import Timing
+from situs.app.timing import Timing, kept_view
 from situs.config.load import parse
 from situs.core.fleet import DeploymentState
 from situs.core.record import Measured, Usage
@@ -198,3 +198,12 @@ def test_what_cannot_be_written_is_said_once_and_tried_again(tmp_path, board, ca
     hindrance.rmdir()
     asyncio.run(timing.keep())
     assert set(read_times(tmp_path)) == {"near"}
+
+
+def test_without_a_gateway_the_fleet_is_as_it_was_kept(tmp_path, board):
+    plan = planned(tmp_path)
+    assert kept_view(plan) == fleet_view(plan)
+    learned_once(tmp_path, board, plan)
+    paces = [one.pace for one in kept_view(plan).states]
+    assert paces == [None, None, read_times(tmp_path)["near"].learned.pace]
+    assert kept_view(planned(tmp_path, port="3")).states == fleet_view(plan).states
