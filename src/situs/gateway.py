@@ -40,6 +40,7 @@ from situs.errors import (
 )
 from situs.placement.bill import Bill, bill
 from situs.placement.modes import moded
+from situs.placement.prefix import blocks_of
 
 LONG = 32 * 1024
 """Bytes of a request from which on its analysis leaves the event loop."""
@@ -111,7 +112,9 @@ class Gateway:
         self, request: Request, snapshot: Snapshot, hurried: bool, known: Analysis | None = None
     ) -> tuple[Decision, float]:
         """`decide`, with the event loop free meanwhile, and the seconds that analysing took."""
-        warm = self.situation.warm(request)
+        aside = request.size > LONG
+        blocks = await self.aside(partial(blocks_of, request)) if aside else None
+        warm = self.situation.warm(request, blocks)
         if known is None:
             deciding_ = deciding(request, snapshot, self.wall(), hurried=hurried, warm=warm)
         else:
@@ -126,7 +129,7 @@ class Gateway:
                     result = await snapshot.policy.ask(work.asks)
                 elif work.deep:
                     result = await self.deep(work.run)
-                elif request.size > LONG:
+                elif aside:
                     result = await self.aside(work.run)
                 else:
                     result = work.run()

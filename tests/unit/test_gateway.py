@@ -11,6 +11,7 @@ from tests.unit.dispatch.test_walk import HELLO, ScriptedBackends, ScriptedReply
 from situs.core.ports import Current
 from situs.core.record import ReceiptRef
 from situs.http.inference import _send_stream, form_of
+from situs.placement.prefix import blocks_of
 
 
 class Kept:
@@ -35,7 +36,7 @@ class Kept:
     def again_s(self, deployments):
         return None
 
-    def warm(self, request):
+    def warm(self, request, blocks=None):
         return {}
 
     def sent(self, deployment, request):
@@ -73,6 +74,31 @@ def test_the_outcome_says_how_long_the_analysis_took_its_wait_for_a_thread_inclu
 
     asyncio.run(story())
     assert [outcome.analysis_s for outcome in kept.outcomes] == [2.5]
+
+
+@pytest.mark.parametrize(("size", "made"), [(1000, False), (100_000, True)])
+def test_the_beginning_of_a_long_prompt_is_hashed_beside_the_event_loop(size, made):
+    kept, given, ran = Kept(), [], []
+
+    def warm(request, blocks=None):
+        given.append(blocks)
+        return {}
+
+    async def aside(run):
+        ran.append(run)
+        return run()
+
+    kept.warm = warm
+    kept.backends = ScriptedBackends(a=ScriptedReply([HELLO]))
+    request = make.request("x" * 1000, size=size)
+
+    async def story():
+        answer = await make.gateway(kept, aside=aside).handle(request)
+        await answer.close()
+
+    asyncio.run(story())
+    assert given == [blocks_of(request) if made else None]
+    assert bool(ran) is made
 
 
 def test_an_error_of_our_own_is_not_put_on_the_caller():

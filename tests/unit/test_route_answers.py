@@ -46,7 +46,7 @@ class Kept:
     def ended(self, outcome, *_):
         self.outcomes.append(outcome)
 
-    def warm(self, request):
+    def warm(self, request, blocks=None):
         return {}
 
     def sent(self, deployment, request):

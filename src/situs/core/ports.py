@@ -11,7 +11,7 @@ from situs.core.decision import Decision
 from situs.core.fleet import Deployment
 from situs.core.label import Label
 from situs.core.record import Approval, Decided, End, Measured, Outcome, Peer, ReceiptRef, Usage
-from situs.core.request import Request
+from situs.core.request import Blocks, Request
 from situs.core.snapshot import Snapshot
 
 
@@ -23,8 +23,11 @@ class Situation(Protocol):
     def began(self, deployment: str) -> bool:
         """Takes a place in flight there. False when none is free: then nothing may be sent."""
 
-    def warm(self, request: Request) -> Mapping[str, int]:
-        """The prompt tokens that each deployment is likely to have in its cache, where any."""
+    def warm(self, request: Request, blocks: Blocks | None = None) -> Mapping[str, int]:
+        """The prompt tokens that each deployment is likely to have in its cache, where any.
+
+        `blocks` are those of a long prompt, which were made aside.
+        """
 
     def sent(self, deployment: str, request: Request) -> None:
         """Its prompt is on the way there, and will be in its cache."""

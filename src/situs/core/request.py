@@ -119,3 +119,14 @@ class Request(Struct, frozen=True):
     session_label: Label = Label.PUBLIC
     data: tuple[str, ...] = ()
     copy: Copy | None = None
+
+
+class Blocks(Struct, frozen=True):
+    """The beginning of a prompt: `hashes[k]` stands for its first `ends[k]` bytes, all of them.
+
+    `size` is how many bytes the prompt has. What is left after the last whole block has no hash.
+    """
+
+    hashes: tuple[bytes, ...] = ()
+    ends: tuple[int, ...] = ()
+    size: int = 0

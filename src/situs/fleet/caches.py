@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Protocol
 
-from situs.placement.prefix import STEPS, Blocks
+from situs.core.request import Blocks
+from situs.placement.prefix import STEPS
 
 _LEAST_ROOM, _GREATEST_ROOM = 8_000.0, 1e10
 _TOLD_MORE, _TOLD_LESS = 1.05, 0.9

@@ -10,7 +10,8 @@ from struct import Struct
 from sys import byteorder
 from zlib import crc32
 
-from situs.placement.prefix import ENDS, Blocks
+from situs.core.request import Blocks
+from situs.placement.prefix import ENDS
 
 ENTRIES = 1 << 14
 """So many blocks of one worker are there to be read; who comes later has missed some."""

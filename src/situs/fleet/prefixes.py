@@ -14,10 +14,10 @@ from typing import TypeVar
 
 from situs.core.fleet import CacheFacts, Deployment, PrefixCache
 from situs.core.record import End, Measured
-from situs.core.request import Request
+from situs.core.request import Blocks, Request
 from situs.fleet.caches import Kept, Latest, Slots
 from situs.fleet.hearsay import Hearsay, key_of
-from situs.placement.prefix import FADING_S, Blocks, blocks_of
+from situs.placement.prefix import FADING_S, blocks_of
 
 K = TypeVar("K")
 V = TypeVar("V")

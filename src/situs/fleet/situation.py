@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from situs.core.ports import Backends, Current
 from situs.core.record import End, Measured
-from situs.core.request import Request
+from situs.core.request import Blocks, Request
 from situs.core.snapshot import Beliefs, Snapshot
 from situs.fleet.prefixes import Prefixes
 from situs.fleet.registry import Registry
@@ -59,8 +59,8 @@ class Situation:
     def began(self, deployment: str) -> bool:
         return self._registry.began(deployment)
 
-    def warm(self, request: Request) -> Mapping[str, int]:
-        return self._prefixes.warm(request)
+    def warm(self, request: Request, blocks: Blocks | None = None) -> Mapping[str, int]:
+        return self._prefixes.warm(request, blocks)
 
     def sent(self, deployment: str, request: Request) -> None:
         self._registry.sent(deployment, request.id)

@@ -13,9 +13,8 @@ from itertools import accumulate, chain, repeat
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 
-from situs.core.request import Request, Service
+from situs.core.request import Blocks, Request, Service
 
 BOUND: Final = 1.5
 """A place that would have had to read more than so many times the mean is beyond the bound: what it
@@ -45,17 +44,6 @@ _LONGEST: Final = 4_000_000
 """Bytes of a request that is looked at; beyond that, reading it would hold others up."""
 
 _encode = msgspec.json.Encoder().encode
-
-
-class Blocks(Struct, frozen=True):
-    """The beginning of a prompt: `hashes[k]` stands for its first `ends[k]` bytes, all of them.
-
-    `size` is how many bytes the prompt has. What is left after the last whole block has no hash.
-    """
-
-    hashes: tuple[bytes, ...] = ()
-    ends: tuple[int, ...] = ()
-    size: int = 0
 
 
 NO_BLOCKS: Final = Blocks()

@@ -62,7 +62,7 @@ class Kept:
     def again_s(self, deployments):
         return None
 
-    def warm(self, request):
+    def warm(self, request, blocks=None):
         return {}
 
     def sent(self, deployment, request):

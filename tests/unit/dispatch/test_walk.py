@@ -72,7 +72,7 @@ class Noted:
         self.events.append(("began", deployment))
         return True
 
-    def warm(self, request):
+    def warm(self, request, blocks=None):
         return {}
 
     def sent(self, deployment, request):

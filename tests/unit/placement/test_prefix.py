@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from situs.core.request import Principal, Request, Wire
-from situs.placement.prefix import BOUND, FREE_S, Blocks, affinity, blocks_of
+from situs.core.request import Blocks, Principal, Request, Wire
+from situs.placement.prefix import BOUND, FREE_S, affinity, blocks_of
 
 
 def chat(*texts: str, tenant: str = "default", **members: Any) -> Request:
