@@ -26,7 +26,7 @@ SCRIPTS = (
 ENDURANCE = ("workers", "reload", "crash", "kills", "soak")
 """Whole gateways under long load; each appends a row itself, and exits 1 when it is not sound."""
 
-STUDIES = ("routes", "sensitivity", "tasks", "cost_quality", "cascade")
+STUDIES = ("routes", "sensitivity", "tasks", "cost_quality", "cascade", "judging")
 """Beside other packages, on labelled rows; each appends rows itself."""
 
 GIVEN = ("prefix", "prefix_sim")

@@ -179,7 +179,7 @@ def _tested(rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
         "delta": DELTA,
     }
     for window in (WHOLE, 2):
-        seen = [_signals(row, window) for row in rows]
+        seen = [signals_of(row, window) for row in rows]
         draw = np.random.default_rng(6)
         held: dict[float, list[Kept]] = {rate: [] for rate in RATES}
         known: dict[float, list[Kept]] = {rate: [] for rate in RATES}
@@ -201,7 +201,7 @@ Kept = tuple[int, int, int]
 """How many were kept, how many of these were wrong, and of how many."""
 
 
-def _signals(row: dict[str, Any], window: int) -> tuple[float, ...] | None:
+def signals_of(row: dict[str, Any], window: int) -> tuple[float, ...] | None:
     tokens = tuple(Token(text, value, tuple(others)) for text, value, others in row["tokens"])
     said = Said(row["said"], tokens, finish=row["finish"])
     return signals(said if window == WHOLE else beginning(said, window), Wanted())

@@ -212,6 +212,17 @@ TABLES = (
         },
     ),
     Table(
+        "judging",
+        "Ratings by machine",
+        "how far off they are, as shares of answers; development figures, see "
+        "docs/explanation/capability-estimates.md. Cascades: mean confidence less the share that "
+        "is right, of a very small model, over random draws; at one kind, of which the calibration "
+        "knows nothing by itself, for each of six. Copies: thirteen models on MMLU-Pro, pairs at a "
+        "subject; alike is how often two wrong answers are the same, which is not on record.",
+        {"judge": "judge", "of": "of", "alike": "alike"},
+        {"off": "off", "at most": "most", "too high": "too_high"},
+    ),
+    Table(
         "cascade_window",
         "Streams held back",
         "how much later the first byte of a stream goes on, for a window of so many tokens: a "
