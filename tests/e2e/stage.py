@@ -161,8 +161,12 @@ class Gateway:
     def workers(self) -> list[int]:
         """The process ids of its workers."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        found = [(int(pid), Path(f"/proc/{pid}/cmdline")) for pid in children.split()]
-        return [pid for pid, line in found if b"situs.app.worker" in line.read_bytes()]
+        found = []
+        for pid in children.split():
+            with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # it is gone since
+                if b"situs.app.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(int(pid))
+        return found
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
