@@ -104,15 +104,16 @@ class Candidate(Struct, frozen=True):
 class Given(Struct, frozen=True, omit_defaults=True):
     """What placement went by besides request, analysis, verdict and fleet; it is replayed on that.
 
-    `qualities` are those expected of models, and `usual` the tokens of a usual request, where
-    something was learned of any; `answers` the tokens expected of a model's answer (of one choice),
-    where lengths were learned. `warm` are the tokens in caches, `read` those read lately, by
-    deployment. `calibrated` are the models whose answers can be judged, under a cascade.
+    `qualities` are those expected of models, and `usual_cost` is what a usual request costs at the
+    best on the whole, where something was learned of any; `answers` the tokens expected of a
+    model's answer (of one choice), where lengths were learned. `warm` are the tokens in caches,
+    `read` those read lately, by deployment. `calibrated` are the models whose answers can be
+    judged, under a cascade.
     """
 
     aim: Aim = Aim()
     qualities: dict[str, float] = {}
-    usual: tuple[float, float] | None = None
+    usual_cost: float = 0.0
     answers: dict[str, int] = {}
     warm: dict[str, int] = {}
     read: dict[str, int] = {}

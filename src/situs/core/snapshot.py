@@ -115,7 +115,7 @@ class Beliefs(Struct, frozen=True):
     The kind may be ANY_KIND; see `placement.quality`. `usual` are the tokens of prompt and answer
     of a usual request. `lengths` say how long answers are; see `placement.lengths`. `digest` names
     the state. `final` and `answers`: what was expected of models in a decision that is replayed,
-    quality and tokens of an answer.
+    quality and tokens of an answer; and `usual_cost`, what a usual request cost then.
     """
 
     table: dict[tuple[str, ...], Belief] = {}
@@ -124,6 +124,7 @@ class Beliefs(Struct, frozen=True):
     final: dict[str, float] = {}
     lengths: Lengths = NO_LENGTHS
     answers: dict[str, int] = {}
+    usual_cost: float | None = None
 
 
 class Confidences(Struct, frozen=True):

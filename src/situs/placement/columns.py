@@ -13,9 +13,10 @@ import msgspec
 from msgspec import Struct
 
 from situs.core.capability import CapabilityClass
-from situs.core.cost import rates_of
+from situs.core.cost import cost_of, rates_of
 from situs.core.decision import Analysis, Exclusion, PolicyDecision
 from situs.core.fleet import SHUT, Deployment, DeploymentState, Health, LocusKind, Role
+from situs.core.record import Usage
 from situs.core.request import Request, Service
 from situs.core.route import RoutedBy
 from situs.core.snapshot import Beliefs, Snapshot
@@ -23,7 +24,7 @@ from situs.placement.estimates import UNKNOWN
 from situs.placement.filters import LASTING, Context, Option, refusals
 from situs.placement.latency import loaded
 from situs.placement.lengths import answer_tokens, bounded, factor, usual_tokens
-from situs.placement.quality import kind_of, quality
+from situs.placement.quality import kind_of, on_the_whole, quality
 
 _MOST = 256
 _ROLES = {role: place for place, role in enumerate(Role)}
@@ -81,6 +82,7 @@ class Table:
         self._qualities: dict[tuple[str, ...], list[float]] = {}
         self._to_rent: dict[tuple[Service, CapabilityClass], list[Deployment]] = {}
         self._factors: dict[tuple[str, ...], list[float]] = {}
+        self._whole: tuple[Beliefs, list[float]] = Beliefs(), []
         self._answers: tuple[tuple[Any, ...], list[int]] = (), []
 
     def pulse(self, states: tuple[DeploymentState, ...]) -> Pulse:
@@ -175,6 +177,20 @@ class Table:
                 self._factors.clear()
             known = self._factors[key] = [factor(one.name, kind, beliefs) for one in self.models]
         return bounded(usual_tokens(analysis, beliefs), known, request)
+
+    def usual_cost(self, at: Sequence[int], beliefs: Beliefs) -> float:
+        """What a usual request costs at the model there that is best on the whole; of equals, at
+        the cheapest. 0 without a price.
+        """
+        if self._whole[0] is not beliefs or not self._whole[1]:
+            self._whole = beliefs, [on_the_whole(one, beliefs) for one in self.models]
+        whole, model = self._whole[1], self.model
+        best = max([whole[model[position]] for position in at])
+        prompt, answer = beliefs.usual
+        usage = Usage(round(prompt), round(answer))
+        first = {self.price[one]: one for one in at if whole[model[one]] == best}
+        costs = [cost_of(self.deployments[one], usage, 0) for one in first.values()]
+        return min([one for one in costs if one is not None], default=0.0)
 
 
 def table_of(snapshot: Snapshot) -> Table:

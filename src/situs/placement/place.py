@@ -11,10 +11,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from situs.core.aim import Aim
-from situs.core.cost import cost_of, costs_of, expected_cost
+from situs.core.cost import costs_of, expected_cost
 from situs.core.decision import Analysis, Candidate, Exclusion, Given, Placement, PolicyDecision
 from situs.core.fleet import DOWN
-from situs.core.record import Usage
 from situs.core.request import Request
 from situs.core.snapshot import Confidences, Snapshot
 from situs.placement.aims import aim_for
@@ -44,6 +43,7 @@ _FLEETING = tuple(name for name in FILTERS if name not in LASTING)
 class Ranking(Struct, frozen=True):
     """All that is left, in the order in which it would be tried, and why the rest is not.
 
+    `usual` is what a usual request costs at the best model; 0 where nothing was learned of any.
     `cascades`: the answer of the first may be refused, because what it is worth can be known, as it
     can of the models that are `calibrated`; then one may stand first that is `lesser`.
     """
@@ -52,6 +52,7 @@ class Ranking(Struct, frozen=True):
     exclusions: tuple[Exclusion, ...]
     order: list[int] = []
     by: Judged | None = None
+    usual: float = 0.0
     cascades: bool = False
     calibrated: frozenset[str] = frozenset()
     lesser: bool = False
@@ -138,7 +139,7 @@ def _given(
     return Given(
         aim,
         {model.name: mean for model, mean in zip(table.models, means, strict=False)},
-        beliefs.usual if known or analysis.acceptable else None,
+        ranking.usual,
         _of_one(table, answers, request.choices),
         {name: tokens for name, tokens in warm.items() if tokens},
         {name: rounded for name, tokens in read.items() if (rounded := round(tokens))},
@@ -202,15 +203,16 @@ def _ranked(
         return Ranking(field, exclusions)
     table, request = table_of(snapshot), context.request
     bounded = _bounded(field, table, context, snapshot)
-    by = judged(bounded, table, aim, _usual(field, table, context, snapshot))
+    usual = _usual(field, table, context, snapshot)
+    by = judged(bounded, table, aim, usual)
     order = ordered(field, table, by, request.id, most)
     known = _calibrated(table, request, context.analysis, snapshot.confidences, aim)
     if not known:
-        return Ranking(field, exclusions, order, by)
+        return Ranking(field, exclusions, order, by, usual)
     able = [table.deployments[one].model.name in known for one in field.at]
     if (first := lesser(order, field, by, able)) is not None:
         order = [first, *[k for k in order if k != first]]
-    return Ranking(field, exclusions, order, by, able[order[0]], known, first is not None)
+    return Ranking(field, exclusions, order, by, usual, able[order[0]], known, first is not None)
 
 
 def _bounded(field: Field, table: Table, context: Context, snapshot: Snapshot) -> Field:
@@ -244,14 +246,12 @@ def _calibrated(
 
 
 def _usual(field: Field, table: Table, context: Context, snapshot: Snapshot) -> float:
-    """What a usual request costs at the best; 0 where of no model anything was learned."""
     beliefs = snapshot.beliefs
-    if not (beliefs.table or beliefs.final or context.analysis.acceptable):
+    if beliefs.usual_cost is not None:
+        return beliefs.usual_cost
+    if not (beliefs.table or context.analysis.acceptable):
         return 0.0
-    best = field.at[field.quality.index(max(field.quality))]
-    prompt, answer = beliefs.usual
-    usage = Usage(round(prompt), round(answer))
-    return cost_of(table.deployments[best], usage, 0) or 0.0
+    return table.usual_cost(field.at, beliefs)
 
 
 def _out(at: list[int], table: Table, context: Context, snapshot: Snapshot) -> set[int]:

@@ -61,6 +61,13 @@ def quality(model: Model, analysis: Analysis, beliefs: Beliefs) -> Belief:
     return Belief((found.mean * found.weight + said * HEAD_WEIGHT) / weight, weight)
 
 
+def on_the_whole(model: Model, beliefs: Beliefs) -> float:
+    """The expected quality at the most demanding requests of any kind: what orders all models."""
+    most = CapabilityClass.FRONTIER
+    found = beliefs.table.get((model.name, ANY_KIND, most.value))
+    return (found or PRIORS[model.capability, most]).mean
+
+
 def interval(belief: Belief) -> tuple[float, float]:
     """Between these the true share lies 19 times out of 20 (Wilson score interval)."""
     n, z = belief.weight, 1.96
@@ -87,8 +94,8 @@ def full_costs(
 ) -> list[float | None]:
     """Costs with what the quality that is missing is worth; the least of those adequate is picked.
 
-    All that `share` lets go of is worth `usual`: what the best one costs for a usual request
-    (`Beliefs.usual`). So quality is given up where that saves most, and a request that costs next
+    All that `share` lets go of is worth `usual`: what a usual request costs at the model that is
+    best on the whole. So quality is given up where that saves most, and a request that costs next
     to nothing anywhere goes to the best one. With a share of 1, and a `usual` of 0, costs alone.
     """
     if share >= 1.0 or usual <= 0.0:

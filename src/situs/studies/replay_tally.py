@@ -174,7 +174,7 @@ class _Replay:
     def _snapshot(self, past: Past, policy: Policy) -> Snapshot:
         placement, terms = past.said.placement, self._terms
         given = placement.given
-        usual = Beliefs().usual if given.usual is None else given.usual
+        beliefs = Beliefs(final=given.qualities, answers=given.answers, usual_cost=given.usual_cost)
         return Snapshot(
             past.fleet,
             policy,
@@ -182,7 +182,7 @@ class _Replay:
             replace(given.aim, objective=placement.objective),
             terms.home,
             data=terms.data,
-            beliefs=Beliefs(usual=usual, final=given.qualities, answers=given.answers),
+            beliefs=beliefs,
             confidences=Confidences(final=frozenset(given.calibrated)),
             memory=self._memory,
             read=given.read,

@@ -25,7 +25,7 @@ from situs.placement.estimates import estimate
 from situs.placement.filters import FILTERS, LASTING, Context, Option, owed_by, refusals
 from situs.placement.objectives import INADEQUATE_WITHIN, OBJECTIVES
 from situs.placement.order import TRIES
-from situs.placement.quality import full_costs, quality
+from situs.placement.quality import full_costs, on_the_whole, quality
 from situs.placement.scorers import SCORERS, Field
 from situs.policy.memory import Memory
 
@@ -125,12 +125,15 @@ def _in_order(left, field, request, analysis, snapshot, aim):
     flaws = [1 / one if one > 0 else float("inf") for one in field.quality]
     usual = 0.0
     if snapshot.beliefs.table or analysis.acceptable:
-        top = left[field.quality.index(max(field.quality))].deployment
         prompt, answer = snapshot.beliefs.usual
-        usual = top.price and (
-            round(prompt) * top.price.prompt + round(answer) * top.price.completion
-        )
-        usual = (usual or 0) / 1e6
+        whole = [on_the_whole(one.deployment.model, snapshot.beliefs) for one in left]
+        prices = [
+            one.deployment.price
+            for one, own in zip(left, whole, strict=True)
+            if own == max(whole) and one.deployment.price
+        ]
+        costs = [round(prompt) * one.prompt + round(answer) * one.completion for one in prices]
+        usual = min(costs, default=0.0) / 1e6
     costs = full_costs(field.cost, bounded, aim.quality, usual)
     goal = {
         "cost": [float("inf") if cost is None else cost for cost in costs],

@@ -587,6 +587,7 @@ LEARNED = Beliefs(
     (400.0, 90.0),
     "learned",
 )
+LENGTHS = Lengths({"chat": (310.0, 0.9)}, {("far-model", ANY_KIND): 0.3, ("rack-model", "chat"): 4})
 KNOWN = Calibration(
     False, 99, (View(WHOLE, 1, (), 0.0, (0.5,) * 100, (0.01,) * 100, (0.9,) * 100),)
 )
@@ -600,6 +601,8 @@ CASCADES = Aim(quality=0.8, cascade=Cascade(), hedge=True)
         ({"aim": Aim(mode=Mode.LOCAL_DEFAULT)}, {}),
         ({"beliefs": LEARNED}, {}),
         ({"beliefs": LEARNED, "aim": CASCADES}, {}),
+        ({"beliefs": Beliefs(digest="long", lengths=LENGTHS)}, {}),
+        ({"beliefs": replace(LEARNED, lengths=LENGTHS)}, {}),
         ({}, {"acceptable": {"near-model": 0.99, "far-model": 0.5}}),
         ({"aim": CASCADES, "confidences": Confidences({("far-model", ANY_KIND): KNOWN})}, {}),
         ({"read": {"rack": 900.4, "far": 12.0}}, {}),
