@@ -11,6 +11,7 @@ from tests.e2e import stage
 from tests.e2e.test_workers import until
 
 from situs.cli.doctor import doctor
+from situs.cli.feedback import feedback
 from situs.cli.train import train
 
 CASCADE = {"error_rate": 0.2, "window_tokens": 4}
@@ -102,6 +103,25 @@ def test_what_may_not_leave_is_not_escalated(gateway):
     answer = running.chat("Hello.", headers={"x_situs_label": "restricted"})
     assert answer.headers["x-situs-deployment"] == "office-llm"
     assert answer.headers["x-situs-attempts"] == "1"
+
+
+def test_what_was_judged_is_evidence_of_how_good_the_model_is(gateway, place):
+    running, office = gateway
+    office.set(logprob=-3.0)
+    assert running.chat().status == 200
+
+    def judged():
+        said = CliRunner().invoke(feedback, ["beliefs", "--json", *_places(place[0])])
+        rows = [
+            one
+            for one in json.loads(said.stdout)["beliefs"]
+            if (one["model"], one["kind"]) == ("office-model", "any")
+        ]
+        return sum(one["ratings"]["cascade"] for one in rows)
+
+    before = judged()
+    assert running.chat().status == 200
+    until(lambda: judged() > before)
 
 
 def test_metrics_count_what_was_kept_and_what_was_not(gateway):

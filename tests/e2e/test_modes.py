@@ -90,6 +90,22 @@ def test_shadow_answers_from_the_baseline_and_asks_the_pick_as_well(shadow, upst
     assert f"a copy of {asked}" in out
 
 
+def test_a_copy_of_a_short_answer_says_something_of_the_model(shadow):
+    asked = shadow.chat("Hello.").headers["x-situs-request-id"]
+    (row,) = patiently(lambda: [one for one in comparisons(shadow.data) if one.of == asked])
+    assert (row.model, row.copied_model, row.tokens < 17) == ("us-model", "office-model", True)
+    file = str(shadow.data.parent / "situs.yaml")
+    given = ("beliefs", "--json", "--config", file, "--data", str(shadow.data))
+    code, out, _ = situs("feedback", *given)
+    assert code == 0
+    (belief,) = [
+        one
+        for one in json.loads(out)["beliefs"]
+        if (one["model"], one["kind"], one["needs"]) == (row.copied_model, row.task, row.needs)
+    ]
+    assert belief["ratings"]["shadow"] >= 1
+
+
 def test_no_content_is_kept_of_a_copy(shadow):
     shadow.chat(f"Say {MARK}.")
     patiently(lambda: comparisons(shadow.data))
