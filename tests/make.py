@@ -22,7 +22,8 @@ from situs.core.fleet import (
     TrainingUse,
 )
 from situs.core.label import Label
-from situs.core.record import Approval
+from situs.core.ports import Current
+from situs.core.record import Approval, ReceiptRef
 from situs.core.request import Ask, Objective, Request, Text, Wire
 from situs.core.snapshot import Labels, Policy, Snapshot
 from situs.dispatch.budget import Budgets
@@ -143,6 +144,43 @@ def gateway(kept: Any, **ports: Any) -> Gateway:
         "secret": b"a key of a test",
     }
     return Gateway(kept, kept, **{**defaults, **ports})
+
+
+class Kept:
+    """The ports `Receipts` and `Situation` over one snapshot: what they are told is in lists.
+
+    Deployments in `full` have no place free.
+    """
+
+    def __init__(self, snapshot, backends=None):
+        self.fixed, self.backends = snapshot, backends
+        self.decisions, self.outcomes, self.begun = [], [], []
+        self.full = set()
+
+    async def decided(self, record):
+        self.decisions.append(record)
+        return ReceiptRef("chain", len(self.decisions))
+
+    def ended(self, what, *rest):
+        """An outcome, for the receipts; with more arguments the end of an attempt."""
+        if not rest:
+            self.outcomes.append(what)
+
+    def current(self):
+        return Current(self.fixed, self.backends)
+
+    def began(self, deployment):
+        self.begun.append(deployment)
+        return deployment not in self.full
+
+    def warm(self, request, blocks=None):
+        return {}
+
+    def sent(self, deployment, request):
+        """No cache to remember."""
+
+    def again_s(self, deployments):
+        return None
 
 
 class Approvals:

@@ -8,43 +8,15 @@ import pytest
 from tests import make
 from tests.unit.dispatch.test_walk import HELLO, ScriptedBackends, ScriptedReply
 
-from situs.core.ports import Current
-from situs.core.record import ReceiptRef
 from situs.http.inference import _send_stream, form_of
 from situs.placement.prefix import blocks_of
 
 
-class Kept:
-    """Receipts in a list, and a situation that stands still."""
+class Kept(make.Kept):
+    """One deployment, a; `gateway` says what it answers."""
 
     def __init__(self):
-        self.outcomes = []
-        self.fixed = make.snapshot(make.view(make.deployment("a")))
-        self.backends = ScriptedBackends()
-
-    async def decided(self, record):
-        return ReceiptRef("chain", 1)
-
-    def ended(self, what, *rest):
-        """An outcome, for the receipts; with more arguments the end of an attempt."""
-        if not rest:
-            self.outcomes.append(what)
-
-    def current(self):
-        return Current(self.fixed, self.backends)
-
-    def again_s(self, deployments):
-        return None
-
-    def warm(self, request, blocks=None):
-        return {}
-
-    def sent(self, deployment, request):
-        """No cache to remember."""
-
-    def began(self, deployment):
-        """Nothing to count."""
-        return True
+        super().__init__(make.snapshot(make.view(make.deployment("a"))), ScriptedBackends())
 
 
 def gateway(kept, reply):

@@ -10,8 +10,6 @@ from tests import make
 from tests.unit.dispatch.test_walk import HELLO, ScriptedBackends, ScriptedReply
 
 from situs.analysis.routes import compile_routes
-from situs.core.ports import Current
-from situs.core.record import ReceiptRef
 from situs.core.route import Route, RoutedBy, Rule
 from situs.core.snapshot import Policy
 from situs.errors import NoDeploymentFits, PlacementDenied
@@ -28,36 +26,13 @@ DENY_ALL = Policy(lambda _: {"allow": [], "deny": []}, "deny", frozenset())
 ALLOW_A = Policy(lambda _: {"allow": ["a"], "deny": []}, "allow-a", frozenset())
 
 
-class Kept:
-    """Everything that is told to the outside, in lists; only b would answer."""
+class Kept(make.Kept):
+    """Only b would answer."""
 
     def __init__(self, policy=None, **fields):
-        self.decisions, self.outcomes, self.begun = [], [], []
         view = make.view(make.deployment("a"), make.deployment("b", **fields))
-        self.fixed = make.snapshot(view, policy, routes=ROUTES)
-
-    def current(self):
-        return Current(self.fixed, ScriptedBackends(b=ScriptedReply([HELLO])))
-
-    async def decided(self, record):
-        self.decisions.append(record.decision)
-        return ReceiptRef("chain", 1)
-
-    def ended(self, outcome, *_):
-        self.outcomes.append(outcome)
-
-    def warm(self, request, blocks=None):
-        return {}
-
-    def sent(self, deployment, request):
-        """No cache to remember."""
-
-    def again_s(self, deployments):
-        return None
-
-    def began(self, deployment):
-        self.begun.append(deployment)
-        return True
+        snapshot = make.snapshot(view, policy, routes=ROUTES)
+        super().__init__(snapshot, ScriptedBackends(b=ScriptedReply([HELLO])))
 
 
 def handled(kept, request):
@@ -81,10 +56,9 @@ def test_a_template_answers_even_where_policy_allows_nothing(policy, stream):
     assert b"From 9 to 17." in b"".join(data)
     assert (told["reason"], told["attempts"]) == ("route_answer", 0)
     assert not {"locus", "jurisdiction", "deployment", "cost", "saved"} & set(told)
-    [decision], [outcome] = kept.decisions, kept.outcomes
-    assert (decision.analysis.routed.route, decision.analysis.routed.by) == (
-        "hours", RoutedBy.RULE,
-    )  # fmt: skip
+    [record], [outcome] = kept.decisions, kept.outcomes
+    routed = record.decision.analysis.routed
+    assert (routed.route, routed.by) == ("hours", RoutedBy.RULE)
     assert (outcome.status, outcome.code, outcome.attempts) == (200, None, ())
     assert (outcome.usage, outcome.cost) == (None, None)
     assert kept.begun == []

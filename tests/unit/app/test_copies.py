@@ -14,8 +14,8 @@ from situs.app.copies import Copies
 from situs.core.aim import Aim, Mode
 from situs.core.fleet import DeploymentState, LocusKind
 from situs.core.label import Label
-from situs.core.ports import Chunk, Current
-from situs.core.record import ReceiptRef, Usage
+from situs.core.ports import Chunk
+from situs.core.record import Usage
 from situs.core.request import Ask
 from situs.core.snapshot import Policy
 from situs.errors import CannotRecord
@@ -35,41 +35,23 @@ def policy(digest="p", allow=("cloud", "owned"), obligations=()):
     return Policy(lambda _: verdict, digest, frozenset())
 
 
-class Kept:
-    """Receipts in lists, and a situation that a test may change. `full` has no place free."""
+class Kept(make.Kept):
+    """A cloud that serves and an owned place that gets copies; receipts may be `broken`."""
 
     def __init__(self, judged, states=None):
         fleet = make.view(CLOUD, OWNED, states=states)
         aim = Aim(mode=Mode.SHADOW, baseline="cloud")
-        self.fixed = make.snapshot(fleet, judged, aim=aim)
-        self.backends = ScriptedBackends(cloud=reply("Paris."), owned=reply("It is Paris."))
-        self.decisions, self.outcomes, self.events = [], [], []
-        self.full, self.broken = set(), False
+        backends = ScriptedBackends(cloud=reply("Paris."), owned=reply("It is Paris."))
+        super().__init__(make.snapshot(fleet, judged, aim=aim), backends)
+        self.broken = False
 
     async def decided(self, record):
         if self.broken:
             raise CannotRecord("The disk is full.")
-        self.decisions.append(record)
-        return ReceiptRef("chain", len(self.decisions))
-
-    def ended(self, what, *rest):
-        if not rest:
-            self.outcomes.append(what)
-
-    def current(self):
-        return Current(self.fixed, self.backends)
-
-    def again_s(self, deployments):
-        return None
-
-    def warm(self, request, blocks=None):
-        return {}
+        return await super().decided(record)
 
     def sent(self, deployment, request):
         assert self.decisions[-1].request.id == request.id  # the receipt is there before it leaves
-
-    def began(self, deployment):
-        return deployment not in self.full
 
 
 class Stage:
