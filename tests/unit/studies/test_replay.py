@@ -32,6 +32,7 @@ from situs.core.capability import CapabilityClass
 from situs.core.data import DataSet, Leaves
 from situs.core.fleet import DeploymentState, Health, Pace, Price
 from situs.core.label import Finding, Label, LabelReason
+from situs.core.length import Lengths
 from situs.core.request import Ask, Modality, Objective, Principal, Wire
 from situs.core.route import Routed, RoutedBy
 from situs.core.snapshot import (
