@@ -343,7 +343,7 @@ class Answer:
             duration_s=self.gateway.clock() - self.started,
             analysis_s=self.analysis_s,
             approval=self.approval,
-            moded=moded(self.decision.placement),
+            moded=None if self.own else moded(self.decision.placement),
             copy_of=copy.of if copy else None,
         )
 

@@ -60,7 +60,9 @@ def _objective(placement: dict[str, Any]) -> str:
     """With the mode, and what else of the aim holds."""
     aim = placement.get("given", {}).get("aim", {})
     more = [f"quality at least {aim.get('quality', 0.95):.0%} of the best"]
-    more += [f"mode {placement['mode']}"] if placement.get("mode") else []
+    scope = aim.get("scope", "")
+    if scope:
+        more.append(f"mode {placement.get('mode') or 'none'} ({scope})")
     more += ["cascade"] if placement.get("cascade") else []
     more += ["hedged"] if placement.get("hedge") else []
     return f"{placement['objective']}  ({', '.join(more)})"

@@ -54,7 +54,10 @@ class Aims(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = None
     mode: Annotated[
         Mode | None,
-        Meta(description="Who serves while moving in; without it, the objective decides."),
+        Meta(
+            description="Who serves while moving in; without one, the objective decides. `none`: "
+            "no mode here, whatever a wider place says."
+        ),
     ] = None
     baseline: Annotated[
         Annotated[str, Meta(min_length=1, max_length=64)] | None,

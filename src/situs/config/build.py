@@ -19,7 +19,7 @@ from situs.config.prices_effective import prices_of
 from situs.config.tree import Config, Endpoint, LlamaCpp, Onnx
 from situs.config.tree import Deployment as Entry
 from situs.config.tree import Model as ModelEntry
-from situs.core.aim import Aim, Cascade
+from situs.core.aim import Aim, Cascade, Mode
 from situs.core.data import DataSet
 from situs.core.fleet import Deployment, Locus, Model, PrefixCache, Speed
 from situs.core.label import Label
@@ -83,6 +83,8 @@ def said(aims: Aims, scope: str) -> dict[str, Any]:
     known = {name: value for name, value in fields.items() if value is not None}
     if aims.mode is not None:
         known["scope"] = scope
+    if aims.mode is Mode.NONE:
+        known["mode"] = None
     if aims.cascade is not None:
         known["cascade"] = msgspec.convert(aims.cascade, Cascade, from_attributes=True)
     return known

@@ -14,6 +14,7 @@ import yaml
 from situs.config.artefacts import add_problems
 from situs.config.build import own_kinds, policy_paths
 from situs.config.load import Reading, examine, read_text
+from situs.config.modes_rules import doubt_modes
 from situs.config.paths import data_dir
 from situs.config.policy_source import policy_source, policy_url
 from situs.config.problems import Problem, Report, nearest
@@ -64,6 +65,7 @@ def check_file(path: Path, environ: Mapping[str, str] = os.environ) -> Checked:
     _check_policies(config, path.parent, report)
     _check_weights(config, lock, report)
     _doubt_contexts(config, lock, aside)
+    doubt_modes(config, aside)
     _check_dated(config, datetime.now(UTC).date(), report)
     data = data_dir(None, environ)
     add_problems(config, data, aside)

@@ -46,7 +46,9 @@ def check_modes(config: Config, report: Report) -> None:
             what = "no such deployment is configured"
             report.add((*path, "baseline"), what, nearest=nearest(aims.baseline, declared))
             continue
-        if aims.mode is not None:
+        if aims.mode is Mode.NONE:
+            _check_none(path, config, report)
+        elif aims.mode is not None:
             _check_mode(aims, path, config, report)
         _check_effects(aims, path, config, report)
     for name, route in config.routes.items():
@@ -57,6 +59,48 @@ def check_modes(config: Config, report: Report) -> None:
             report.add(("routes", name, said), what)
 
 
+def doubt_modes(config: Config, report: Report) -> None:
+    """What is no error, for it holds elsewhere: a mode that can do nothing in a nearer scope."""
+    mode = config.defaults.mode
+    for path, aims in scopes(config):
+        if mode in (None, Mode.NONE) or aims is config.defaults or aims.mode is not None:
+            continue
+        if (found := _idle(mode, aims, config)) is not None:
+            setting, why = found
+            what = f"the mode {mode} of defaults has no effect here: {why}"
+            report.add((*path, setting), f"{what}; say mode: none if that is meant")
+
+
+def _idle(mode: Mode | None, aims: Aims, config: Config) -> tuple[str, str] | None:
+    """The setting because of which the mode can do nothing there, and why."""
+    owned = {
+        name: config.loci[one.locus].owned
+        for name, one in config.deployments.items()
+        if one.locus in config.loci
+    }
+    baseline = in_force(config, aims, "baseline")
+    if aims.objective is Objective.PRIVATE:
+        if mode is Mode.CLOUD_DEFAULT:
+            return "objective", "private leaves only owned places"
+        if mode in BASED and not owned.get(baseline, True):
+            return "objective", "private never lets the baseline serve, for it is not owned"
+    among = aims.deployments if isinstance(aims, Route) and aims.answer is None else ()
+    kinds = {owned[name] for name in among if name in owned}
+    if among and mode in BASED and baseline not in among:
+        return "deployments", "the baseline is not among them"
+    if among and mode is Mode.CLOUD_DEFAULT and False not in kinds:
+        return "deployments", "they are all owned"
+    if among and mode is Mode.LOCAL_DEFAULT and True not in kinds:
+        return "deployments", "none of them is owned"
+    return None
+
+
+def _check_none(path: Path, config: Config, report: Report) -> None:
+    wider = [aims.mode for where, aims in scopes(config) if _is_nearer(path, where)]
+    if all(mode in (None, Mode.NONE) for mode in wider):
+        report.add((*path, "mode"), "none has no effect: no wider place says a mode; remove it")
+
+
 def _check_mode(aims: Aims, path: Path, config: Config, report: Report) -> None:
     mode, where = aims.mode, (*path, "mode")
     if mode in BASED and in_force(config, aims, "baseline") is None:
@@ -65,7 +109,7 @@ def _check_mode(aims: Aims, path: Path, config: Config, report: Report) -> None:
         report.add(where, "pilot needs a share of the sessions, such as share: 0.1")
     if isinstance(aims, Route) and aims.answer is not None:
         report.add(where, "has no effect: Situs answers such requests itself (answer)")
-    if in_force(config, aims, "objective") is Objective.PRIVATE:
+    if Objective.PRIVATE in (aims.objective, config.defaults.objective):  # it stays so
         _check_private(mode, path, in_force(config, aims, "baseline"), config, report)
     guard = in_force(config, aims, "guard")
     unsure = mode is Mode.PILOT and guard is not None and guard.metric == "unsure"

@@ -15,7 +15,8 @@ class Mode(StrEnum):
     `observe`: the baseline serves; what Situs would have picked is on record. `shadow`: so too, and
     the pick answers a copy, off the request path. `pilot`: a share of the sessions goes to the
     pick. `cloud_default`: places that are not owned come first, owned ones stand in for them.
-    `local_default`: owned places come first, others only where these fail or are unsure.
+    `local_default`: owned places come first, others only where these fail or are unsure. `none`, in
+    a configuration only: no mode, whatever a wider place says.
     """
 
     OBSERVE = "observe"
@@ -23,6 +24,7 @@ class Mode(StrEnum):
     PILOT = "pilot"
     CLOUD_DEFAULT = "cloud_default"
     LOCAL_DEFAULT = "local_default"
+    NONE = "none"
 
 
 class Cascade(Struct, frozen=True):
@@ -44,8 +46,9 @@ class Aim(Struct, frozen=True, omit_defaults=True):
     `quality` is the share of the best expected quality that is good enough for
     `cheapest_adequate`. Without a `mode` the objective alone decides. `baseline` names the
     deployment of the modes that have one, `share` of the sessions are in the pilot; in a decision
-    it is 1 for who is, and 0 for who is not. `scope` says where the mode was said: `defaults`,
-    `tenants.NAME` or `routes.NAME`. With `hedge` a second place is asked where the first is late.
+    it is 1 for who is, and 0 for who is not. `scope` says where the mode was said (or that there is
+    none): `defaults`, `tenants.NAME` or `routes.NAME`. With `hedge` a second place is asked where
+    the first is late.
     """
 
     objective: Objective = Objective.CHEAPEST_ADEQUATE

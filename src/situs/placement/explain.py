@@ -15,7 +15,7 @@ from situs.placement.filters import FILTERS, Context, Option, owed_by
 from situs.placement.objectives import OBJECTIVES
 from situs.placement.place import rank
 from situs.placement.quality import interval, quality
-from situs.placement.why import why
+from situs.placement.why import why, without_effect
 
 
 class DeploymentExplained(Struct, frozen=True):
@@ -99,6 +99,8 @@ def explain(request: Request, decision: Decision, snapshot: Snapshot) -> Explain
     profile = OBJECTIVES[placement.objective]
     share = 0.0 if aim.scope in snapshot.rolled_back else aim_for(request, analysis, snapshot).share
     told = why(placement, ranking, names, share) if pick else ""
+    if pick and (idle := without_effect(placement, fleet.deployments)):
+        told = f"{told}; {idle}"
     return Explained(decision, tuple(rows), pick, own, profile.goal, profile.weights, told)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from situs.core.aim import Mode
 from situs.core.decision import Placement
-from situs.placement.modes import PICK, SAME, moded
+from situs.core.fleet import Deployment
+from situs.placement.modes import BASED, PICK, SAME, moded
 from situs.placement.objectives import OBJECTIVES
 from situs.placement.order import Judged
 from situs.placement.place import Ranking
@@ -34,6 +35,24 @@ def why(placement: Placement, ranking: Ranking, names: Sequence[str], share: flo
         f"this request is {within} the pilot, which {share:.0%} of the sessions are in by a hash "
         f"of the session (of the request without one): a session stays where it is; {told}"
     )
+
+
+def without_effect(placement: Placement, deployments: Sequence[Deployment]) -> str:
+    """Why the mode changes nothing for this request; empty where it may, or there is none."""
+    mode, aim = placement.mode, placement.given.aim
+    ranked = {one.deployment for one in placement.ranked}
+    if mode is None or not ranked:
+        return ""
+    told = f"the mode {mode} has no effect here: "
+    if mode in BASED:
+        if aim.baseline in ranked:
+            return ""
+        codes = [one.code for one in placement.exclusions if one.deployment == aim.baseline]
+        return f"{told}its baseline {aim.baseline} is out ({', '.join(codes) or 'policy'})"
+    wanted = mode is Mode.LOCAL_DEFAULT
+    if any(one.name in ranked and one.locus.owned is wanted for one in deployments):
+        return ""
+    return f"{told}no place that is {'' if wanted else 'not '}owned is left"
 
 
 def _why(placement: Placement, ranking: Ranking, names: Sequence[str]) -> str:

@@ -6,8 +6,10 @@ import copy
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from situs.config.build import aim_of, said
+from situs.config.check import check_file
 from situs.config.load import parse
 from situs.core.aim import Aim, Mode
 from situs.core.request import Objective
@@ -100,6 +102,23 @@ PILOT = {"mode": "pilot", "baseline": "theirs", "share": 0.1}
             {"routes": {"r": {**ROUTE, "answer": "Hello.", "mode": "local_default"}}},
             "routes.r.mode: has no effect: Situs answers such requests itself",
         ),
+        ({"defaults": {"mode": "none"}}, "defaults.mode: none has no effect"),
+        ({"tenants": {"t": {"mode": "none"}}}, "tenants.t.mode: none has no effect"),
+        (
+            {"defaults": {"mode": "none"}, "routes": {"r": {**ROUTE, "mode": "none"}}},
+            "routes.r.mode: none has no effect",
+        ),
+        (
+            {"defaults": PILOT, "tenants": {"t": {"mode": "none", "share": 0.2}}},
+            "tenants.t.share: has no effect",
+        ),
+        (
+            {
+                "defaults": {"objective": "private"},
+                "tenants": {"t": {"objective": "best", "mode": "cloud_default"}},
+            },
+            "tenants.t.mode: has no effect: the objective private leaves only owned places",
+        ),
         (
             {"defaults": {**PILOT, "guard": {"metric": "speed"}}},
             "defaults.guard.metric: ",
@@ -146,6 +165,12 @@ def test_a_problem_stands_at_its_line():
         },
         {"defaults": PILOT, "tenants": {"t": {"share": 0.5}}},
         {"defaults": PILOT, "routes": {"r": {**ROUTE, "mode": "observe"}}},
+        {"defaults": PILOT, "tenants": {"t": {"mode": "none"}}},
+        {"defaults": PILOT, "routes": {"r": {**ROUTE, "mode": "none"}}},
+        {
+            "tenants": {"t": {"mode": "cloud_default"}},
+            "routes": {"r": {**ROUTE, "mode": "none"}},
+        },
         {"defaults": PILOT, "routes": {"r": {**ROUTE, "deployments": ["mine"]}}},
     ],
 )
@@ -164,3 +189,82 @@ def test_a_scope_says_where_its_mode_was_said():
         "mode": Mode.CLOUD_DEFAULT,
         "scope": "tenants.t",
     }
+
+
+def test_none_takes_back_what_a_wider_place_says():
+    found = parse(json.dumps(config(defaults=PILOT, tenants={"t": {"mode": "none"}})))
+    aim = replace(aim_of(found), **said(found.tenants["t"], "tenants.t"))
+    assert (aim.mode, aim.scope) == (None, "tenants.t")
+
+
+MINE = {**ROUTE, "deployments": ["mine"]}
+THEIRS = {**ROUTE, "deployments": ["theirs"]}
+OBSERVE = {"mode": "observe", "baseline": "theirs"}
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        (
+            {"defaults": {"mode": "cloud_default"}, "tenants": {"t": {"objective": "private"}}},
+            (
+                "tenants.t.objective: the mode cloud_default of defaults has no effect here: private "
+                "leaves only owned places; say mode: none if that is meant"
+            ),
+        ),
+        (
+            {"defaults": OBSERVE, "routes": {"r": {**ROUTE, "objective": "private"}}},
+            (
+                "routes.r.objective: the mode observe of defaults has no effect here: private never "
+                "lets the baseline serve"
+            ),
+        ),
+        (
+            {"defaults": PILOT, "routes": {"r": MINE}},
+            (
+                "routes.r.deployments: the mode pilot of defaults has no effect here: the baseline is "
+                "not among them"
+            ),
+        ),
+        (
+            {"defaults": {"mode": "cloud_default"}, "routes": {"r": MINE}},
+            (
+                "routes.r.deployments: the mode cloud_default of defaults has no effect here: they "
+                "are all owned"
+            ),
+        ),
+        (
+            {"defaults": {"mode": "local_default"}, "routes": {"r": THEIRS}},
+            "routes.r.deployments: the mode local_default of defaults has no effect here: none of",
+        ),
+    ],
+)
+def test_a_mode_that_can_do_nothing_in_a_nearer_place_is_a_warning(tmp_path, sections, told):
+    def warnings(document):
+        path = tmp_path / "situs.yaml"
+        path.write_text(json.dumps(document, indent=1))
+        reading = check_file(path, {})
+        assert reading.problems == ()
+        return [str(one).split(": ", 1)[1] for one in reading.warnings]
+
+    document = config(**copy.deepcopy(sections))
+    (warning,) = warnings(document)
+    assert warning.startswith(told)
+    (nearer,) = [*document.get("tenants", {}).values(), *document.get("routes", {}).values()]
+    nearer["mode"] = "none"
+    assert warnings(document) == []
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"defaults": OBSERVE, "routes": {"r": {**ROUTE, "answer": "Hello."}}},
+        {"defaults": OBSERVE, "routes": {"r": THEIRS}, "tenants": {"t": {"objective": "best"}}},
+        {"defaults": {"mode": "cloud_default"}, "routes": {"r": {**MINE, "mode": "local_default"}}},
+    ],
+)
+def test_no_warning_where_it_has_an_effect_or_there_is_nothing_to_place(tmp_path, sections):
+    path = tmp_path / "situs.yaml"
+    path.write_text(json.dumps(config(**sections), indent=1))
+    reading = check_file(path, {})
+    assert (reading.problems, reading.warnings) == ((), ())

@@ -10,7 +10,7 @@ from tests import make
 
 from situs.core.aim import Aim, Cascade, Mode, Moded
 from situs.core.fleet import LocusKind
-from situs.core.request import Ask, Copy, Principal
+from situs.core.request import Ask, Copy, Objective, Principal
 from situs.decide import decide
 from situs.placement.explain import explain
 from situs.placement.modes import BASED, apply_mode, decided, drawn, moded
@@ -217,3 +217,26 @@ def test_of_a_pilot_the_share_is_told_and_who_is_in():
         for n in range(20)
     }
     assert texts == {"this request is in the pilot", "this request is not in the pilot"}
+
+
+@pytest.mark.parametrize(
+    ("aim", "asked", "idle"),
+    [
+        (
+            Aim(mode=Mode.CLOUD_DEFAULT, scope="defaults"),
+            Objective.PRIVATE,
+            "the mode cloud_default has no effect here: no place that is not owned is left",
+        ),
+        (
+            Aim(mode=Mode.OBSERVE, baseline="rented", scope="defaults"),
+            Objective.PRIVATE,
+            "the mode observe has no effect here: its baseline rented is out (not_owned)",
+        ),
+        (Aim(mode=Mode.OBSERVE, baseline="rented", scope="defaults"), Objective.FASTEST, None),
+        (Aim(mode=Mode.CLOUD_DEFAULT, scope="defaults"), Objective.BEST, None),
+        (Aim(), Objective.PRIVATE, None),
+    ],
+)
+def test_a_mode_that_the_objective_of_a_request_leaves_nothing_to_do_is_told(aim, asked, idle):
+    said = told(aim, make.request(ask=Ask(objective=asked)))
+    assert said.endswith(idle) if idle else "no effect" not in said
