@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from situs.config.aims import Aims, Guard
-from situs.config.modes_rules import in_force, scopes
+from situs.config.modes_rules import BASED, in_force, scopes
 from situs.config.routing import Route
 from situs.config.tree import Config
 from situs.core.aim import Mode
@@ -185,7 +185,6 @@ class Pilots:
             if aims.mode is None:
                 continue
             scope, guard = ".".join(path), guards.get(".".join(path))
-            based = aims.mode in (Mode.OBSERVE, Mode.SHADOW, Mode.PILOT)
             with self._lock:
                 pilot = self._pilots.get(scope)
                 figures = _figures(pilot, guard) if pilot is not None and guard else None
@@ -193,7 +192,7 @@ class Pilots:
             yield ModeReport(
                 scope,
                 aims.mode.value,
-                in_force(config, aims, "baseline") if based else None,
+                in_force(config, aims, "baseline") if aims.mode in BASED else None,
                 in_force(config, aims, "share") or 0.0 if aims.mode is Mode.PILOT else 0.0,
                 guard,
                 counts,

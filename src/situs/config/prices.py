@@ -6,8 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from situs.config.terms import Count, Day, Money, Words
-from situs.config.terms import Currency as Code
+from situs.config.terms import Count, CurrencyCode, Day, Money, Words
 
 _Rate = Annotated[float, Meta(ge=1e-9, le=1e9)]
 
@@ -19,9 +18,9 @@ class _Section(Struct, frozen=True, forbid_unknown_fields=True):
 class Currency(_Section, frozen=True, kw_only=True):
     """The one currency of everything that Situs reckons and shows."""
 
-    code: Annotated[Code, Meta(description="What prices are in unless they say otherwise.")]
+    code: Annotated[CurrencyCode, Meta(description="What prices are in unless they say otherwise.")]
     rates: Annotated[
-        dict[Code, _Rate],
+        dict[CurrencyCode, _Rate],
         Meta(description="Money of `code` for one of another currency that a price is in."),
     ] = {}
     dated: Annotated[
@@ -75,7 +74,7 @@ class Price(_Section, frozen=True, kw_only=True):
     """
 
     currency: Annotated[
-        Code | None,
+        CurrencyCode | None,
         Meta(description="Of the money stated here; without it, that of `currency.code`."),
     ] = None
     catalogue: Annotated[

@@ -42,7 +42,7 @@ SecretReference = Annotated[
         },
     ),
 ]
-Currency = Annotated[
+CurrencyCode = Annotated[
     str,
     Meta(
         pattern=r"^[A-Z]{3}$",
