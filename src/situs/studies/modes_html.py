@@ -109,8 +109,7 @@ def _pair(served: str, copied: str, groups: Sequence[Group]) -> Iterator[str]:
 def _picture(groups: Sequence[Group]) -> Iterator[str]:
     yield _text(_AGREEMENT, 18, "agreement", "head")
     for panel in _PANELS:
-        unit = groups[0].took[0].currency if panel.money else "s"
-        yield _text(panel.left, 18, f"{panel.head}{f', {unit}' if unit else ''}", "head")
+        yield _text(panel.left, 18, panel.head, "head")
     longest = {panel.field: _longest(groups, panel) for panel in _PANELS}
     for place, one in enumerate(groups):
         top = _HEAD + _ROW * place
@@ -162,9 +161,10 @@ def _bars(one: Group, panel: _Panel, top: int, longest: float) -> Iterator[str]:
     if None in sides:
         yield _text(panel.left, top + 26, panel.without, "dim")
         return
+    currency = one.took[0].currency
     for value, kind, y in zip(sides, ("served", "copied"), (top + 14, top + 30), strict=True):
         width = value / longest * _BARS if longest > 0 else 0.0
-        told = _number(value * 1000 if panel.money else value)
+        told = f"{_number(value * 1000)} {currency}" if panel.money else f"{_number(value)} s"
         yield _bar(panel.left, y, max(width, 1.0), 12, kind)
         yield _text(panel.left + width + 6, y + 11, told, "")
     ratio: Figure | None = getattr(one, panel.ratio)

@@ -106,6 +106,9 @@ def test_the_copy_is_decided_recorded_and_compared(tmp_path):
     (row,) = comparisons(tmp_path)
     assert (row.id, row.of, row.same) == (second.request.id, first.request.id, False)
     assert row.similarity == pytest.approx(0.5)
+    decided = first.decision.analysis
+    assert (row.model, row.copied_model) == (CLOUD.model.name, OWNED.model.name)
+    assert (row.needs, row.key) == (decided.needs.value, first.request.principal.key)
 
 
 def test_the_session_is_neither_asked_nor_told(tmp_path):
@@ -211,3 +214,4 @@ def test_who_is_not_to_be_logged_is_in_no_comparison(tmp_path):
     stage.serve()
     (row,) = comparisons(tmp_path)
     assert (row.tenant, row.route, row.task) == ("(no_log)", None, "(no_log)")
+    assert (row.key, row.needs) == (None, None)
