@@ -6,10 +6,12 @@ import asyncio
 import json
 
 import pytest
+from msgspec.structs import replace
 from tests import make
 from tests.unit.dispatch.test_walk import HELLO, ScriptedBackends, ScriptedReply
 
 from situs.analysis.routes import compile_routes
+from situs.core.aim import Aim, Mode
 from situs.core.route import Route, RoutedBy, Rule
 from situs.core.snapshot import Policy
 from situs.errors import NoDeploymentFits, PlacementDenied
@@ -113,3 +115,15 @@ def test_explain_tells_who_is_not_on_the_route():
     assert not found.route_answer
     assert found.pick == "b"
     assert [row.filters["route"] for row in found.deployments] == ["not_on_route", "ok"]
+
+
+def test_what_situs_answers_itself_has_no_mode():
+    kept = Kept()
+    kept.fixed = replace(kept.fixed, aim=Aim(mode=Mode.OBSERVE, baseline="a", scope="defaults"))
+    kept.backends = ScriptedBackends(a=ScriptedReply([HELLO]))
+    handled(kept, make.request("Opening hours?"))
+    handled(kept, make.request("Something else."))
+    assert [outcome.moded and outcome.moded.scope for outcome in kept.outcomes] == [
+        None,
+        "defaults",
+    ]

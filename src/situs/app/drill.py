@@ -12,6 +12,7 @@ from shutil import copytree
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +21,7 @@ from msgspec.structs import replace
 from situs.app.confine import why_not_sealed
 from situs.app.egress import COLLECTOR, check_blocked
 from situs.app.setting import Setting
+from situs.config.terms import is_loopback
 from situs.config.tree import Config
 from situs.errors import ConfigError, SitusError
 from situs.stores.decisions import find
@@ -213,7 +215,9 @@ def _namespace(config: Config, dark: Collection[str]) -> str | None:
     """Why the dark run has no network namespace of its own, if so."""
     for name, entry in config.deployments.items():
         if entry.endpoint is not None and entry.locus not in dark:
-            return f"not used: {name} is reached over the network"
+            here = is_loopback(urlsplit(entry.endpoint.url).hostname or "")
+            how = "is on this machine's own loopback" if here else "is reached over the network"
+            return f"not used: {name} {how}"
     return can_have_namespace()
 
 

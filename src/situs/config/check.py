@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -66,7 +65,6 @@ def check_file(path: Path, environ: Mapping[str, str] = os.environ) -> Checked:
     _check_weights(config, lock, report)
     _doubt_contexts(config, lock, aside)
     doubt_modes(config, aside)
-    _check_dated(config, datetime.now(UTC).date(), report)
     data = data_dir(None, environ)
     add_problems(config, data, aside)
     warnings = (*aside.problems, *_doubted_names(config, path.parent))
@@ -74,13 +72,6 @@ def check_file(path: Path, environ: Mapping[str, str] = os.environ) -> Checked:
     wrong = _wrong_in_policy(config, path.parent, data, report) if sound else ()
     problems = (*report.problems, *wrong)
     return Checked(None if problems else config, problems, warnings)
-
-
-def _check_dated(config: Config, today: date, report: Report) -> None:
-    """A gateway starts all the same: the clock of its machine may be behind."""
-    dated = None if config.currency is None else config.currency.dated
-    if dated is not None and date.fromisoformat(dated) > today + timedelta(days=1):
-        report.add(("currency", "dated"), "a day yet to come; of which day are the rates?")
 
 
 def _references(config: Config) -> Iterator[tuple[str, str]]:

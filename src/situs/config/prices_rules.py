@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
@@ -120,12 +121,19 @@ def _check_currency(config: Config, found: dict[str, Effective], report: Report)
                 report.add(("loci", name, "egress_price"), what)
 
 
+def _tomorrow() -> date:
+    """The latest day that is anywhere on earth, by this machine's clock."""
+    return datetime.now(UTC).date() + timedelta(days=1)
+
+
 def _check_rates(
     config: Config, currency: Currency, found: dict[str, Effective], report: Report
 ) -> None:
     """Rates have a day, and each is needed."""
     if currency.dated is not None and not is_day(currency.dated):
         report.add(("currency", "dated"), "there is no such day")
+    elif currency.dated is not None and date.fromisoformat(currency.dated) > _tomorrow():
+        report.add(("currency", "dated"), "a day yet to come; of which day are the rates?")
     if currency.rates and currency.dated is None:
         report.add(("currency", "dated"), "missing; say of which day the rates are")
     if currency.dated is not None and not currency.rates:

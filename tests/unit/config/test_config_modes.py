@@ -203,43 +203,43 @@ OBSERVE = {"mode": "observe", "baseline": "theirs"}
 
 
 @pytest.mark.parametrize(
-    ("sections", "told"),
+    ("sections", "mode", "at", "why"),
     [
         (
             {"defaults": {"mode": "cloud_default"}, "tenants": {"t": {"objective": "private"}}},
-            (
-                "tenants.t.objective: the mode cloud_default of defaults has no effect here: private "
-                "leaves only owned places; say mode: none if that is meant"
-            ),
+            "cloud_default",
+            "tenants.t.objective",
+            "private leaves only owned places; say mode: none if that is meant",
         ),
         (
             {"defaults": OBSERVE, "routes": {"r": {**ROUTE, "objective": "private"}}},
-            (
-                "routes.r.objective: the mode observe of defaults has no effect here: private never "
-                "lets the baseline serve"
-            ),
+            "observe",
+            "routes.r.objective",
+            "private never lets the baseline serve, for it is not owned; say",
         ),
         (
             {"defaults": PILOT, "routes": {"r": MINE}},
-            (
-                "routes.r.deployments: the mode pilot of defaults has no effect here: the baseline is "
-                "not among them"
-            ),
+            "pilot",
+            "routes.r.deployments",
+            "the baseline is not among them",
         ),
         (
             {"defaults": {"mode": "cloud_default"}, "routes": {"r": MINE}},
-            (
-                "routes.r.deployments: the mode cloud_default of defaults has no effect here: they "
-                "are all owned"
-            ),
+            "cloud_default",
+            "routes.r.deployments",
+            "they are all owned",
         ),
         (
             {"defaults": {"mode": "local_default"}, "routes": {"r": THEIRS}},
-            "routes.r.deployments: the mode local_default of defaults has no effect here: none of",
+            "local_default",
+            "routes.r.deployments",
+            "none of them is owned",
         ),
     ],
 )
-def test_a_mode_that_can_do_nothing_in_a_nearer_place_is_a_warning(tmp_path, sections, told):
+def test_a_mode_that_can_do_nothing_in_a_nearer_place_is_a_warning(
+    tmp_path, sections, mode, at, why
+):
     def warnings(document):
         path = tmp_path / "situs.yaml"
         path.write_text(json.dumps(document, indent=1))
@@ -249,7 +249,7 @@ def test_a_mode_that_can_do_nothing_in_a_nearer_place_is_a_warning(tmp_path, sec
 
     document = config(**copy.deepcopy(sections))
     (warning,) = warnings(document)
-    assert warning.startswith(told)
+    assert warning.startswith(f"{at}: the mode {mode} of defaults has no effect here: {why}")
     (nearer,) = [*document.get("tenants", {}).values(), *document.get("routes", {}).values()]
     nearer["mode"] = "none"
     assert warnings(document) == []

@@ -1,7 +1,7 @@
 """Prices of a configuration: where they come from, and in which currency."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from situs.config.build import fleet_of
 from situs.config.check import check_file
-from situs.config.load import parse
+from situs.config.load import load, parse
 from situs.config.prices import Hardware
 from situs.config.prices_catalogue import load_catalogue
 from situs.config.prices_effective import Origin, hardware_price, prices_of
@@ -212,11 +212,22 @@ def test_a_currency_alone_is_no_price():
     ]
 
 
-def test_rates_of_a_day_yet_to_come_are_a_problem_to_check(tmp_path):
+def test_rates_of_a_day_yet_to_come_are_refused_alike_by_check_and_by_who_loads_it(tmp_path):
     path = tmp_path / "situs.yaml"
     path.write_text(text(price=MINI, **{**IN_EUR, "currency": EUR.replace("2026", "2999")}))
     [one] = [str(found) for found in check_file(path, {}).problems]
     assert one.endswith(":2: currency.dated: a day yet to come; of which day are the rates?")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert caught.value.message == one
+
+
+def test_rates_of_today_are_taken_wherever_on_earth_it_is_today(tmp_path):
+    ahead = datetime.now(UTC) + timedelta(hours=14)
+    path = tmp_path / "situs.yaml"
+    day = EUR.replace("2026-11-01", ahead.date().isoformat())
+    path.write_text(text(price=MINI, **{**IN_EUR, "currency": day}))
+    assert load(path).currency is not None
 
 
 @pytest.mark.parametrize(("said", "expected"), CASES)
