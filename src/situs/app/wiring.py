@@ -9,14 +9,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from situs.app.link import Asked, Lease, Leased, Link, RuntimeState, Told
+from situs.app.endpoints import RuntimeOf, endpoint_of
+from situs.app.link import Asked, Lease, Leased, Link, Told
 from situs.app.plan import Plan, models_dir
 from situs.backends.by_deployment import ByDeployment
 from situs.backends.onnx_embeddings import Encoders, OnnxEmbeddings
-from situs.backends.openai_compatible import Endpoint, OpenAICompatible, Origins
+from situs.backends.openai_compatible import OpenAICompatible, Origins
 from situs.config import build
 from situs.config.terms import is_loopback
-from situs.config.tree import Deployment as Entry
 from situs.config.tree import Onnx
 from situs.core.ports import Backends
 from situs.gateway import Gateway
@@ -30,8 +30,6 @@ from situs.http.guard import Guard
 from situs.http.inference import EXPLAIN, FORMS, Inference
 from situs.http.respond import send_bytes
 from situs.trust.allowance import Grant, Report
-
-RuntimeOf = Callable[[str], Callable[[], RuntimeState | None]]
 
 
 def backends_of(
@@ -61,44 +59,6 @@ def backends_of(
             for name, entry in entries.items()
         }
     )
-
-
-def endpoint_of(plan: Plan, name: str, entry: Entry, runtime_of: RuntimeOf) -> Endpoint:
-    """Where a deployment answers, and how long it has for that."""
-    defaults = plan.config.defaults
-    address, key = _reached(plan, name, entry, runtime_of)
-    return Endpoint(
-        base_url=address,
-        model=build.upstream_model(entry),
-        key=key,
-        connect_timeout_s=defaults.connect_timeout_s,
-        first_byte_timeout_s=defaults.first_byte_timeout_s,
-        answer_timeout_s=defaults.answer_timeout_s,
-        stall_timeout_s=defaults.stall_timeout_s,
-        stream_timeout_s=defaults.stream_timeout_s,
-        supervised=entry.endpoint is None,
-    )
-
-
-def _reached(
-    plan: Plan, name: str, entry: Entry, runtime_of: RuntimeOf
-) -> tuple[Callable[[], str | None], Callable[[], str | None]]:
-    """How to get the base URL and the key: what is supervised changes its own."""
-    if entry.endpoint is None:
-        runtime = runtime_of(name)
-        return (lambda: _loopback_url(runtime())), (lambda: _key(runtime()))
-    base, secret = build.base_url(entry.endpoint), plan.secrets.get(name)
-    return (lambda: base), (lambda: secret)
-
-
-def _loopback_url(state: RuntimeState | None) -> str | None:
-    if state is None or state.address is None:
-        return None
-    return f"http://{state.address[0]}:{state.address[1]}/v1"
-
-
-def _key(state: RuntimeState | None) -> str | None:
-    return None if state is None else state.key
 
 
 class Desk:
