@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from situs.cli.options import data_option
+from situs.cli.options import data_option, operator_name
 
 if TYPE_CHECKING:
     from situs.stores.approvals import Held
@@ -49,20 +47,6 @@ def list_(everything: bool, data: Path | None, as_json: bool) -> None:
         show_tables(table)
     else:
         click.echo("Nothing waits for approval.")
-
-
-def operator_name(_: click.Context, __: click.Parameter, value: str | None) -> str:
-    """Stands in receipts, so it is a word and no text."""
-    from situs.trust.api_keys import is_word
-
-    if value is None:
-        try:
-            value = pwd.getpwuid(os.getuid()).pw_name
-        except KeyError:
-            value = f"uid:{os.getuid()}"
-    if not is_word(value):
-        raise click.BadParameter("a name of letters, digits and . _ : / @ -, at most 64")
-    return value
 
 
 _by = click.option(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ import click
 from situs.cli.options import data_option
 from situs.cli.render import found_by
 from situs.cli.tables import json_option, print_json, show_tables, table_of
-from situs.cli.when import when
+from situs.cli.when import moment, when
 from situs.config.paths import data_dir
 from situs.core.label import Label
 from situs.errors import OperatorError
@@ -112,9 +111,8 @@ _WIDE = 160
 
 def _row(entry: Entry) -> tuple[str, ...]:
     decision = entry.decision
-    at = datetime.fromtimestamp(decision["at"], UTC).strftime("%Y-%m-%d %H:%M:%S")
     return (
-        at,
+        moment(decision["at"]),
         entry.id,
         _label(entry),
         decision["placement"]["objective"],
@@ -126,7 +124,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 def _short_row(entry: Entry) -> tuple[str, ...]:
     """What fits into a hundred columns."""
-    at = datetime.fromtimestamp(entry.decision["at"], UTC).strftime("%m-%d %H:%M:%S")
+    at = moment(entry.decision["at"])[len("2026-") :]
     label = str(entry.decision["analysis"]["label"])
     return at, entry.id, label, _destination(entry, locus=False), _end(entry)
 
@@ -210,8 +208,8 @@ def _approval(entry: Entry) -> str:
     word = (entry.outcome or {}).get("approval")
     if word is None:
         return "-"
-    at = datetime.fromtimestamp(word["at"], UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return f"{'approved' if word['approved'] else 'denied'} by {word['by']} at {at}"
+    verb = "approved" if word["approved"] else "denied"
+    return f"{verb} by {word['by']} at {moment(word['at'])}"
 
 
 def _tables(entry: Entry) -> list[Table]:

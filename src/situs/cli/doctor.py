@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from situs.cli.admin import SOCKET, OverSocket, ask
+from situs.cli.admin import listening
 from situs.cli.options import config_option, data_option, setting_from
 from situs.errors import OperatorError
 
@@ -23,7 +23,7 @@ def doctor(config: Path | None, data: Path | None, as_json: bool) -> None:
     from situs.doctor import Condition, examine
 
     setting = setting_from(config, data)
-    findings = examine(setting, _listens(setting.data / SOCKET))
+    findings = examine(setting, _listens(setting.data))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(findings)))
     else:
@@ -32,13 +32,9 @@ def doctor(config: Path | None, data: Path | None, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _listens(socket: Path) -> str | None:
-    """The URL of the gateway that answers there."""
-    import json
-
+def _listens(data: Path) -> str | None:
+    """The URL of the gateway that runs there, if it answers."""
     try:
-        status, body = ask(OverSocket(socket), str(socket), "GET", "/situs/v1/status")
+        return listening(data)
     except OperatorError:
         return None
-    told = json.loads(body).get("url") if status == 200 else None
-    return told if isinstance(told, str) else None

@@ -10,8 +10,13 @@ from typing import Any
 
 import click
 
-from situs.cli.approvals import operator_name
-from situs.cli.options import EMBEDDED, config_option, data_option, setting_from
+from situs.cli.options import (
+    EMBEDDED,
+    config_option,
+    data_option,
+    operator_name,
+    setting_from,
+)
 from situs.cli.tables import json_option, print_json, show_tables, table_of
 
 

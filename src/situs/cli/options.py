@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +64,20 @@ def several(*options: Callable[[Command], Command]) -> Callable[[Command], Comma
         return command
 
     return taking
+
+
+def operator_name(_: click.Context, __: click.Parameter, value: str | None) -> str:
+    """Stands in receipts, so it is a word and no text."""
+    from situs.trust.api_keys import is_word
+
+    if value is None:
+        try:
+            value = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            value = f"uid:{os.getuid()}"
+    if not is_word(value):
+        raise click.BadParameter("a name of letters, digits and . _ : / @ -, at most 64")
+    return value
 
 
 def setting_from(config: Path | None, data: Path | None) -> Setting:

@@ -15,7 +15,7 @@ import msgspec
 from situs.cli import proofs
 from situs.cli.proofs import existing, key_option
 from situs.cli.tables import counted, json_option, print_json, show_tables, table_of
-from situs.cli.when import when_in_days
+from situs.cli.when import moment, when_in_days
 from situs.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def _too_young(due: list[Retirement]) -> OperatorError:
     """What is said of a time that is in the future or hardly past."""
     gone = [one for one in due if one.kept is None]
     what = f"{counted(len(gone), 'segment')} with {counted(sum(o.lines for o in gone), 'line')}"
-    last = f", the last of {_time(max(one.ended for one in gone))}" if gone else ""
+    last = f", the last of {moment(max(one.ended for one in gone))}" if gone else ""
     return OperatorError(
         f"--before is in the future, or less than a day ago: {what} would go{last}.",
         do="Nothing was removed. Name an earlier time, or add --yes if this is meant.",
@@ -272,7 +272,7 @@ def _print_retired(done: list[Retirement], *, dry_run: bool) -> None:
     for one in done:
         times = ("", "")
         if one.kept is None:
-            times = (_time(one.began), _time(one.ended))
+            times = (moment(one.began), moment(one.ended))
         size = f"{one.size / 1e6:.1f}"
         why = f"stays: {one.kept}" if one.kept else ""
         table.add_row(f"{one.chain}/{one.file}", str(one.lines), *times, size, why)
@@ -280,10 +280,6 @@ def _print_retired(done: list[Retirement], *, dry_run: bool) -> None:
         show_tables(table)
     verb = "would be retired" if dry_run else "retired"
     click.echo(f"{counted(len(gone), 'segment')} {verb}")
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 @receipts.command("erase")

@@ -1,4 +1,4 @@
-"""Moments as options take them."""
+"""Moments as options take them, and as tables show them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ def when(value: str) -> float:
     if match := re.fullmatch(r"(\d{1,9})([smhdw])", value):
         return time.time() - int(match[1]) * _UNITS[match[2]]
     try:
-        moment = datetime.fromisoformat(value)
+        found = datetime.fromisoformat(value)
     except ValueError:
         raise click.BadParameter(
             "not a time; say 7d, 12h, 2026-01-31 or 2026-01-31T12:00:00"
         ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def moment(at: float) -> str:
+    """Seconds since the epoch as a date and time in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def when_in_days(value: str) -> float:
