@@ -1,8 +1,10 @@
 """Where a prompt's beginning was read is known to every worker, and shown."""
 
 import json
+import time
 
 from tests.e2e import stage
+from tests.fakes import cache_says
 
 SYSTEM = {"role": "system", "content": "You are a clerk of the land registry. " * 100}
 
@@ -33,3 +35,25 @@ def warm(gateway: stage.Gateway, messages: list[dict[str, str]]) -> dict[str, in
     decision = gateway.call("POST", "/situs/v1/explain", body).json["decision"]
     ranked = decision["placement"]["ranked"]
     return {candidate["deployment"]: candidate["cached_tokens"] for candidate in ranked}
+
+
+def test_what_a_server_keeps_is_read_of_it(tmp_path):
+    with stage.fakes(tmp_path, "office") as fakes:
+        fakes["office"].set(says=cache_says.llama_cpp(slots=1))
+        path = stage.write_config(tmp_path, stage.fleet(fakes))
+        arguments = ["serve", "--config", str(path), "--workers", "1"]
+        with stage.started(arguments, tmp_path / "data", tmp_path / "situs.log") as gateway:
+            until = time.monotonic() + 10
+            while "/slots" not in asked(fakes["office"]) and time.monotonic() < until:
+                time.sleep(0.05)
+            time.sleep(1.5)  # the next beat tells the workers
+            for question in (asks("How big is it?"), [{"role": "user", "content": "x" * 3000}]):
+                assert gateway.chat(model="office-llm", messages=question).status == 200
+            cached = warm(gateway, asks("Who owns plot 7?"))
+            last = warm(gateway, [{"role": "user", "content": "x" * 3000}])
+    assert cached["office-llm"] == 0
+    assert last["office-llm"] > 200
+
+
+def asked(fake) -> list[str]:
+    return [request["path"] for request in fake.requests()]

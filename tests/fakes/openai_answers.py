@@ -58,7 +58,10 @@ MODES = frozenset(
 
 
 class Switch(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How to answer. `once`: the next chat request only, then ok again."""
+    """How to answer. `once`: the next chat request only, then ok again.
+
+    `says` are bodies of other paths, for GET; all other paths are not found.
+    """
 
     mode: str = "ok"
     after: int = 2
@@ -71,6 +74,7 @@ class Switch(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     piece_chars: int | None = None
     code: str | None = None
     logprob: float = openai_says.LOGPROB
+    says: dict[str, str] = {}
 
 
 class Answer(Struct, frozen=True):

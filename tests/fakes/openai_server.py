@@ -145,6 +145,9 @@ class FakeOpenAI:
         if path == "/v1/models":
             data = [{"id": m, "object": "model", "owned_by": self.name} for m in self.models]
             return json_answer({"object": "list", "data": data}), ok
+        if received.method == "GET" and path in self.switch.says:
+            headers = {"content-type": "application/json"}
+            return Answer(200, headers, [self.switch.says[path].encode()]), ok
         if path not in PATHS or received.method != "POST":
             return error_answer(404), ok
         switch = self.switch

@@ -19,6 +19,7 @@ from situs.app.link import (
     Alive,
     Asked,
     Believed,
+    Caches,
     Drop,
     Keys,
     Lease,
@@ -147,6 +148,7 @@ class Crew:
         self._keys = Keys(NO_KEYS)
         self._beliefs = Believed(Beliefs())
         self._rolled_back = RolledBack(frozenset())
+        self._caches = Caches({})
         self._members: dict[int, Member] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._asking: set[asyncio.Task[None]] = set()
@@ -199,6 +201,8 @@ class Crew:
             self._beliefs = news
         elif isinstance(news, RolledBack):
             self._rolled_back = news
+        elif isinstance(news, Caches):
+            self._caches = news
         for member in self.members:
             member.link.send(news)
 
@@ -313,6 +317,7 @@ class Crew:
         switch = Switch(plan.generation, self._callbacks.learned(plan))
         if await member.ask(switch) is not None:
             member.generation = plan.generation
+            member.link.send(self._caches)
 
     def beat(self) -> None:
         """Once a second: a worker that has said nothing for long serves nobody, and is replaced."""

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from situs.app.plan import Plan
 from situs.config.tree import Log
-from situs.core.fleet import Condition, Health
+from situs.core.fleet import CacheFacts, Condition, Health
 from situs.core.snapshot import Beliefs
 from situs.placement.latency import Learned
 from situs.trust.allowance import Grant, Report
@@ -86,6 +86,12 @@ class RolledBack(Struct, frozen=True, tag=True):
     scopes: frozenset[str]
 
 
+class Caches(Struct, frozen=True, tag=True):
+    """What servers say of their caches, by deployment; of others nothing is known."""
+
+    facts: dict[str, CacheFacts]
+
+
 class Stop(Struct, frozen=True, tag=True):
     """Finish what runs, or (`now`) end it; answered with Stopping. A lost link means the same."""
 
@@ -118,7 +124,7 @@ class Leased(Struct, frozen=True, tag=True):
     grant: Grant
 
 
-News = Runtimes | Probed | Believed | RolledBack
+News = Runtimes | Probed | Believed | RolledBack | Caches
 ToWorker = Load | Switch | News | Stop | Told | Keys | Leased | Drop
 
 

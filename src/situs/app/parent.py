@@ -17,7 +17,7 @@ from situs.app.believing import Believing
 from situs.app.bundle import newest_bundle
 from situs.app.crew import Callbacks, Crew
 from situs.app.egress import check_blocked, permits_of
-from situs.app.link import Believed, Keys, Probed, RolledBack, Runtimes
+from situs.app.link import Believed, Caches, Keys, Probed, RolledBack, Runtimes
 from situs.app.office import AdminSocket, Office
 from situs.app.pilot import Pilots
 from situs.app.plan import Plan, fleet_view
@@ -28,7 +28,7 @@ from situs.app.setting import Setting
 from situs.app.timing import Timing
 from situs.app.watching import Watching
 from situs.config.diff import Change, diff
-from situs.core.fleet import Condition, DeploymentState, FleetView, Health
+from situs.core.fleet import CacheFacts, Condition, DeploymentState, FleetView, Health
 from situs.dispatch.egress import Connector, Permit
 from situs.errors import ConfigError, SitusError
 from situs.http.errors import log_unexpected
@@ -84,7 +84,8 @@ class Parent:
         self._timing = Timing(self.setting.data, self.crew.board.times)
         self._believing = Believing(self.setting.data)
         self._pilots = Pilots(self.setting.data)
-        self._probing = Probing(self._connector.dial, self._found)
+        self._caches: dict[str, CacheFacts] = {}
+        self._probing = Probing(self._connector.dial, self._found, self._said)
         self._bundle: str | None = None
         self._signer = ""
         self._looked_at = time.monotonic()
@@ -294,8 +295,17 @@ class Parent:
     def _found(self, deployment: str, well: bool) -> None:
         self.crew.tell(Probed(deployment, well))
 
+    def _said(self, caches: dict[str, CacheFacts]) -> None:
+        """What a server that Situs runs has kept is lost with it; the next listens elsewhere."""
+        self._caches, states = caches, self._runtimes.states()
+        own = {
+            name: CacheFacts(start=one.address[1]) for name, one in states.items() if one.address
+        }
+        self.crew.tell(Caches({**caches, **own}))
+
     def _runtimes_changed(self) -> None:
         self.crew.tell(Runtimes(self._runtimes.states()))
+        self._said(self._caches)
 
     async def _beat(self, watching: Watching, admin: AdminSocket) -> None:
         await admin.keep()

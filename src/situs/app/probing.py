@@ -1,5 +1,7 @@
 """The parent's probes: standbys are kept warm, and what failed is asked before a request is.
 
+Servers are also asked what they keep of prompts (`app.reading`).
+
 A probe is one fixed question for one token, with no user's data in it, to an endpoint that the
 configuration names; it is dialled by the parent itself, like every connection. Servers that Situs
 runs have probes of their own (`runtimes.probe`).
@@ -14,13 +16,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from situs.app.endpoints import endpoint_of
 from situs.app.plan import Plan
-from situs.app.wiring import endpoint_of
+from situs.app.reading import Reading
 from situs.backends.http1 import Dial
-from situs.backends.openai_compatible import OpenAICompatible, Origins
+from situs.backends.openai_compatible import Endpoint, OpenAICompatible, Origins
 from situs.config.tree import Config
 from situs.core.cost import cost_of
-from situs.core.fleet import Deployment, FleetView, Health, Role
+from situs.core.fleet import CacheFacts, Deployment, FleetView, Health, Role
 from situs.core.ports import Backends
 from situs.core.record import End, Usage
 from situs.core.request import Request, Service, Wire
@@ -39,10 +42,18 @@ class Probing:
     What a rate limit answers says nothing. `close` at the end.
     """
 
-    def __init__(self, dial: Dial, tell: Callable[[str, bool], None]) -> None:
+    def __init__(
+        self,
+        dial: Dial,
+        tell: Callable[[str, bool], None],
+        tell_caches: Callable[[dict[str, CacheFacts]], None],
+    ) -> None:
         self._tell = tell
         self._origins = Origins(dial)
-        self._backends: tuple[Plan | None, Backends] = (None, OpenAICompatible({}, self._origins))
+        self._reading = Reading(self._origins, tell_caches)
+        self._plan: Plan | None = None
+        self._endpoints: dict[str, Endpoint] = {}
+        self._backends: Backends = OpenAICompatible({}, self._origins)
         self._asked_at: dict[str, float] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -60,8 +71,10 @@ class Probing:
 
     def look(self, plan: Plan, fleet: FleetView) -> None:
         """Begin to ask whatever is due; `fleet` is as the workers see it."""
-        if plan is not self._backends[0]:
-            self._backends = plan, _backends(plan, self._origins)
+        if plan is not self._plan:
+            self._plan, self._endpoints = plan, _endpoints(plan)
+            self._backends = OpenAICompatible(self._endpoints, self._origins)
+        self._reading.look(plan, fleet, self._endpoints)
         now = time.monotonic()
         for deployment in self._due(plan.config, fleet, now):
             if deployment.name not in self._running and len(self._running) < _MOST:
@@ -76,7 +89,7 @@ class Probing:
     async def close(self) -> None:
         for task in (running := list(self._running.values())):
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*running, self._reading.close(), return_exceptions=True)
         self._origins.close()
 
     def _due(self, config: Config, fleet: FleetView, now: float) -> Sequence[Deployment]:
@@ -108,7 +121,7 @@ class Probing:
 
     async def _answer(self, deployment: Deployment) -> str:
         """`well`, if it answers at all: one that refuses the question is there, too."""
-        reply = self._backends[1].prepare(deployment, question(deployment))
+        reply = self._backends.prepare(deployment, question(deployment))
         usage: Usage | None = None
         try:
             await reply.open()
@@ -159,10 +172,9 @@ def question(deployment: Deployment) -> Request:
     return Request("probe", wire, model, document, (), len(body), body, max_completion_tokens=1)
 
 
-def _backends(plan: Plan, origins: Origins) -> Backends:
-    endpoints = {
+def _endpoints(plan: Plan) -> dict[str, Endpoint]:
+    return {
         name: endpoint_of(plan, name, entry, lambda _: lambda: None)
         for name, entry in plan.config.deployments.items()
         if entry.endpoint is not None
     }
-    return OpenAICompatible(endpoints, origins)

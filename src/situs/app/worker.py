@@ -36,6 +36,7 @@ from situs.app.insight import Insight, insight_of, snapshot_of
 from situs.app.link import (
     Alive,
     Believed,
+    Caches,
     Drop,
     Keys,
     Leased,
@@ -151,7 +152,7 @@ class Worker:
             case Switch(generation, learned):
                 self._switch(learned)
                 self._link.send(Switched(generation))
-            case Runtimes() | Probed() | Believed() | RolledBack():
+            case Runtimes() | Probed() | Believed() | RolledBack() | Caches():
                 self._heard_of(message)
             case Stop():
                 self._stop(message)
@@ -223,10 +224,9 @@ class Worker:
         if self._situation is None:
             fleet = snapshot.fleet
             board, seed = self._board, os.getpid()
-            registry = Registry(
+            self._registry = registry = Registry(
                 fleet.deployments, fleet.digest, time.monotonic, board, seed, board.times
             )
-            self._registry = registry
             prefixes = Prefixes(fleet.deployments, time.monotonic, board.hearsay)
             self._situation = Situation(registry, snapshot, backends, prefixes)
             self._serve(plan, self._situation)
@@ -263,7 +263,7 @@ class Worker:
         admin = Admin(
             gateway,
             lambda: receipts.state().problem,
-            self._loading,
+            lambda: sorted(name for name, state in self._runtimes.items() if state.loading),
             sessions.problem,
             self._conditions,
         )
@@ -275,9 +275,6 @@ class Worker:
         settle_memory()
         serving = self._server.serve(sockets=[self._listener])
         self._serving = asyncio.get_running_loop().create_task(serving)
-
-    def _loading(self) -> list[str]:
-        return sorted(name for name, state in self._runtimes.items() if state.loading)
 
     def _stop(self, how: Stop) -> None:
         """New connections are no longer taken; a second time, or `now`, ends what still runs."""
@@ -311,8 +308,11 @@ class Worker:
             self._rolled_back = news.scopes
             if self._situation is not None:
                 self._situation.roll_back(news.scopes)
-        elif self._registry is not None:
-            self._registry.probed(news.deployment, news.well)
+        elif isinstance(news, Probed):
+            if self._registry is not None:
+                self._registry.probed(news.deployment, news.well)
+        elif self._situation is not None:
+            self._situation.said(news.facts)
 
     def _tell_health(self) -> None:
         """Supervised servers are as the parent says; their names may not be in the fleet yet."""

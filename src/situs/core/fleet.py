@@ -134,10 +134,10 @@ class PrefixCache(Struct, frozen=True):
 
 
 class CacheFacts(Struct, frozen=True):
-    """What a server says of its cache, and how often it was seen to have begun anew, with none."""
+    """What a server says of its cache; `start` is another when it has begun anew, with nothing."""
 
     cache: PrefixCache = PrefixCache()
-    starts: int = 0
+    start: int = 0
 
 
 class Role(StrEnum):

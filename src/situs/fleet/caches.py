@@ -79,8 +79,10 @@ class Slots:
 
     ALIKE = 0.1
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, most: int) -> None:
+        """`most` are blocks of all prompts together."""
         self._least = self._slots = slots
+        self._most = most
         self._held: dict[int, tuple[bytes, ...]] = {}
         self._last = 0
         self._count: dict[bytes, int] = {}
@@ -104,7 +106,7 @@ class Slots:
             lost = held.pop(-oldest)[alike:]
         else:
             lost, alike = (), 0
-        while len(held) >= self._slots:
+        while held and (len(held) >= self._slots or len(self._count) - len(lost) > self._most):
             lost += held.pop(next((one for one in held if one not in self._busy), next(iter(held))))
         self._last += 1
         held[self._last] = new

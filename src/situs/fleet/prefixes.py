@@ -57,7 +57,7 @@ class Place:
         own, said = self.deployment.cache, self.said.cache
         slots, tokens = (own.slots, own.tokens) if _is_said(own) else (said.slots, said.tokens)
         if slots is not None:
-            return Slots(slots)
+            return Slots(slots, self._most)
         if tokens is None:
             return Latest(TOKENS * self.bytes_per_token, self._most)
         room = tokens * self.bytes_per_token

@@ -7,6 +7,7 @@ from time import monotonic
 
 from msgspec.structs import replace
 
+from situs.core.fleet import CacheFacts
 from situs.core.ports import Backends, Current
 from situs.core.record import End, Measured
 from situs.core.request import Blocks, Request
@@ -61,6 +62,10 @@ class Situation:
 
     def warm(self, request: Request, blocks: Blocks | None = None) -> Mapping[str, int]:
         return self._prefixes.warm(request, blocks)
+
+    def said(self, caches: Mapping[str, CacheFacts]) -> None:
+        """This is what servers say of their caches, from now on."""
+        self._prefixes.said(caches)
 
     def sent(self, deployment: str, request: Request) -> None:
         self._registry.sent(deployment, request.id)

@@ -95,13 +95,17 @@ def plan_of(config: Any) -> Plan:
     return Plan(0, config, "", {}, checked, {}, {})
 
 
+def nothing(*_):
+    """Nobody listens."""
+
+
 def asked(url, *, allowed=None, times=1):
     """What a probe of a standby there finds, and what is counted."""
     found = []
 
     async def story():
         permit = Permit("a", lambda: place_of(allowed or url), owned=True)
-        probing = Probing(Connector([permit]).dial, lambda *told: found.append(told))
+        probing = Probing(Connector([permit]).dial, lambda *told: found.append(told), nothing)
         config = setting(url)
         plan = plan_of(config)
         view = make.view(make.deployment("a", model="m", locus=OWNED, role=Role.STANDBY))
@@ -145,7 +149,7 @@ def test_nobody_is_asked_twice_at_once_or_before_time(tmp_path):
 
 def test_a_place_whose_evidence_is_over_is_not_asked():
     async def story():
-        probing = Probing(Connector().dial, lambda *_: None)
+        probing = Probing(Connector().dial, nothing, nothing)
         old = make.locus("office", evidence_until="2020-01-01")
         deployment = make.deployment("a", model="m", locus=old, role=Role.STANDBY)
         plan = plan_of(setting())

@@ -213,8 +213,8 @@ def test_a_worker_in_the_place_of_a_dead_one_goes_on_where_that_stopped():
     assert [bool(listens.warm(asks(text))) for text in BEGINNINGS[:2]] == [True, True]
 
 
-def says(own: Prefixes, starts: int = 0, **cache: int) -> None:
-    own.said({"a": CacheFacts(PrefixCache(**cache), starts)})
+def says(own: Prefixes, start: int = 0, **cache: int) -> None:
+    own.said({"a": CacheFacts(PrefixCache(**cache), start)})
 
 
 def test_slots_are_as_many_as_the_server_says():
@@ -251,7 +251,7 @@ def test_a_server_that_began_anew_has_nothing_any_more():
         own.sent(name, asks(BEGINNINGS[0]))
     says(own, slots=2)
     assert sorted(own.warm(asks(BEGINNINGS[0]))) == ["a", "b"]
-    says(own, slots=2, starts=1)
+    says(own, slots=2, start=1)
     assert list(own.warm(asks(BEGINNINGS[0]))) == ["b"]
 
 
@@ -286,6 +286,15 @@ def test_who_reports_more_than_its_slots_hold_is_believed_to_keep_prompts_beside
             own.sent("a", request)
             own.ended("a", request.id, End.COMPLETE, told(request, 500, 0))
     assert sum(bool(own.warm(asks(text))) for text in BEGINNINGS[:6]) < 6
+
+
+def test_prompts_in_slots_stay_bounded_however_many_slots_there_are():
+    own = index("a", cache=PrefixCache(slots=10**9))
+    for k in range(900):
+        request = asks(f"{k} " * 30_000)
+        own.sent("a", request)
+        own.ended("a", request.id, End.COMPLETE, None)
+    assert len(own._where) <= prefixes.MOST + 320
 
 
 def test_blocks_that_were_made_aside_are_those_that_count():
