@@ -128,26 +128,30 @@ def ordered(
     merit = _Merit(field, table, by.score, request)
     found: list[int] = []
     seen: set[int] = set()
+    bounded = most is not None and len(at) > most
 
     def done() -> bool:
         return most is not None and len(found) >= most and len(seen) == table.site_count
 
     for poor, group in _groups(by):
-        if done():
+        if bounded and done():
             break
         goals, within = (flaws(field.quality), INADEQUATE_WITHIN) if poor else (by.goals, by.within)
         group.sort(key=goals.__getitem__)
         parts = [group] if found else _near_first(group, goals, within, merit)
-        steps = chain.from_iterable(_steps(part, goals, within) for part in parts)
+        steps = chain.from_iterable(
+            (part,) if len(part) == 1 else _steps(part, goals, within) for part in parts
+        )
         if poor:
             steps = chain.from_iterable(_by_goal(step, by) for step in steps)
         for step in steps:
-            if done():
+            if bounded and done():
                 break
             if len(step) > 1:
                 step.sort(key=merit)
             found += step
-            seen.update([sites[at[k]] for k in step])
+            if bounded:
+                seen.update([sites[at[k]] for k in step])
     return found
 
 
@@ -173,8 +177,12 @@ def _near_first(
     group: list[int], goals: Sequence[float], within: float, merit: _Merit
 ) -> list[list[int]]:
     """The very first, then those at its locus, then the others."""
+    if len(group) == 1:
+        return [group]
     limit = goals[group[0]] * (1.0 + within)
-    first = min(takewhile(lambda k: goals[k] <= limit, group), key=merit)
+    first = group[0]
+    if goals[group[1]] <= limit:
+        first = min(takewhile(lambda k: goals[k] <= limit, group), key=merit)
     loci = merit.loci()
     here = loci[first]
     near = [k for k in group if loci[k] == here and k != first]
