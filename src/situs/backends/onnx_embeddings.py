@@ -118,6 +118,8 @@ class OnnxEmbeddings:
 class InProcessReply:
     """One request to one model; see `core.ports.Reply`. No byte leaves, so there is no peer."""
 
+    pieces = 0
+
     def __init__(
         self, encoders: Encoders, seat: Seat, deployment: Deployment, request: Request
     ) -> None:

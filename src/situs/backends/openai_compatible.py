@@ -157,6 +157,12 @@ class HTTPReply:
         self._pool: Pool | None = None
         self._connection: Connection | None = None
         self._deadline = 0.0
+        self._reader: EventReader | None = None
+
+    @property
+    def pieces(self) -> int:
+        roles = self._request.wire is Wire.OPENAI_CHAT
+        return 0 if self._reader is None else self._reader.pieces(roles=roles)
 
     async def open(self) -> None:
         base = self._endpoint.base_url()
@@ -222,17 +228,15 @@ class HTTPReply:
             self._connection = None
 
     async def _events(self, connection: Connection) -> AsyncGenerator[Chunk]:
-        reader, pulse, heard = EventReader(self._endpoint.answers_as), _Pulse(self._endpoint), 0
+        reader, pulse = EventReader(self._endpoint.answers_as), _Pulse(self._endpoint)
+        self._reader = reader
         while not reader.done and (data := await connection.read(*pulse.wait())):
             pulse.came(len(data))
             for chunk in reader.feed(data):
                 if chunk.usage is not None:
                     check_prompt(self._request, chunk.usage)
                 yield chunk
-                pulse.beat()
-            if reader.heard > heard:
-                heard = reader.heard
-                pulse.beat()
+            pulse.beat(reader)
         reader.close()
         # Only the end of the body is left; reading it frees the connection for the next request.
         with contextlib.suppress(BackendUnavailable):
@@ -253,23 +257,31 @@ class HTTPReply:
 
 
 class _Pulse:
-    """How long a stream may go on: its events must keep coming, and it must end some time."""
+    """How long a stream may go on: its events must keep coming, and it must end some time.
+
+    Comments are events: servers send them while they read a prompt. But they stand for an answer no
+    longer than its first byte may take.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._stall_s = endpoint.stall_timeout_s
-        self._alive = time.monotonic()
+        self._wordless_s = max(endpoint.first_byte_timeout_s, self._stall_s)
+        self._heard = self._told = 0
+        self._alive = self._said = time.monotonic()
         self._until = self._alive + endpoint.stream_timeout_s
         self._size = 0
 
     def wait(self) -> tuple[float, End]:
         """How long to wait for more, and what it is when nothing comes.
 
-        Raises BackendUnavailable when it has gone on for too long, or sends bytes but no event.
+        Raises BackendUnavailable when it has gone on for too long, or sends bytes but no event, or
+        comments alone.
         """
         now = time.monotonic()
         if now >= self._until:
             raise broken(End.TIMEOUT)
-        quiet_s, whole_s = self._alive + self._stall_s - now, self._until - now
+        quiet_s = min(self._alive + self._stall_s, self._said + self._wordless_s) - now
+        whole_s = self._until - now
         if quiet_s <= 0:
             raise broken(End.STALLED)
         return (quiet_s, End.STALLED) if quiet_s < whole_s else (whole_s, End.TIMEOUT)
@@ -279,8 +291,14 @@ class _Pulse:
         if self._size > _MAX_BODY:
             raise BackendUnavailable("The stream is longer than 64 MiB.", reason=End.GARBAGE)
 
-    def beat(self) -> None:
-        self._alive = time.monotonic()
+    def beat(self, reader: EventReader) -> None:
+        """What came meanwhile has gone on."""
+        if reader.told > self._told:
+            self._told = reader.told
+            self._alive = self._said = time.monotonic()
+        elif reader.heard > self._heard:
+            self._alive = time.monotonic()
+        self._heard = reader.heard
 
 
 def _check_head(status: int, headers: Mapping[bytes, bytes], *, stream: bool) -> None:

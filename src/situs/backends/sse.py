@@ -96,7 +96,7 @@ class EventReader:
     Complete is a stream that gave every choice that it had begun a finish reason and then said
     `[DONE]`, or closed cleanly. What comes before the first data (comments, mostly) and after
     `[DONE]` is dropped. `asked` is the name of the model that was asked for. `heard` counts the
-    events that came, comments too.
+    events that came, comments too, `told` those with data.
     """
 
     def __init__(self, asked: str | None = None) -> None:
@@ -109,6 +109,7 @@ class EventReader:
         self._ended: set[int | None] = set()
         self._begins = False
         self.heard = 0
+        self.told = 0
         self.done = False
 
     def feed(self, data: bytes) -> Iterator[Chunk]:
@@ -148,6 +149,10 @@ class EventReader:
         if not self.done and (not self._finished() or b"".join(self._parts).strip()):
             raise BackendUnavailable("The stream was cut off.", reason=End.CUT)
 
+    def pieces(self, *, roles: bool) -> int:
+        """The events with a piece of text; with `roles`, the first of a choice has none."""
+        return max(0, self.told - len(self._ended) - (len(self._begun) if roles else 0))
+
     def _finished(self) -> bool:
         return bool(self._ended) and self._begun <= self._ended
 
@@ -180,6 +185,7 @@ class EventReader:
         if said.error is not None:
             raise BackendUnavailable("The stream ended in an error.", reason=End.SERVER_ERROR)
         self._begins = True
+        self.told += 1
         for choice in said.choices:
             (self._ended if choice.finish_reason else self._begun).add(choice.index)
         other = not self._other and names_another(said.model, self._asked)

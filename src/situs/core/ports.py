@@ -80,6 +80,10 @@ class Reply(Protocol):
     @property
     def bytes_out(self) -> int: ...
 
+    @property
+    def pieces(self) -> int:
+        """The pieces of text that a stream gave so far: about as many tokens."""
+
     async def open(self) -> None:
         """Sends the request; returns once the head of the answer is here.
 

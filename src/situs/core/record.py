@@ -50,6 +50,8 @@ class Usage(Struct, frozen=True):
 
     Of the prompt, no more than all of it was read from a cache, written to one, or is audio; of the
     completion, no more than all of it is reasoning or audio. No token is of two of these kinds.
+    `counted`: it did not report any, for it was stopped on the way; these are what was expected of
+    the prompt, and the pieces that came of the answer.
     """
 
     prompt_tokens: int
@@ -59,6 +61,7 @@ class Usage(Struct, frozen=True):
     reasoning_tokens: int = 0
     audio_prompt_tokens: int = 0
     audio_completion_tokens: int = 0
+    counted: bool = False
 
 
 class Peer(Struct, frozen=True):

@@ -44,6 +44,10 @@ def end_of(cause: BaseException) -> End:
     return End.STOPPED if own else End.CLIENT_GONE
 
 
+_GIVEN_UP = frozenset({End.CLIENT_GONE, End.OUTRUN, End.DEADLINE, End.STOPPED})
+_UNCOUNTED = frozenset({End.COMPLETE, End.REFUSED, End.TRUNCATED})
+
+
 class Step(Struct, frozen=True):
     """One place to try, with what placement expected of it.
 
@@ -169,6 +173,7 @@ class Try:
         if self.attempt is not None:
             return
         end = self._really(end)
+        self.usage = self.usage or self._counted(end)
         ended_at = self.latest_at if self._whole else None
         self.attempt = self._noted(end, ended_at or self._clock())
         measured = self._measured(self.attempt)
@@ -194,6 +199,20 @@ class Try:
             return End.REFUSED
         left = end in (End.CLIENT_GONE, End.STOPPED)
         return End.COMPLETE if left and self._whole else end
+
+    def _counted(self, end: End) -> Usage | None:
+        """What was used where nobody reports it: it had begun to answer, or was given up before.
+
+        No more is known of a prompt than what was expected. What failed by itself before it began
+        is not paid.
+        """
+        reply, step = self._reply, self.step
+        begun = step.request.stream and self.first_chunk_at is not None
+        if reply is None or not reply.bytes_out or end in _UNCOUNTED:
+            return None
+        if not begun and end not in _GIVEN_UP:
+            return None
+        return Usage(step.candidate.prompt_tokens, reply.pieces, counted=True)
 
     def _noted(self, end: End, now: float) -> Attempt:
         deployment, reply, usage = self.step.deployment, self._reply, self.usage
@@ -224,14 +243,14 @@ class Try:
         """Only a stream shows when the first token came; a whole answer does not."""
         if attempt.ttft_s is None or self.status >= 400:
             return None
-        step = self.step
+        step, usage = self.step, self.usage
         return Measured(
             request=step.request.id,
             ttft_s=attempt.ttft_s if step.request.stream else None,
             duration_s=attempt.duration_s,
             expected_ttft_s=step.candidate.ttft_s,
             prompt_tokens=step.candidate.prompt_tokens,
-            usage=self.usage,
+            usage=None if usage is None or usage.counted else usage,
         )
 
 

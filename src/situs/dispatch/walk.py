@@ -136,8 +136,8 @@ class Walk:
 
     @property
     def paid(self) -> list[tuple[Deployment, Usage, int]]:
-        """Every usage that a place reported, for each is paid, and the bytes sent there."""
-        tries = self._tries
+        """Every usage that is known, for each is paid, and the bytes sent; the present one last."""
+        tries = sorted(self._tries, key=lambda one: one is self._chosen)
         return [(o.step.deployment, o.usage, o.bytes_out) for o in tries if o.usage is not None]
 
     @property

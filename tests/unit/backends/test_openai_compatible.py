@@ -6,6 +6,7 @@ from tests import make
 from tests.unit.backends.upstream import LOOPS, answering, origins, run, serving
 
 from situs.backends.openai_compatible import Endpoint, OpenAICompatible, outgoing
+from situs.core.request import Wire
 from situs.errors import BackendUnavailable
 
 SAID = b'{"choices":[{"message":{}}]}'
@@ -281,5 +282,60 @@ def test_after_close_nothing_is_kept(loop):
                 assert [chunk.data async for chunk in chunks] == [SAID]
             await reply.close()
             await upstream.peers[0].left.wait()
+
+    run(loop, test())
+
+
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+PIECE = b'data: {"choices":[{"index":0,"delta":{"content":"x"}}]}\n\n'
+LAST = b'data: {"choices":[{"index":0,"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+
+
+@pytest.mark.parametrize("before", [b"", PIECE])
+@pytest.mark.parametrize(("comments", "said"), [(10, None), (1000, "stalled")])
+def test_comments_stand_for_an_answer_no_longer_than_its_first_byte_may_take(
+    loop, before, comments, said
+):
+    async def keeping_alive(peer):
+        await peer.request()
+        await peer.write(STREAM_HEAD, before)
+        for _ in range(comments):
+            await peer.write(b": still here\n\n")
+            await asyncio.sleep(0.02)
+        await peer.write(PIECE, LAST)
+        peer.writer.close()
+
+    async def test():
+        async with serving(keeping_alive) as upstream:
+            known = backends(
+                f"http://127.0.0.1:{upstream.port}/v1",
+                stall_timeout_s=0.15,
+                first_byte_timeout_s=1.0,
+            )
+            got = await answer(prepare(known, stream=True))
+            if said is None:
+                assert got.endswith(LAST)
+            else:
+                assert got == said
+            known.close()
+
+    run(loop, test())
+
+
+@pytest.mark.parametrize(("wire", "pieces"), [(Wire.OPENAI_CHAT, 3), (Wire.OPENAI_COMPLETIONS, 4)])
+def test_the_pieces_that_came_are_counted_without_roles_ends_and_comments(loop, wire, pieces):
+    async def saying(peer):
+        await peer.request()
+        await peer.write(STREAM_HEAD, PIECE, b": a comment\n\n", PIECE * 3, LAST)
+        peer.writer.close()
+
+    async def test():
+        async with serving(saying) as upstream:
+            known = backends(f"http://127.0.0.1:{upstream.port}/v1")
+            reply = prepare(known, stream=True, wire=wire)
+            assert reply.pieces == 0
+            await answer(reply)
+            assert reply.pieces == pieces
+            known.close()
 
     run(loop, test())

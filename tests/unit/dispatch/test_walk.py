@@ -26,6 +26,7 @@ from situs.errors import (
 class ScriptedReply:
     peer = None
     bytes_out = 10
+    pieces = 0
 
     def __init__(self, script, status=200, head=None):
         self.script, self.status, self.head, self.closed = script, status, head, False
@@ -42,6 +43,7 @@ class ScriptedReply:
                 raise step
             if step == "hang":
                 await asyncio.Event().wait()
+            self.pieces += 1
             yield step
 
     async def close(self):
