@@ -19,7 +19,7 @@ from situs.core.heads import Heads
 from situs.core.route import Route
 from situs.core.snapshot import Confidences, Labels, Routes, Snapshot
 from situs.policy.memory import Memory
-from situs.rego.embedded import make_ready
+from situs.rego.engine import make_ready
 from situs.trust.canaries import load_canaries
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from situs.config import build
 from situs.config.tree import Config
 from situs.core.fleet import DeploymentState, FleetView
-from situs.rego.embedded import Checked
+from situs.rego.engine import Checked
 
 
 class Plan(Struct, frozen=True):

@@ -14,7 +14,7 @@ from situs.cli.when import when
 
 if TYPE_CHECKING:
     from situs.app.setting import Setting
-    from situs.rego.embedded import Checked
+    from situs.rego.engine import Checked
     from situs.studies.replay_report import Report
     from situs.studies.replay_tally import Terms
 

@@ -10,7 +10,8 @@ from situs.config.secrets import resolve
 from situs.config.tree import Config
 from situs.errors import PolicyError
 from situs.rego.bundle import read_bundle, read_source
-from situs.rego.embedded import Checked, check_source, of_server
+from situs.rego.embedded import check_source
+from situs.rego.engine import Checked, of_server
 from situs.rego.library import shipped
 from situs.rego.modules import Source
 from situs.rego.signed import Key, public_key, shared_secret

@@ -19,6 +19,7 @@ from situs.rego.agree import disagreement
 from situs.rego.arguments import argument_misfits
 from situs.rego.builtins import ALLOWED, INSTEAD, NAMESPACES, OUTSIDE
 from situs.rego.compare import Literals
+from situs.rego.engine import OPTIONAL
 from situs.rego.facts import facts_read
 from situs.rego.follow import called, follow_parameters, passed
 from situs.rego.heads import element_misfits
@@ -35,8 +36,6 @@ _SETS: Final = {
     "obligations": 'obligations contains {"kind": "…", "deployment": name} if { … }',
     "declassify": 'declassify contains "label" if { … }',
 }
-OPTIONAL: Final = ("obligations", "declassify")
-"""Rules of the verdict that a policy may do without."""
 
 
 class Checked(Struct, frozen=True):

@@ -1,13 +1,8 @@
-"""The embedded engine: loads a policy or says everything that is wrong with it.
-
-The interpreter is used, not the engine's bytecode machine: that one goes on after an undefined
-value (`x := input.nope` holds there), which allows what Rego denies.
-"""
+"""Loads a policy for the embedded engine, or says everything that is wrong with it."""
 
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -18,19 +13,15 @@ from msgspec import Struct
 
 from situs.core.snapshot import Policy
 from situs.errors import PolicyError
-from situs.policy.input import FIELDS
 from situs.policy.judge import must_pass, read_verdict
-from situs.policy.memory import Memory
 from situs.rego import check
 from situs.rego.bundle import read_source
-from situs.rego.check import OPTIONAL
+from situs.rego.engine import Checked, Engine, make_ready
 from situs.rego.modules import Module, Problem, Source, refuse
-from situs.rego.opa import awaited, digest_of
 from situs.rego.sample import sample_documents
 from situs.rego.syntax import Syntax, read_syntax
 from situs.rego.tree import Names
 
-_ENTRY: Final = "data.situs_entry.verdict"
 _WHERE: Final = re.compile(r"-->\s*(.*?):(\d+):(\d+)\s")
 _WHAT: Final = re.compile(r"^error: (.*)$", re.MULTILINE)
 _BRACKETS: Final = re.compile(r'"(?:\\.|[^"\\\n])*"|`[^`]*`|#[^\n]*|[][{}]')
@@ -51,20 +42,6 @@ class Report(Struct, frozen=True):
     problems: tuple[Problem, ...]
 
 
-class Checked(Struct, frozen=True):
-    """A policy without a fault, as a value: another process can make it ready.
-
-    `elsewhere`: an OPA server has it, and its verdicts have to be awaited.
-    """
-
-    source: Source
-    digest: str
-    reads: frozenset[str]
-    facts: frozenset[Names]
-    rules: tuple[str, ...]
-    elsewhere: bool = False
-
-
 def load_checked(paths: Sequence[Path], lists: Names = ()) -> Checked:
     """The policy in these files and directories; `lists` are kinds of finding it may name too.
 
@@ -80,20 +57,6 @@ def check_source(source: Source, lists: Names = ()) -> Checked:
     if problems:
         raise refuse(problems)
     return Checked(source, source.digest, checked.reads, checked.facts, checked.rules)
-
-
-def of_server(name: str) -> Checked:
-    """The policy of an OPA server, of which nothing is known but its name."""
-    every = frozenset(FIELDS)
-    return Checked(Source(()), digest_of(name), every, frozenset({()}), (), elsewhere=True)
-
-
-def make_ready(checked: Checked) -> Policy:
-    """The policy, ready to judge on this thread."""
-    if checked.elsewhere:
-        return awaited(checked.digest)
-    engine = Engine(checked.source, checked.rules)
-    return Policy(engine.evaluate, checked.digest, checked.reads, Memory(), checked.facts)
 
 
 def load(paths: Sequence[Path], lists: Names = ()) -> Policy:
@@ -134,33 +97,6 @@ def evaluate_once(source: Source, document: bytes, lists: Names = ()) -> Any:
         do = "Correct the input document, or the policy if it is sound."
         raise PolicyError(str(said), do=do) from None
     return answer
-
-
-class Engine:
-    """Owns the engine's objects, which must not leave the thread that made them."""
-
-    def __init__(self, source: Source, rules: Sequence[str]) -> None:
-        self._thread = threading.get_ident()
-        self._engine = regorus.Engine()
-        if source.data:
-            self._engine.add_data_json(msgspec.json.encode(source.data).decode())
-        for module in source.modules:
-            self._engine.add_policy(module.shown, module.text)
-        self._engine.add_policy("situs", entry_module(rules))
-
-    def evaluate(self, document: bytes) -> Any:
-        """The verdict document. Raises whatever the engine does, panics included."""
-        if threading.get_ident() != self._thread:
-            raise RuntimeError("a policy is evaluated only on the thread that loaded it")
-        self._engine.set_input_json(document.decode())
-        return msgspec.json.decode(self._engine.eval_rule_as_json(_ENTRY))
-
-
-def entry_module(rules: Sequence[str]) -> str:
-    """The module that makes one document of what a policy with these rules says."""
-    there = ("allow", "deny", *(name for name in OPTIONAL if f"situs.{name}" in rules))
-    said = ", ".join(f'"{name}": data.situs.{name}' for name in there)
-    return f"package situs_entry\nverdict := {{{said}}}\n"
 
 
 def parse(modules: Sequence[Module]) -> tuple[tuple[Syntax, ...], tuple[Problem, ...]]:

@@ -20,7 +20,7 @@ from situs.decide import decide
 from situs.placement.filters import PASSING
 from situs.policy import judge
 from situs.policy.memory import Memory
-from situs.rego.embedded import Checked, make_ready
+from situs.rego.engine import Checked, make_ready
 from situs.studies.replay_record import Lost, Past, Segment, decisions
 
 EXAMPLES = 10

@@ -22,7 +22,8 @@ from situs.core.snapshot import Policy
 from situs.policy import judge
 from situs.policy.input import Facts
 from situs.rego.bundle import read_bundle
-from situs.rego.embedded import check_source, entry_module, make_ready
+from situs.rego.embedded import check_source
+from situs.rego.engine import entry_module, make_ready
 from situs.rego.modules import Source
 from situs.rego.opa import RemotePolicy
 

@@ -11,7 +11,8 @@ from tests.conformance.policy.some_facts import facts_of_row, some_facts
 from tests.fakes.opa import MISSING, is_here
 
 from situs.policy import judge
-from situs.rego.embedded import check_source, make_ready
+from situs.rego.embedded import check_source
+from situs.rego.engine import make_ready
 from situs.rego.library import shipped
 from situs.rego.modules import Module, Source, read_modules
 

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from situs.errors import PolicyError
 from situs.rego.bundle import read_bundle, read_source
-from situs.rego.embedded import check_source, make_ready, report
+from situs.rego.embedded import check_source, report
+from situs.rego.engine import make_ready
 from situs.rego.signed import Key, public_key, shared_secret
 
 REGO = """package situs

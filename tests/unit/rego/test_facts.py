@@ -16,7 +16,8 @@ from situs.core.label import Label
 from situs.core.snapshot import Policy
 from situs.policy import judge
 from situs.policy.input import Facts
-from situs.rego.embedded import check_source, make_ready
+from situs.rego.embedded import check_source
+from situs.rego.engine import make_ready
 from situs.rego.library import shipped
 from situs.rego.modules import Module, Source, read_modules
 

@@ -12,7 +12,8 @@ from situs.core.fleet import LocusKind
 from situs.core.record import Decided
 from situs.core.snapshot import Labels, Snapshot
 from situs.decide import decide
-from situs.rego.embedded import check_source, make_ready
+from situs.rego.embedded import check_source
+from situs.rego.engine import make_ready
 from situs.rego.modules import Module, Source
 from situs.studies.replay import replay
 from situs.studies.replay_report import report
