@@ -82,7 +82,7 @@ class Table:
         self._qualities: dict[tuple[str, ...], list[float]] = {}
         self._to_rent: dict[tuple[Service, CapabilityClass], list[Deployment]] = {}
         self._factors: dict[tuple[str, ...], list[float]] = {}
-        self._whole: tuple[Beliefs, list[float]] = Beliefs(), []
+        self._usual: tuple[Any, list[float], Sequence[int], float] = None, [], (), 0.0
         self._answers: tuple[tuple[Any, ...], list[int]] = (), []
 
     def pulse(self, states: tuple[DeploymentState, ...]) -> Pulse:
@@ -182,15 +182,19 @@ class Table:
         """What a usual request costs at the model there that is best on the whole; of equals, at
         the cheapest. 0 without a price.
         """
-        if self._whole[0] is not beliefs or not self._whole[1]:
-            self._whole = beliefs, [on_the_whole(one, beliefs) for one in self.models]
-        whole, model = self._whole[1], self.model
-        best = max([whole[model[position]] for position in at])
+        of, whole, there, cost = self._usual
+        if of is not beliefs:
+            whole = [on_the_whole(one, beliefs) for one in self.models]
+        elif there == at:
+            return cost
+        best = max([whole[self.model[one]] for one in at])
         prompt, answer = beliefs.usual
         usage = Usage(round(prompt), round(answer))
-        first = {self.price[one]: one for one in at if whole[model[one]] == best}
+        first = {self.price[one]: one for one in at if whole[self.model[one]] == best}
         costs = [cost_of(self.deployments[one], usage, 0) for one in first.values()]
-        return min([one for one in costs if one is not None], default=0.0)
+        cost = min([one for one in costs if one is not None], default=0.0)
+        self._usual = beliefs, whole, at, cost
+        return cost
 
 
 def table_of(snapshot: Snapshot) -> Table:
