@@ -41,8 +41,9 @@ from situs.core.fleet import (
 )
 from situs.core.record import Measured, Usage
 from situs.placement.latency import Learned, beginning, learn, predict
-from situs.runtimes.llama_cpp import llama_spec, locate
+from situs.runtimes.llama_cpp import llama_spec
 from situs.runtimes.supervisor import Supervisor
+from situs.runtimes.weights import locate
 
 NAME = "SmolLM2-135M-Instruct.Q4_1"
 _FIRST = 20

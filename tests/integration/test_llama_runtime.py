@@ -12,9 +12,10 @@ from tests.weights import weights
 
 from situs.errors import WeightsError
 from situs.runtimes.lifecycle import State
-from situs.runtimes.llama_cpp import Located, llama_spec, locate
+from situs.runtimes.llama_cpp import llama_spec
 from situs.runtimes.processes import group_of
 from situs.runtimes.supervisor import Supervisor
+from situs.runtimes.weights import Located, locate
 
 NAME = "SmolLM2-135M-Instruct.Q4_1"
 CANARY = "canary" + "-4711"

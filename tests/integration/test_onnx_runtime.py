@@ -14,8 +14,8 @@ from tests.weights import weights
 from situs.backends.onnx_embeddings import Encoders, OnnxEmbeddings
 from situs.core.request import Wire
 from situs.errors import InvalidRequest, WeightsError
-from situs.runtimes.llama_cpp import Located
 from situs.runtimes.onnx import load, onnx_spec
+from situs.runtimes.weights import Located
 
 DEPLOYMENT = make.deployment("local-minilm", model="minilm")
 

@@ -14,9 +14,10 @@ from situs.analysis.tokens import tokens_by
 from situs.core.request import Ask, Principal
 from situs.http import openai_chat
 from situs.learning.artefacts import load, shipped
-from situs.runtimes.llama_cpp import llama_spec, locate
+from situs.runtimes.llama_cpp import llama_spec
 from situs.runtimes.supervisor import Supervisor
 from situs.runtimes.tokenizers import at_hand, from_gguf
+from situs.runtimes.weights import locate
 
 NAME = "SmolLM2-135M-Instruct.Q4_1"
 FOLDER = Path(__file__).parents[2]

@@ -18,9 +18,10 @@ from situs.config.tree import Onnx
 from situs.core.fleet import Health
 from situs.errors import ConfigError, SitusError
 from situs.runtimes.lifecycle import State
-from situs.runtimes.llama_cpp import llama_spec, locate
+from situs.runtimes.llama_cpp import llama_spec
 from situs.runtimes.onnx import check_onnx
 from situs.runtimes.supervisor import Supervisor
+from situs.runtimes.weights import locate
 from situs.runtimes.within import Within
 
 _log = logging.getLogger(__name__)

@@ -16,11 +16,13 @@ from msgspec.structs import replace
 
 from situs import __version__
 from situs.app.setting import Setting
-from situs.config.build import anchoring_of, pace_of
+from situs.config.build import pace_of
 from situs.config.collector import collector_of
 from situs.core.record import Served
 from situs.dispatch.egress import Connector
 from situs.errors import AnchorError, StoreError
+from situs.stores.anchor_places import Dial, place
+from situs.stores.anchors import Anchoring
 from situs.stores.approvals import count_waiting, nobody_waits
 from situs.stores.database import INDEX_FILE
 from situs.stores.layout import receipts_dir
@@ -83,7 +85,7 @@ class Watching:
         self._watch = Watch(receipts_dir(data), data / INDEX_FILE, sinks)
         pace = replace(pace_of(setting.config), group_s=_WITNESS_S)
         self._witness = Witness(receipts_dir(data), signer, time.time, pace)
-        self._anchoring = anchoring_of(setting.config, setting.base, data, dial)
+        self._anchoring = _anchoring(setting, dial)
         self._anchored_at = status.started_at
         self._anchor_problem: str | None = None
         self._held = 0
@@ -199,3 +201,15 @@ class Watching:
     def _count(self, batch: Sequence[Served]) -> None:
         with self._lock:
             self._window.add(batch, time.time())
+
+
+def _anchoring(setting: Setting, dial: Dial) -> Anchoring | None:
+    """What puts anchors where the configuration says; None where it says nothing.
+
+    `dial` opens connections to a host and a port. Raises AnchorError.
+    """
+    anchor = setting.config.receipts.anchor
+    if anchor is None:
+        return None
+    target = place(anchor.to, setting.data, setting.base, dial)
+    return Anchoring(receipts_dir(setting.data), target)

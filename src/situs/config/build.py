@@ -27,9 +27,6 @@ from situs.core.route import Route, Rule
 from situs.core.snapshot import Labels
 from situs.errors import WeightsError
 from situs.runtimes.onnx import OnnxSpec, onnx_spec
-from situs.stores.anchor_places import Dial, place
-from situs.stores.anchors import Anchoring
-from situs.stores.layout import receipts_dir
 from situs.stores.signatory import Pace
 
 LOCAL_NODE = "local"
@@ -188,17 +185,6 @@ def pace_of(config: Config) -> Pace:
         segment_s=receipts.rotate_h * 3600.0,
         sync_first=receipts.sync == "before_dispatch",
     )
-
-
-def anchoring_of(config: Config, base: Path, data: Path, dial: Dial) -> Anchoring | None:
-    """What puts anchors where the configuration says; paths begin at `base`.
-
-    `dial` opens connections to a host and a port. Raises AnchorError.
-    """
-    anchor = config.receipts.anchor
-    if anchor is None:
-        return None
-    return Anchoring(receipts_dir(data), place(anchor.to, data, base, dial))
 
 
 def base_url(endpoint: Endpoint) -> str:

@@ -14,8 +14,9 @@ from situs.config.secrets import resolve
 from situs.config.tree import Deployment, LlamaCpp, Model, Onnx
 from situs.doctor.finding import Condition, Finding
 from situs.errors import SitusError
-from situs.runtimes.llama_cpp import check_loadable, locate
+from situs.runtimes.llama_cpp import check_loadable
 from situs.runtimes.onnx import check_onnx
+from situs.runtimes.weights import locate
 
 
 def models(setting: Setting) -> Iterator[Finding]:

@@ -7,32 +7,16 @@ import os
 import secrets
 import sys
 from importlib import metadata
-from pathlib import Path
-
-from msgspec import Struct
 
 from situs.errors import OperatorError, WeightsError
 from situs.runtimes.llama_server import KEY
 from situs.runtimes.memory import available_bytes
 from situs.runtimes.spec import PORT, RuntimeSpec
-from situs.runtimes.weights import Kind, Weights, ensure_verified, find, require_kind
+from situs.runtimes.weights import Kind, Located, ensure_verified, require_kind
 
 # What a loaded model takes beyond its file: buffers and the tokenizer.
 _OVERHEAD = 1.2
 _PACKAGE = "xllamacpp"
-
-
-class Located(Struct, frozen=True):
-    """An entry of the lock and the file that should hold it."""
-
-    weights: Weights
-    path: Path
-
-
-def locate(name: str, models_dir: Path, lock: dict[str, Weights] | None = None) -> Located:
-    """Where the named weights belong; WeightsError when the lock has no such name."""
-    weights = find(name, lock)
-    return Located(weights, models_dir / weights.file)
 
 
 def default_threads() -> int:

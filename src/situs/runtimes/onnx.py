@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from situs.errors import OperatorError, WeightsError
-from situs.runtimes.llama_cpp import Located, locate
 from situs.runtimes.memory import available_bytes
-from situs.runtimes.weights import Kind, ensure_verified, require_kind
+from situs.runtimes.weights import Kind, Located, ensure_verified, locate, require_kind
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

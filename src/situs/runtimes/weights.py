@@ -111,6 +111,19 @@ def find(name: str, lock: dict[str, Weights] | None = None) -> Weights:
     )
 
 
+class Located(Struct, frozen=True):
+    """An entry of the lock and the file that should hold it."""
+
+    weights: Weights
+    path: Path
+
+
+def locate(name: str, models_dir: Path, lock: dict[str, Weights] | None = None) -> Located:
+    """Where the named weights belong; WeightsError when the lock has no such name."""
+    weights = find(name, lock)
+    return Located(weights, models_dir / weights.file)
+
+
 def require_kind(weights: Weights, kind: Kind) -> None:
     """WeightsError when the entry is something else, which its runtime could not load."""
     if weights.kind is not kind:

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from situs.errors import WeightsError
-from situs.runtimes.llama_cpp import Located, check_loadable, default_threads, llama_spec, locate
+from situs.runtimes.llama_cpp import check_loadable, default_threads, llama_spec
 from situs.runtimes.llama_server import KEY
 from situs.runtimes.spec import PORT, Facts, facts_of
-from situs.runtimes.weights import load_lock
+from situs.runtimes.weights import Located, load_lock, locate
 
 NAME = "SmolLM2-135M-Instruct.Q4_1"
 PLENTY = 1 << 40

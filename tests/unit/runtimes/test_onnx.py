@@ -8,9 +8,8 @@ import msgspec
 import pytest
 
 from situs.errors import OperatorError, WeightsError
-from situs.runtimes.llama_cpp import Located
 from situs.runtimes.onnx import check_onnx, onnx_spec
-from situs.runtimes.weights import load_lock
+from situs.runtimes.weights import Located, load_lock
 
 FILE, TOKENIZER = "all-MiniLM-L6-v2.int8", "all-MiniLM-L6-v2.tokenizer"
 BODY = b"not a model"
