@@ -70,7 +70,7 @@ def _print_csv(by: str, rows: Sequence[UsageRow]) -> None:
     money = _currencies(rows)
     numbers = (
         *("requests", "sent", "owned", "prompt_tokens", "cached_prompt_tokens"),
-        *("completion_tokens", "bytes_out", "bytes_in"),
+        *("completion_tokens", "counted", "bytes_out", "bytes_in"),
     )
     writer = csv.writer(sys.stdout, lineterminator="\n")
     heads = [f"{what}_{currency}" for currency in money for what in ("cost", "saved")]
@@ -82,7 +82,10 @@ def _print_csv(by: str, rows: Sequence[UsageRow]) -> None:
 
 def _print_table(by: str, rows: Sequence[UsageRow]) -> None:
     """One line a group; with several groups and one more for all of them."""
-    heads = ("requests", "prompt tokens", "cached", "completion tokens", "cost", "saved", "owned")
+    heads = (
+        *("requests", "prompt tokens", "cached", "completion tokens", "counted"),
+        *("cost", "saved", "owned"),
+    )
     table = table_of(by, *heads)
     for column in table.columns[1:]:
         column.justify, column.no_wrap = "right", True
@@ -93,6 +96,7 @@ def _print_table(by: str, rows: Sequence[UsageRow]) -> None:
             str(row.prompt_tokens),
             str(row.cached_prompt_tokens),
             str(row.completion_tokens),
+            str(row.counted),
             _money(row.cost),
             _money(row.saved),
             "-" if row.owned_share is None else f"{row.owned_share:.0%}",
@@ -104,7 +108,7 @@ def _print_table(by: str, rows: Sequence[UsageRow]) -> None:
 
 def _total(rows: Sequence[UsageRow]) -> list[str]:
     sent = sum(row.sent for row in rows)
-    names = ("requests", "prompt_tokens", "cached_prompt_tokens", "completion_tokens")
+    names = ("requests", "prompt_tokens", "cached_prompt_tokens", "completion_tokens", "counted")
     return [
         "all",
         *(str(sum(getattr(row, name) for row in rows)) for name in names),

@@ -35,7 +35,7 @@ _DECISION = (
     "WHERE excluded.over_chain IS NOT NULL"
 )
 _OVER = f"UPDATE decisions SET {','.join(f'{name}=?' for name in _ENDS)} WHERE id=?"  # noqa: S608
-_LEDGER = f"INSERT OR REPLACE INTO ledger VALUES ({','.join('?' * 32)})"  # noqa: S608
+_LEDGER = f"INSERT OR REPLACE INTO ledger VALUES ({','.join('?' * 33)})"  # noqa: S608
 _NOT_OVER = (None,) * len(_ENDS)
 
 
@@ -248,6 +248,7 @@ def _ledger(one: Joined, owned: Mapping[str, bool]) -> tuple[object, ...]:
         None if last is None else last.ttft_s,
         outcome.overhead_s,
         outcome.duration_s,
+        None if usage is None else usage.counted,
     )
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from situs.core.record import UNLOGGED
 from situs.stores.database import reading, told
+from situs.stores.schema import COUNTED_SINCE, version_of
 
 _GROUPS = {
     "deployment": "deployment",
@@ -26,7 +27,7 @@ GROUPS = tuple(_GROUPS)
 
 _SUMS = (
     "count(*), sum(attempts > 0), sum(owned IS 1), total(prompt_tokens), "
-    "total(cached_prompt_tokens), total(completion_tokens), sum(bytes_out), sum(bytes_in)"
+    "total(cached_prompt_tokens), total(completion_tokens), sum(bytes_out), sum(bytes_in), "
 )
 
 
@@ -35,6 +36,7 @@ class UsageRow(Struct, frozen=True):
 
     `sent` counts requests that were sent to a deployment, `owned` those whose last attempt was on
     an owned locus, `owned_share` is their part of `sent` (None: nothing was). Money is by currency.
+    Of `counted` requests Situs counted the tokens itself, for nobody reported them.
     """
 
     group: str | None
@@ -49,6 +51,7 @@ class UsageRow(Struct, frozen=True):
     bytes_in: int
     cost: dict[str, float]
     saved: dict[str, float]
+    counted: int = 0
 
 
 def usage(
@@ -65,13 +68,14 @@ def usage(
             where.append(f"at {sign} ? AND hour {sign}{'' if sign == '>=' else '='} ?")
             values += [bound, int(bound // 3600)]
     group, during = _GROUPS[by], " AND ".join(where)
-    sums = f"SELECT {group} AS grp, {_SUMS} FROM ledger WHERE {during} GROUP BY grp"  # noqa: S608
     money = (
         f"SELECT {group} AS grp, currency, total(cost), total(saved) FROM ledger "  # noqa: S608
         f"WHERE {during} AND currency IS NOT NULL GROUP BY grp, currency"
     )
     with told(index), reading(index) as db:
         db.execute("BEGIN")  # both see the same
+        own = "sum(counted)" if version_of(db) >= COUNTED_SINCE else "0"
+        sums = f"SELECT {group} AS grp, {_SUMS}{own} FROM ledger WHERE {during} GROUP BY grp"  # noqa: S608
         counted = db.execute(sums, values).fetchall()
         paid = db.execute(money, values).fetchall()
     rows = [_row(counts, [row for row in paid if row[0] == counts[0]]) for counts in counted]
@@ -97,7 +101,9 @@ def lengths(index: Path, limit: int = 100_000) -> list[tuple[str, str, int]]:
 
 def _row(counts: Sequence[Any], paid: Sequence[Sequence[Any]]) -> UsageRow:
     group, *numbers = counts
-    requests, sent, owned, prompt, cached, completion, out, into = (int(n or 0) for n in numbers)
+    requests, sent, owned, prompt, cached, completion, out, into, counted = (
+        int(n or 0) for n in numbers
+    )
     return UsageRow(
         group=group,
         requests=requests,
@@ -111,4 +117,5 @@ def _row(counts: Sequence[Any], paid: Sequence[Sequence[Any]]) -> UsageRow:
         bytes_in=into,
         cost={currency: cost for _, currency, cost, _ in paid},
         saved={currency: saved for _, currency, _, saved in paid},
+        counted=counted,
     )

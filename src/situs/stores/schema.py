@@ -48,6 +48,7 @@ MIGRATIONS: tuple[Sequence[str], ...] = (
         ) WITHOUT ROWID""",
         "CREATE INDEX judged_alike ON judged (model, kind, needs, at)",
     ),
+    ("ALTER TABLE ledger ADD COLUMN counted INTEGER",),
 )
 """What leads from each version to the next; the last one is what this Situs writes.
 
@@ -58,6 +59,9 @@ VERSION = len(MIGRATIONS)
 
 JUDGED_SINCE = 2
 """The version with the table `judged`, for those who read a file that nobody has brought up yet."""
+
+COUNTED_SINCE = 3
+"""That with the column `counted` of the ledger: 1 where the tokens were not reported."""
 
 
 class NewerVersion(Exception):

@@ -15,7 +15,7 @@ _HOURS = 7 * 24
 _LEAST = 100
 _MEANS = """SELECT count(*), avg(prompt_tokens), avg(completion_tokens) FROM (
     SELECT prompt_tokens, completion_tokens FROM ledger
-    WHERE hour >= ? AND prompt_tokens IS NOT NULL AND completion_tokens > 0
+    WHERE hour >= ? AND "end" = 'complete' AND prompt_tokens IS NOT NULL AND completion_tokens > 0
     ORDER BY hour DESC LIMIT ?
 )"""
 _ANSWERS_OF_ONE, _ANSWERS = 4_000, 20_000

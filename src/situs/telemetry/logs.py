@@ -106,6 +106,7 @@ def access_fields(served: Served) -> dict[str, Any]:
         "jurisdiction": None if last is None else last.jurisdiction,
         "end": None if last is None else last.end.value,
         "attempts": len(outcome.attempts),
+        "counted": None if usage is None else usage.counted,
         "prompt_tokens": None if usage is None else usage.prompt_tokens,
         "cached_prompt_tokens": None if usage is None else usage.cached_prompt_tokens,
         "completion_tokens": None if usage is None else usage.completion_tokens,

@@ -169,8 +169,9 @@ class Metrics(Collector):
         if not served.stream or last is None or last.ttft_s is None:
             return
         self._time(names.TTFT, (place,), last.ttft_s)
-        if outcome.usage is not None and outcome.usage.completion_tokens > 1:
-            later = (last.duration_s - last.ttft_s) / (outcome.usage.completion_tokens - 1)
+        usage = outcome.usage
+        if usage is not None and not usage.counted and usage.completion_tokens > 1:
+            later = (last.duration_s - last.ttft_s) / (usage.completion_tokens - 1)
             self._time(names.TPOT, (place,), later)
 
     def _count_tenant(self, served: Served, tenants: set[str]) -> None:

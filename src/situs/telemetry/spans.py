@@ -143,6 +143,7 @@ def _request_attributes(served: Served) -> dict[str, Value]:
         found["gen_ai.usage.input_tokens"] = outcome.usage.prompt_tokens
         found["gen_ai.usage.output_tokens"] = outcome.usage.completion_tokens
         found["gen_ai.usage.cache_read.input_tokens"] = outcome.usage.cached_prompt_tokens
+        found["situs.counted"] = outcome.usage.counted or None
     return _there(found)
 
 

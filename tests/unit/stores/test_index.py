@@ -105,6 +105,7 @@ def test_a_ledger_line_is_what_the_outcome_says(kept):
         "ttft_s": attempt.ttft_s,
         "overhead_s": end.overhead_s,
         "duration_s": end.duration_s,
+        "counted": 0,
     }
 
 

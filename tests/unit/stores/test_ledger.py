@@ -4,6 +4,8 @@ import asyncio
 import csv
 import io
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -22,6 +24,7 @@ from situs.core.request import Principal
 from situs.core.route import Routed, RoutedBy
 from situs.stores.database import INDEX_FILE
 from situs.stores.ledger import GROUPS, lengths, usage
+from situs.stores.schema import COUNTED_SINCE
 from situs.stores.upkeep import rebuild
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
@@ -166,11 +169,39 @@ def run(*args):
     return CliRunner().invoke(cli, ["usage", *map(str, args)], catch_exceptions=False)
 
 
+def test_it_is_said_of_how_many_requests_the_tokens_were_counted(tmp_path):
+    with writing(tmp_path) as writer:
+        put(writer, 0, usage=Usage(100, 10, counted=True))
+        put(writer, 1, usage=Usage(50, 5))
+        put(writer, 2, tenant="b", usage=None)
+    rebuild(tmp_path)
+    rows = {row.group: row for row in usage(tmp_path / INDEX_FILE, "tenant")}
+    assert (rows["a"].counted, rows["a"].prompt_tokens, rows["b"].counted) == (1, 150, 0)
+    table = run("--by", "tenant", "--data", tmp_path).output.splitlines()
+    assert "counted" in table[0]
+    [first, *told] = csv.reader(
+        io.StringIO(run("--by", "tenant", "--csv", "--data", tmp_path).output)
+    )
+    assert [row[first.index("counted")] for row in told] == ["1", "0"]
+
+
+def test_an_index_that_nobody_has_brought_up_yet_is_summed_all_the_same(tmp_path):
+    with writing(tmp_path) as writer:
+        put(writer, 0)
+    rebuild(tmp_path)
+    with closing(sqlite3.connect(tmp_path / INDEX_FILE)) as db:
+        db.execute("ALTER TABLE ledger DROP COLUMN counted")
+        db.execute(f"PRAGMA user_version = {COUNTED_SINCE - 1}")
+        db.commit()
+    [row] = usage(tmp_path / INDEX_FILE)
+    assert (row.requests, row.counted) == (1, 0)
+
+
 def test_the_table_has_a_line_for_each_and_one_for_all(data):
     lines = run("--by", "tenant", "--data", data).output.splitlines()
     assert [line.split()[0] for line in lines] == ["tenant", "b", "a", "all"]
     assert lines[0].split()[-1] == "owned"
-    used = "2 1024 0 400 1.0000 EUR, 2.0000 USD 0.5000 EUR, 0.0000 USD 100%"
+    used = "2 1024 0 400 0 1.0000 EUR, 2.0000 USD 0.5000 EUR, 0.0000 USD 100%"
     assert lines[2].split()[1:] == used.split()
     assert lines[3].split()[1] == "5"
     assert lines[3].endswith("75%")
