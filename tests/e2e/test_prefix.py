@@ -44,7 +44,7 @@ def test_what_a_server_keeps_is_read_of_it(tmp_path):
         arguments = ["serve", "--config", str(path), "--workers", "1"]
         with stage.started(arguments, tmp_path / "data", tmp_path / "situs.log") as gateway:
             until = time.monotonic() + 10
-            while "/slots" not in asked(fakes["office"]) and time.monotonic() < until:
+            while "/slots" not in fakes["office"].looks() and time.monotonic() < until:
                 time.sleep(0.05)
             time.sleep(1.5)  # the next beat tells the workers
             for question in (asks("How big is it?"), [{"role": "user", "content": "x" * 3000}]):
@@ -53,7 +53,3 @@ def test_what_a_server_keeps_is_read_of_it(tmp_path):
             last = warm(gateway, [{"role": "user", "content": "x" * 3000}])
     assert cached["office-llm"] == 0
     assert last["office-llm"] > 200
-
-
-def asked(fake) -> list[str]:
-    return [request["path"] for request in fake.requests()]

@@ -11,7 +11,8 @@ As a process of its own (`fake_process` starts and stops one):
 
 The log has one JSON object a line: `connection`, `bytes`, `request`, `answered`, `closed`; so a
 test can prove that no connection and no byte arrived. `POST /_switch` sets how it answers (fields
-of `openai_answers.Switch`); connections that only do so are marked `control` and not counted.
+of `openai_answers.Switch`); connections that only do so are marked `control` and not counted, nor
+are those that ask what it keeps of prompts (`look`).
 """
 
 from __future__ import annotations
@@ -63,8 +64,11 @@ class Received(msgspec.Struct):
 class FakeOpenAI:
     """Owns one listening socket, its switch and what it has seen.
 
-    `url` is the root, `base_url` ends in /v1. `requests` are all but control requests.
+    `url` is the root, `base_url` ends in /v1. `requests` are all but control requests, `looks` the
+    paths that were asked of what it keeps of prompts.
     """
+
+    LOOKS = ("/props", "/slots", "/metrics")
 
     def __init__(
         self,
@@ -81,6 +85,7 @@ class FakeOpenAI:
         self.models = models
         self.switch = Switch()
         self.requests: list[Received] = []
+        self.looks: list[str] = []
         self.connections = 0
         self.bytes_in = 0
         self._port = port
@@ -224,6 +229,10 @@ class _Connection(asyncio.Protocol):
         received = Received(self.id, method, self._url.decode(), self._headers, self._body)
         if received.path.startswith("/_"):
             self._mark_control()
+        elif method == "GET" and received.path.endswith(FakeOpenAI.LOOKS):
+            self._mark_control()
+            self._fake.looks.append(received.path)
+            self._fake.note("look", connection=self.id, path=received.path)
         else:
             self._fake.requests.append(received)
             body = received.body.decode("utf-8", "replace")
@@ -324,6 +333,9 @@ class FakeProcess:
 
     def requests(self) -> list[dict[str, Any]]:
         return [e for e in read_log(self.log) if e["event"] == "request"]
+
+    def looks(self) -> list[str]:
+        return [e["path"] for e in read_log(self.log) if e["event"] == "look"]
 
 
 @contextlib.contextmanager

@@ -113,8 +113,8 @@ class Defaults(Aims, frozen=True, kw_only=True):
         float,
         Meta(
             ge=0,
-            description="Ask owned standbys for one token so often, and owned endpoints that "
-            "failed every two seconds; 0: neither.",
+            description="Ask owned standbys for one token so often, owned endpoints that failed "
+            "every two seconds, and owned servers what they keep of prompts; 0: none of it.",
         ),
     ] = 60.0
 
@@ -263,7 +263,7 @@ class Speed(_Section, frozen=True, kw_only=True):
 
 
 class Cache(_Section, frozen=True, kw_only=True):
-    """What the server keeps of prompts that it has read: give one of the two."""
+    """What the server keeps of prompts, one of the two; llama.cpp and vLLM say it themselves."""
 
     tokens: Annotated[
         Count | None, Meta(description="So many tokens of all prompts together, as vLLM does.")

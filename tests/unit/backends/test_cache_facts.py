@@ -28,7 +28,7 @@ def read(*says, key=None, servers_key=None, permitted=True, path="/v1"):
             for one in says:
                 fake.set(says=one)
                 found.append(await read_cache(origins, endpoint))
-            return found, [received.path for received in fake.requests]
+            return found, fake.looks
 
     return asyncio.run(story())
 
