@@ -91,15 +91,6 @@ def default_config(home: str | None = None) -> Config:
     The price is the amortised cost of a small office machine and the speed what one of its cores
     does, both rough; a configuration file states better ones.
     """
-    here = Locus(
-        kind=LocusKind.DEVICE,
-        jurisdiction=home or UNKNOWN,
-        owned=True,
-        operator="us",
-        key_custody=KeyCustody.CUSTOMER,
-        retention="none",
-        training_use=TrainingUse.NONE,
-    )
     smollm2 = Model(
         file="SmolLM2-135M-Instruct.Q4_1",
         capability=CapabilityClass.TINY,
@@ -119,12 +110,25 @@ def default_config(home: str | None = None) -> Config:
     config = Config(
         version=1,
         home=home,
-        loci={"workstation": here},
+        loci={"workstation": own_locus(LocusKind.DEVICE, home)},
         models={"smollm2": smollm2, "minilm": minilm},
         deployments={"local-smollm2": served, "local-minilm": embedding},
     )
     # The same rules as for a file, so that a wrong --home is an error here too.
     return parse(msgspec.json.encode(config).decode(), "the built-in configuration")
+
+
+def own_locus(kind: LocusKind, home: str | None) -> Locus:
+    """A machine of one's own: nobody else keeps anything there, or trains on it."""
+    return Locus(
+        kind=kind,
+        jurisdiction=home or UNKNOWN,
+        owned=True,
+        operator="us",
+        key_custody=KeyCustody.CUSTOMER,
+        retention="none",
+        training_use=TrainingUse.NONE,
+    )
 
 
 def _minilm() -> tuple[Model, Deployment]:

@@ -15,10 +15,11 @@ from typing import Final
 from msgspec import Struct
 
 from situs.config.countries import UNKNOWN
+from situs.config.load import own_locus
 from situs.config.terms import is_loopback
 from situs.config.tree import Locus
 from situs.core.capability import CapabilityClass
-from situs.core.fleet import KeyCustody, LocusKind, TrainingUse
+from situs.core.fleet import LocusKind
 
 _C = CapabilityClass
 
@@ -128,17 +129,8 @@ def place_of(host: str, home: str | None) -> Place:
 
 
 def _here(home: str | None) -> Place:
-    locus = Locus(
-        kind=LocusKind.ON_PREM,
-        jurisdiction=home or UNKNOWN,
-        owned=True,
-        operator="us",
-        key_custody=KeyCustody.CUSTOMER,
-        retention="none",
-        training_use=TrainingUse.NONE,
-    )
     note = "loopback; if a tunnel or another proxy listens there, say where it leads instead"
-    return Place("this-machine", locus, note)
+    return Place("this-machine", own_locus(LocusKind.ON_PREM, home), note)
 
 
 def _away(kind: LocusKind, jurisdiction: str, operator: str) -> Locus:
