@@ -147,7 +147,11 @@ def test_an_endless_stream_ends_when_the_caller_leaves(scene):
     hang_up(connection)
     outcome = gateway.outcome(request_id)
     assert [a["end"] for a in outcome["attempts"]] == ["client_gone"]
-    assert outcome["usage"] is None
+    usage, [attempt] = outcome["usage"], outcome["attempts"]
+    assert usage["counted"]
+    assert usage["prompt_tokens"] > 0
+    assert usage["completion_tokens"] > 0
+    assert outcome["cost"] == attempt["cost"] > 0
     assert closed_by_gateway(fakes["office"])
 
 
