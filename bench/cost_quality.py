@@ -3,13 +3,14 @@
 DATA is a folder with `mmlu_pro_routing` (which of thirteen models answered which question right).
 In five folds, chosen by hash of the question, everything is learned from the other four fifths: the
 capability head, the subject of a question (what a route would tell), what is believed of the models
-on each subject, how long their answers are. The pick is that of the gateway (`placement.quality`);
-each question then costs the tokens that its model really took, at list prices.
+on each subject, how long their answers are. The pick is the gateway's own (`cost_quality_gateway`);
+each question then costs the tokens that its model really took, at list prices. All other ways to
+choose pick by the same formula, on other figures.
 
 Prints, for each way of choosing, the least cost at 95 % of the best single model's quality, with a
-bootstrap interval over questions. `--keep` keeps the rows and draws the curves into docs/. Takes
-some minutes. Development figures: HEAD_WEIGHT was chosen on these folds (`head_weights` shows how
-much that matters: it is then chosen on folds within the rest).
+bootstrap interval over questions, and the mean over the curve. `--keep` keeps the rows and draws
+the curves into docs/. Takes some minutes. Development figures: HEAD_WEIGHT was chosen on these
+folds (`head weight chosen within` shows how much that matters: folds within the rest choose it).
 """
 
 from __future__ import annotations
@@ -28,19 +29,23 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from bench.cost_quality_chart import chart
+from bench.cost_quality_gateway import LONG, Asked, Gateway
 from bench.cost_quality_prices import PRICES
 from bench.processes import ROOT, append, machine
 from situs.analysis.capability import Capability, capability_head, subjects_of
 from situs.analysis.features import see
 from situs.core.capability import CapabilityClass
+from situs.core.fleet import Model
 from situs.core.heads import Seen
-from situs.core.rating import Rating
+from situs.core.length import Answered
+from situs.core.rating import Rating, kind_of
 from situs.core.snapshot import Beliefs
 from situs.learning.artefacts import load, shipped
 from situs.learning.beliefs import believe
 from situs.learning.capability import fit, learn_subjects
 from situs.learning.capability_sources import CLASSES, many
-from situs.placement.quality import HEAD_WEIGHT, adequate, full_costs
+from situs.learning.lengths import measure
+from situs.placement.quality import HEAD_WEIGHT, on_the_whole
 from situs.runtimes.encoder import load_encoder
 
 Values = NDArray[np.float64]
@@ -62,22 +67,27 @@ PICTURE = ROOT / "docs" / "explanation" / "cost-quality.svg"
 
 
 class Learned(Struct, frozen=True):
-    """What was learned from some questions."""
+    """What was learned from some questions. `best` is the place of the model best on the whole."""
 
     head: Capability
     lengths: Capability
     subject: Callable[[Seen], str]
     beliefs: Beliefs
-    usual: tuple[float, float]
+    gateway: Gateway
+    best: int
 
 
 class Guessed(Struct, frozen=True):
-    """Of questions and models: by the head, by beliefs with their weights, tokens of answers."""
+    """Of questions and models: by the head, by beliefs with their weights; tokens of answers, as
+    the gateway expects them and by a head. And of questions, by prices: what a usual one costs.
+    """
 
     head: Values
     belief: Values
     weight: Values
     tokens: Values
+    headed: Values
+    usual: Values
 
     def quality(self, head_weight: float) -> Values:
         mixed = self.belief * self.weight + self.head * head_weight
@@ -123,34 +133,60 @@ def learn(data: Questions, at: Sequence[int]) -> Learned:
         return str(names[int(shares.argmax())])
 
     classes = {model: CapabilityClass(CLASSES.get(model, "medium")) for model in data.models}
+    kinds = [kind_of(label, "reasoning") for label in labels]
     ratings = [
-        Rating(model, label, CapabilityClass.MEDIUM, data.rows[k]["correct"][model], 0.0)
-        for k, label in zip(at, labels, strict=True)
+        Rating(model, kind, CapabilityClass.MEDIUM, data.rows[k]["correct"][model], 0.0)
+        for k, kind in zip(at, kinds, strict=True)
         for model in data.models
     ]
+    answers = [
+        Answered(model, kind, int(data.answer_tokens[k, place]))
+        for k, kind in zip(at, kinds, strict=True)
+        for place, model in enumerate(data.models)
+    ]
     picked = np.array(at)
-    usual = data.prompt_tokens[picked].mean(), data.answer_tokens[picked].mean()
-    beliefs = believe(ratings, classes, 0.0)
+    usual = float(data.prompt_tokens[picked].mean()), float(data.answer_tokens[picked].mean())
+    beliefs = believe(ratings, classes, 0.0, usual, measure(answers, classes))
+    whole = [on_the_whole(Model(name, able, LONG), beliefs) for name, able in classes.items()]
     return Learned(
-        capability_head(*right), capability_head(*fit(long, told)), subject, beliefs, usual
+        capability_head(*right),
+        capability_head(*fit(long, told)),
+        subject,
+        beliefs,
+        Gateway(classes, beliefs, usual[1]),
+        int(np.argmax(whole)),
     )
 
 
 def guess(data: Questions, learned: Learned, at: Sequence[int]) -> Guessed:
     table, needs = learned.beliefs.table, CapabilityClass.MEDIUM.value
-    kinds = [learned.subject(data.seen[k]) for k in at]
+    questions = asked(data, learned, at)
+    kinds = [kind_of(one.subject, "") for one in questions]
     believed = [[table[model, kind, needs] for model in data.models] for kind in kinds]
-
-    def said(head: Capability) -> Values:
-        answers = [head.answers(data.seen[k], data.models) for k in at]
-        return np.array([[one.probability for one in row] for row in answers])
-
+    prompt, answer = (round(one) for one in learned.beliefs.usual)
+    paid = [prices[data.models[learned.best]] for prices in PRICES.values()]
+    usual = [(prompt * read + answer * written) / 1e6 for read, written in paid]
     return Guessed(
-        said(learned.head),
+        np.array([one.head for one in questions]),
         np.array([[one.mean for one in row] for row in believed]),
         np.array([[one.weight for one in row] for row in believed]),
-        np.maximum(said(learned.lengths) * LONGEST / 4, 1.0),
+        learned.gateway.tokens(questions),
+        np.maximum(_said(data, learned.lengths, at) * LONGEST / 4, 1.0),
+        np.tile(usual, (len(at), 1)),
     )
+
+
+def asked(data: Questions, learned: Learned, at: Sequence[int]) -> list[Asked]:
+    said = _said(data, learned.head, at).tolist()
+    return [
+        Asked(k, learned.subject(data.seen[k]), int(data.prompt_tokens[k, 0]), row)
+        for k, row in zip(at, said, strict=True)
+    ]
+
+
+def _said(data: Questions, head: Capability, at: Sequence[int]) -> Values:
+    answers = [head.answers(data.seen[k], data.models) for k in at]
+    return np.array([[one.probability for one in row] for row in answers])
 
 
 class Field(Struct, frozen=True):
@@ -162,23 +198,13 @@ class Field(Struct, frozen=True):
     usual: Values
 
     def picks(self, quality: Values, share: float) -> NDArray[np.intp]:
-        """As `cheapest_adequate` picks; all at once, and some also by the gateway's functions."""
-        rows = np.arange(len(quality))
-        best = quality.argmax(1)
-        most, usual = quality[rows, best], self.usual[rows, best]
-        worth = usual / (max(1 - share, 1e-12) * most) if share < 1 else np.zeros(len(rows))
+        """The least of `quality.full_costs` of those adequate; near-equals are not told apart."""
+        most = quality.max(1)
+        worth = self.usual / (max(1 - share, 1e-12) * most) if share < 1 else 0 * most
         full = self.expected + worth[:, None] * (most[:, None] - quality)
         enough = quality >= max(0.0, share) * most[:, None] - 1e-9
         found: NDArray[np.intp] = np.where(enough, full, np.inf).argmin(1)
-        for at in range(0, len(rows), 500):
-            assert found[at] == self._pick(at, quality[at].tolist(), share)
         return found
-
-    def _pick(self, at: int, quality: list[float], share: float) -> int:
-        usual = self.usual[at, quality.index(max(quality))]
-        full = full_costs(self.expected[at].tolist(), quality, share, usual)
-        enough = adequate(quality, max(0.0, share))
-        return min((k for k in range(len(quality)) if enough[k]), key=lambda k: full[k] or 0.0)
 
     def ways(self, quality: Values) -> list[NDArray[np.intp]]:
         return [self.picks(quality, share) for share in SHARES]
@@ -224,23 +250,26 @@ def main() -> None:
     ask.add_argument("--keep", action="store_true", help="keep the rows, draw the curves")
     given = ask.parse_args()
     data = Questions(given.data / "mmlu_pro_routing" / "train.jsonl.gz")
-    parts, usual, weights = [], np.empty((len(data.rows), 2)), []
-    order: list[int] = []
+    parts, weights, order = [], [], list[int]()
+    placed = {name: np.empty((len(SHARES), len(data.rows)), np.intp) for name in PRICES}
     for fold in range(FOLDS):
         rest, held = (np.flatnonzero(one).tolist() for one in _apart(data.fold, fold))
         learned = learn(data, rest)
         parts.append(guess(data, learned, held))
-        usual[held] = learned.usual
+        questions = asked(data, learned, held)
+        for name, prices in PRICES.items():
+            for row, share in zip(placed[name], SHARES.tolist(), strict=True):
+                row[held] = learned.gateway.picks(questions, prices, share)
         weights.append((held, _chosen(data, rest)))
         order += held
     guessed = _joined(parts, order)
     neighbours = _neighbours(data)
-    for name, prices in PRICES.items():
-        rows, curves = _measured(data, guessed, usual, weights, neighbours, name, prices)
-        for row in rows:
-            print(json.dumps(row))
+    for name in PRICES:
+        rows, curves = _measured(data, guessed, list(placed[name]), weights, neighbours, name)
+        for one in rows:
+            print(json.dumps(one), flush=True)
             if given.keep:
-                append("cost_quality", {**row, **machine()})
+                append("cost_quality", {**one, **machine()})
         if given.keep and name == next(iter(PRICES)):
             PICTURE.write_text(chart(curves, SHARE), encoding="utf-8")
 
@@ -259,33 +288,28 @@ def _chosen(data: Questions, rest: Sequence[int]) -> Mapping[str, float]:
     """By prices, the weight of the head that costs least at the target within the rest."""
     picked = np.array(rest)
     parts, order = [], list[int]()
-    usual = np.empty((len(data.rows), 2))
     for fold in range(WITHIN):
         some, others = (picked[one].tolist() for one in _apart(data.within[picked], fold))
-        learned = learn(data, some)
-        parts.append(guess(data, learned, others))
-        usual[others] = learned.usual
+        parts.append(guess(data, learn(data, some), others))
         order += others
     guessed = _joined(parts, order)
     found = {}
-    for name, prices in PRICES.items():
-        field = _field(data, guessed.tokens, usual[np.sort(order)], prices, np.sort(order))
+    for name in PRICES:
+        field = _field(data, guessed.tokens, guessed.usual, name, np.sort(order))
         costs = [field.at_target(field.ways(guessed.quality(one))) for one in WEIGHTS]
         found[name] = WEIGHTS[int(np.argmin(costs))]
     return found
 
 
-def _field(
-    data: Questions, tokens: Values, usual: Values, prices: Mapping[str, Any], at: Any = None
-) -> Field:
-    rows = np.arange(len(data.rows)) if at is None else at
+def _field(data: Questions, tokens: Values, usual: Values, name: str, at: Any = None) -> Field:
+    rows, prices = np.arange(len(data.rows)) if at is None else at, PRICES[name]
     prompt, answer = (np.array([prices[model][k] for model in data.models]) / 1e6 for k in range(2))
     asked = data.prompt_tokens[rows] * prompt
     return Field(
         data.right[rows],
         asked + data.answer_tokens[rows] * answer,
         asked + tokens * answer,
-        usual[:, :1] * prompt + usual[:, 1:] * answer,
+        usual[:, list(PRICES).index(name)],
     )
 
 
@@ -303,15 +327,16 @@ def _neighbours(data: Questions) -> Values:
 def _measured(
     data: Questions,
     guessed: Guessed,
-    usual: Values,
+    placed: list[NDArray[np.intp]],
     weights: Sequence[tuple[Sequence[int], Mapping[str, float]]],
     neighbours: Values,
     name: str,
-    prices: Mapping[str, Any],
 ) -> tuple[list[dict[str, Any]], dict[str, Curve]]:
-    field = _field(data, guessed.tokens, usual, prices)
-    alike = np.repeat(guessed.tokens.mean(1, keepdims=True), len(data.models), 1)
-    same = _field(data, alike, usual, prices)
+    usual = guessed.usual
+    field = _field(data, guessed.tokens, usual, name)
+    by_head = _field(data, guessed.headed, usual, name)
+    alike = np.repeat(guessed.headed.mean(1, keepdims=True), len(data.models), 1)
+    same = _field(data, alike, usual, name)
     unworthy = replace(field, usual=np.zeros_like(field.usual))
     quality = guessed.quality(HEAD_WEIGHT)
     nested = np.empty_like(quality)
@@ -321,8 +346,9 @@ def _measured(
     weak, strong = map(int, pair.split(","))
     best = int(data.right.mean(0).argmax())
     ways = {
-        "cheapest_adequate": field.ways(quality),
+        "cheapest_adequate": placed,
         "cheapest_adequate, head weight chosen within": field.ways(nested),
+        "cheapest_adequate, lengths by a head for each model": by_head.ways(quality),
         "cheapest_adequate, answers expected equally long": same.ways(quality),
         "cheapest_adequate, missing quality worth nothing": unworthy.ways(quality),
         "cheapest_adequate, head alone": field.ways(guessed.head),
@@ -342,7 +368,9 @@ def _measured(
     top = float(data.right.mean(0).max())
     rows = [_row(field, way, picks, two) for way, picks in ways.items()]
     for row in rows:
+        row["saved_curve"] = _saved(curves[row["way"]], curves["two models by the same head"], top)
         row["times"] = _dearest(curves["cheapest_adequate"], curves[row["way"]], top)
+        row["dearer_at"] = _dearer(curves["cheapest_adequate"], curves[row["way"]], top)
     rows.append(
         {"way": "the pair at random", "cost": ends[0][0] + mixed * (ends[1][0] - ends[0][0])}
     )
@@ -373,13 +401,32 @@ def _row(
 def _dearest(curve: Curve, other: Curve, best: float) -> float:
     """The most that the curve costs for one of the other, at equal quality; below 1: always less.
 
-    From 92 to 99 % of the best model's quality.
+    From 85 to 99 % of the best model's quality.
     """
     found = [
         _least(curve, share * best) / _least(other, share * best)
-        for share in np.linspace(0.92, 0.99, 29)
+        for share in np.linspace(0.85, 0.99, 57)
     ]
     return max(found)
+
+
+def _dearer(curve: Curve, other: Curve, best: float) -> list[float]:
+    """The least and the greatest share of the best model's quality at which it costs more."""
+    found = [
+        round(float(share), 4)
+        for share in np.linspace(0.85, 0.99, 57)
+        if _least(curve, share * best) > 1.01 * _least(other, share * best)
+    ]
+    return [found[0], found[-1]] if found else []
+
+
+def _saved(curve: Curve, other: Curve, best: float) -> float:
+    """What the curve costs less than the other, the mean (of ratios) from 92 to 98 %."""
+    ratios = [
+        _least(curve, share * best) / _least(other, share * best)
+        for share in np.linspace(0.92, 0.98, 25)
+    ]
+    return 1 - float(np.exp(np.mean(np.log(ratios))))
 
 
 def _least(curve: Curve, quality: float) -> float:
@@ -387,7 +434,11 @@ def _least(curve: Curve, quality: float) -> float:
 
 
 def _per_1000(row: Mapping[str, Any]) -> dict[str, Any]:
-    digits = {name: round(one, 4) for name, one in row.items() if name not in ("way", "cost")}
+    digits = {
+        name: round(one, 4) if isinstance(one, float) else one
+        for name, one in row.items()
+        if name not in ("way", "cost")
+    }
     return {"way": row["way"], "usd_1000": round(row["cost"] * 1000, 4), **digits}
 
 
