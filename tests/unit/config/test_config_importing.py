@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner, Result
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from situs.cli.config import config
@@ -411,7 +411,11 @@ document = st.fixed_dictionaries(
 )  # fmt: skip
 
 
+DEAR = {"model": "openai/gpt-4o", "input_cost_per_token": 1001, "output_cost_per_token": 0}
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@example({"model_list": [{"model_name": "gpt-4o", "litellm_params": DEAR}]})
 @given(document)
 def test_whatever_comes_in_is_imported_soundly_or_refused_and_no_secret_comes_out(tmp_path, said):
     path = written(tmp_path, said)

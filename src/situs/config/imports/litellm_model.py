@@ -11,6 +11,7 @@ from msgspec import Struct
 from situs.config.document import Listing, Mapping, Node, Scalar
 from situs.config.imports.known import embeds, family_of
 from situs.config.prices import Price
+from situs.config.prices_rules import MOST
 from situs.config.tree import Model
 from situs.core.request import Modality, Service
 
@@ -92,7 +93,7 @@ def _flag(info: Settings, name: str, guess: bool) -> tuple[bool, bool]:
 
 
 def price_of(said: Settings, model: Model) -> Price | None:
-    """Money a token to money a million; None unless prompt and completion are stated."""
+    """Money a token to money a million; None unless prompt and completion are stated, and sane."""
     prompt = _per_million(said.get("input_cost_per_token"))
     completion = _per_million(said.get("output_cost_per_token"))
     if completion is None and model.serves == (Service.EMBEDDINGS,):
@@ -114,7 +115,8 @@ def _number(node: Node | None) -> Decimal | None:
 
 def _per_million(node: Node | None) -> float | None:
     value = _number(node)
-    return None if value is None else float(value * 1_000_000)
+    million = -1.0 if value is None else float(value * 1_000_000)
+    return million if 0 <= million <= MOST else None
 
 
 def count_of(node: Node | None) -> int | None:
