@@ -23,6 +23,7 @@ from situs.app.pilot import Pilots
 from situs.app.plan import Plan, fleet_view
 from situs.app.planning import load_plan
 from situs.app.probing import Probing
+from situs.app.reading import of_runtimes
 from situs.app.runtimes import OnState, RuntimeSet
 from situs.app.setting import Setting
 from situs.app.timing import Timing
@@ -296,12 +297,8 @@ class Parent:
         self.crew.tell(Probed(deployment, well))
 
     def _said(self, caches: dict[str, CacheFacts]) -> None:
-        """What a server that Situs runs has kept is lost with it; the next listens elsewhere."""
-        self._caches, states = caches, self._runtimes.states()
-        own = {
-            name: CacheFacts(start=one.address[1]) for name, one in states.items() if one.address
-        }
-        self.crew.tell(Caches({**caches, **own}))
+        self._caches = caches
+        self.crew.tell(Caches({**caches, **of_runtimes(self._runtimes.states())}))
 
     def _runtimes_changed(self) -> None:
         self.crew.tell(Runtimes(self._runtimes.states()))

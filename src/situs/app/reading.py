@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
+from situs.app.link import RuntimeState
 from situs.app.plan import Plan
 from situs.backends.cache_facts import Said, read_cache
 from situs.backends.openai_compatible import Endpoint, Origins
@@ -27,6 +28,11 @@ _SILENT_S = 600.0
 _PATIENCE_S = 30.0
 _MOST = 16
 _DOWN = frozenset({Health.UNHEALTHY, Health.STALE, Health.STARTING})
+
+
+def of_runtimes(states: Mapping[str, RuntimeState]) -> dict[str, CacheFacts]:
+    """Servers that Situs runs keep as they are configured; one started anew has another port."""
+    return {name: CacheFacts(start=one.address[1]) for name, one in states.items() if one.address}
 
 
 class _Asked(Struct):

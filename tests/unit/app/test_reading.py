@@ -6,12 +6,15 @@ import asyncio
 import logging
 
 import pytest
+from msgspec.structs import replace
 from tests import make
 from tests.fakes import cache_says
 from tests.fakes.openai_server import FakeOpenAI
 from tests.unit.app.test_probing import OWNED, RENTED, nothing, plan_of, setting
 
+from situs.app.link import RuntimeState
 from situs.app.probing import Probing
+from situs.app.reading import of_runtimes
 from situs.backends.openai_compatible import place_of
 from situs.core.fleet import CacheFacts, DeploymentState, Health, PrefixCache
 from situs.core.request import Service
@@ -103,6 +106,16 @@ def test_nobody_is_asked_again_before_time():
             return running, fake.looks
 
     assert asyncio.run(story()) == ([], ["/props", "/slots"])
+
+
+def test_a_server_that_situs_runs_has_begun_anew_when_it_listens_elsewhere():
+    loading = RuntimeState(Health.STARTING, None, "")
+    first, second = (
+        replace(loading, health=Health.HEALTHY, address=("127.0.0.1", port)) for port in (1, 2)
+    )
+    told = [of_runtimes({"a": state}) for state in (first, loading, second)]
+    assert told[0] != told[2]
+    assert told[1] == {}
 
 
 def test_a_context_that_is_less_than_configured_is_logged(caplog):
