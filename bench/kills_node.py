@@ -51,6 +51,10 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     with suppress(OSError, asyncio.IncompleteReadError):
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            if b"content-length:" not in head:  # only asked about itself
+                writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
+                await writer.drain()
+                continue
             length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
             document = json.loads(await reader.readexactly(length))
             await (_stream if document.get("stream") else _whole)(writer)
