@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from situs.errors import AnchorError
 from situs.stores.anchors import GIT, KINDS, STAMP, Target
-from situs.stores.chain import sync_path
+from situs.stores.chain import put_in_place, sync_path
 from situs.stores.layout import parse, whole_lines_end
 
 if TYPE_CHECKING:
@@ -170,11 +170,7 @@ class Stamps:
         try:
             self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
             for end, content in (("tsr", answer), ("json", anchor + b"\n")):
-                path = self._folder / f"{name}.{end}"
-                scratch = path.with_name(f".{path.name}")
-                scratch.write_bytes(content)
-                sync_path(scratch)
-                scratch.replace(path)
+                put_in_place(self._folder / f"{name}.{end}", content)
             sync_path(self._folder)
         except OSError as error:
             raise _failed(self._folder, error) from error

@@ -29,6 +29,17 @@ def sync_path(path: Path) -> None:
         os.close(fd)
 
 
+def put_in_place(path: Path, content: bytes) -> None:
+    """A file with this content, or what was there before. Raises OSError.
+
+    Its content is durable before its name is: a power cut leaves no half of it.
+    """
+    scratch = path.with_name(f".{path.name}")
+    scratch.write_bytes(content)
+    sync_path(scratch)
+    scratch.replace(path)
+
+
 class Segment:
     """Owns one segment file and its salts. Lines go in whole or not at all.
 
@@ -216,14 +227,8 @@ class Chain:
             segment.close()
 
     def write_head(self, line: bytes) -> None:
-        """Note the newest durable checkpoint beside the segments, so that a cut tail shows.
-
-        Its content is durable before its name is: a power cut leaves an older head, not half a one.
-        """
-        scratch = self._dir / f".{HEAD_FILE}"
-        scratch.write_bytes(line)
-        sync_path(scratch)
-        scratch.replace(self._dir / HEAD_FILE)
+        """Note the newest durable checkpoint beside the segments, so that a cut tail shows."""
+        put_in_place(self._dir / HEAD_FILE, line)
 
     def discard(self) -> None:
         """Undo a beginning that failed, as far as the disk allows."""

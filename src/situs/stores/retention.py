@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from situs.errors import SegmentError, StoreError
 from situs.stores.audit import Audit, Key
-from situs.stores.chain import SALT_BYTES, sync_path
+from situs.stores.chain import SALT_BYTES, put_in_place, sync_path
 from situs.stores.follow import Position
 from situs.stores.layout import (
     lines_backwards,
@@ -182,10 +182,7 @@ def _told(path: Path, root: Root | None, problem: str | None) -> Retirement:
 def _replace(path: Path, root: bytes) -> None:
     """The root stands, durably, before anything goes; the segment goes last."""
     folder, first = path.parent, int(path.stem)
-    scratch = folder / f".{path.stem}.root"
-    scratch.write_bytes(root)
-    sync_path(scratch)
-    scratch.replace(root_path(folder, first))
+    put_in_place(root_path(folder, first), root)
     sync_path(folder)
     salts_path(folder, first).unlink(missing_ok=True)
     path.unlink()
