@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from itertools import accumulate, chain, repeat
+from operator import mul
 from typing import Any, Final
 
 import msgspec
@@ -126,8 +127,7 @@ def beyond(
     """
     if not any(cached):
         return []
-    before = sum([was * s for was, s in zip(read, prompt_s, strict=True)])
-    own = max([whole * s for whole, s in zip(prompt, prompt_s, strict=True)])
+    before, own = sum(map(mul, read, prompt_s)), max(map(mul, prompt, prompt_s))
     most = BOUND * (before + own) / len(prompt)
     return [
         k
