@@ -62,7 +62,8 @@ class Walk:
     `begin` returns once a deployment has sent its first chunk and commits to it; `next` gives
     what follows. `close` is safe at any time and ends what is still open as `client_gone`.
     Policy has allowed every step, so failing over cannot reach what the decision excluded. `steps`
-    may be set until it begins. `queued_s` is how long it waited for a place.
+    may be set until it begins. `queued_s` is how long it waited for a place, `present` the attempt
+    whose answer the caller gets, or the last one.
     """
 
     def __init__(
@@ -81,12 +82,12 @@ class Walk:
         self._limits = limits
         self._tries: list[Try] = []
         self._unsure: Try | None = None
-        self._chosen: Try | None = None
+        self.present: Try | None = None
 
     @property
     def attempts(self) -> list[Attempt]:
         """Those that are over, in the order in which they began, but for the present one: last."""
-        tries = sorted(self._tries, key=lambda one: one is self._chosen)
+        tries = sorted(self._tries, key=lambda one: one is self.present)
         return [one.attempt for one in tries if one.attempt is not None]
 
     @property
@@ -102,11 +103,6 @@ class Walk:
     def tried(self) -> int:
         """How many deployments were tried, the present one included."""
         return len(self._tries)
-
-    @property
-    def present(self) -> Try | None:
-        """The attempt whose answer the caller gets, or the last one."""
-        return self._chosen or (self._tries[-1] if self._tries else None)
 
     @property
     def detour(self) -> str | None:
@@ -137,7 +133,7 @@ class Walk:
     @property
     def paid(self) -> list[tuple[Deployment, Usage, int]]:
         """Every usage that is known, for each is paid, and the bytes sent; the present one last."""
-        tries = sorted(self._tries, key=lambda one: one is self._chosen)
+        tries = sorted(self._tries, key=lambda one: one is self.present)
         return [(o.step.deployment, o.usage, o.bytes_out) for o in tries if o.usage is not None]
 
     @property
@@ -164,13 +160,13 @@ class Walk:
             except (BackendUnavailable, StreamBroken):
                 continue
         if self._unsure is not None:
-            self._chosen = self._unsure
-            return self._chosen.released()
+            self.present = self._unsure
+            return self._unsure.released()
         raise self._exhausted()
 
     async def next(self) -> Chunk | None:
         """The chunk after that; None at the end. Raises StreamBroken when it breaks off."""
-        chosen = self._chosen
+        chosen = self.present
         if chosen is None:
             return None
         try:
@@ -227,6 +223,7 @@ class Walk:
                 tried = Try(step, self._backends, self._situation, self._clock)
                 tried.hedge = beside is not None
                 self._tries.append(tried)  # so that it is ended, whatever happens
+                self.present = tried
                 self._situation.sent(step.deployment.name, step.request)
                 return tried
         return None
@@ -234,9 +231,9 @@ class Walk:
     async def _answered(self, tried: Try) -> Chunk:
         """The first chunk of `tried`, or of one that was asked beside it because it was late."""
         if self._limits.hedge is None or not self._left:
-            self._chosen, chunk = tried, await self._first(tried)
+            chunk = await self._first(tried)
         else:
-            self._chosen, chunk = await self._raced(tried, self._limits.hedge)
+            self.present, chunk = await self._raced(tried, self._limits.hedge)
         await self._unsure_no_more()
         return chunk
 
