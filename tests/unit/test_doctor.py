@@ -19,8 +19,8 @@ from situs.config.receipts import Anchor, Receipts
 from situs.config.routing import Route
 from situs.config.tree import Defaults, Otlp, Telemetry
 from situs.core.aim import Mode
-from situs.doctor import Condition, examine
-from situs.stores import approvals, comparisons, feedback, pilots, sessions
+from situs.doctor import Standing, examine
+from situs.stores import approvals, comparisons, feedback, pilots, sessions, times
 from situs.stores.anchor_places import place
 from situs.stores.anchors import Anchoring
 from situs.stores.layout import receipts_dir
@@ -33,7 +33,7 @@ def gateway(data, url=None):
 
 
 def test_none_is_said_to_run_where_none_holds_the_directory(tmp_path):
-    assert gateway(tmp_path) == (Condition.OFF, f"none is running on {tmp_path}")
+    assert gateway(tmp_path) == (Standing.OFF, f"none is running on {tmp_path}")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_none_is_said_to_run_where_none_holds_the_directory(tmp_path):
 def test_one_that_runs_is_named_with_where_it_listens(tmp_path, url, said):
     with DataLock(tmp_path):
         found = gateway(tmp_path, url)
-    assert found == (Condition.ACTIVE, f"process {os.getpid()} {said}")
+    assert found == (Standing.ACTIVE, f"process {os.getpid()} {said}")
 
 
 def test_routes_traces_and_the_access_log_are_said_to_be_on_or_off(tmp_path):
@@ -60,7 +60,7 @@ def test_routes_traces_and_the_access_log_are_said_to_be_on_or_off(tmp_path):
         routes={"greeting": Route(samples=("hello",))},
         telemetry=Telemetry(access_log=True, otlp=Otlp(endpoint="http://127.0.0.1:4318")),
     )
-    for config, condition in ((plain, Condition.OFF), (watched, Condition.ACTIVE)):
+    for config, condition in ((plain, Standing.OFF), (watched, Standing.ACTIVE)):
         found = {one.feature: one for one in examine(Setting(config, tmp_path, tmp_path))}
         features = ("routes", "traces", "access log")
         assert {found[feature].condition for feature in features} == {condition}
@@ -78,11 +78,11 @@ def test_evidence_that_has_expired_is_a_problem(tmp_path):
         told = examine(Setting(config, tmp_path, tmp_path))
         return [(one.condition, one.because) for one in told if one.feature == "evidence"]
 
-    assert [condition for condition, _ in found()] == [Condition.OFF]
+    assert [condition for condition, _ in found()] == [Standing.OFF]
     over, first = found(old="2026-01-31", later="2099-12-31", sooner="2098-12-31")
-    assert over[0] is Condition.PROBLEM
+    assert over[0] is Standing.PROBLEM
     assert "of old counted until 2026-01-31" in over[1]
-    assert first == (Condition.ACTIVE, "the first to expire is that of sooner, after 2098-12-31")
+    assert first == (Standing.ACTIVE, "the first to expire is that of sooner, after 2098-12-31")
 
 
 def test_each_head_is_said_to_answer_or_why_it_cannot(tmp_path):
@@ -93,11 +93,11 @@ def test_each_head_is_said_to_answer_or_why_it_cannot(tmp_path):
         return {one.feature: one for one in examine(Setting(config, tmp_path, tmp_path))}
 
     own = found(artefacts={"length": "trained-1"}, deep=False)
-    assert own["head length"].condition is Condition.ACTIVE
+    assert own["head length"].condition is Standing.ACTIVE
     assert digest[:16] in own["head length"].because
     assert own["deep tier"].because == "analysis.deep is false"
     gone = found(artefacts={"length": "trained-2"})
-    assert gone["head length"].condition is Condition.PROBLEM
+    assert gone["head length"].condition is Standing.PROBLEM
     assert "no version trained-2" in gone["head length"].because
     assert "analysis.deep" not in gone["deep tier"].because
 
@@ -112,29 +112,29 @@ def test_anchors_are_said_to_be_there_or_why_they_are_not(tmp_path):
 
     with writing(tmp_path) as writer:
         serve(writer, 1)
-    assert anchors().condition is Condition.OFF
+    assert anchors().condition is Standing.OFF
     there = Anchor(to="anchors.jsonl")
     assert anchors(anchor=there).because == "anchors.jsonl holds checkpoints of 0 chains"
     Anchoring(receipts_dir(tmp_path), place(there.to, tmp_path, tmp_path)).run(1.0)
     assert anchors(anchor=there).because == "anchors.jsonl holds checkpoints of 1 chain"
     (tmp_path / "anchors.jsonl").write_text("garbage\n")
-    assert anchors(anchor=there).condition is Condition.PROBLEM
+    assert anchors(anchor=there).condition is Standing.PROBLEM
 
 
-def finding(feature, config, data):
+def diagnosis(feature, config, data):
     [found] = [one for one in examine(Setting(config, data, data)) if one.feature == feature]
     return found
 
 
 def policy_of(url, tmp_path):
     policy = Policy(engine=Opa(url=url, deadline_ms=5000))
-    return finding("policy", msgspec.structs.replace(default_config(), policy=policy), tmp_path)
+    return diagnosis("policy", msgspec.structs.replace(default_config(), policy=policy), tmp_path)
 
 
 def test_a_policy_server_that_gives_verdicts_is_active(tmp_path):
     verdict = {"allow": list(default_config().deployments), "deny": []}
     with json_server(200, json.dumps({"result": verdict}).encode()) as (url, asked):
-        assert policy_of(url, tmp_path).condition is Condition.ACTIVE
+        assert policy_of(url, tmp_path).condition is Standing.ACTIVE
     assert asked == ["/v1/data/situs?provenance=true&strict-builtin-errors=true"]
 
 
@@ -150,7 +150,7 @@ def test_one_that_gives_none_is_said_to_deny_everything(tmp_path, status, body, 
     with json_server(status, body) as (url, _):
         found = policy_of(url, tmp_path)
         gone = url
-    assert (found.condition, code in found.because) == (Condition.PROBLEM, True)
+    assert (found.condition, code in found.because) == (Standing.PROBLEM, True)
     assert "every request is denied" in found.because
     assert found.do
     assert "engine_down" in policy_of(gone, tmp_path).because
@@ -159,34 +159,46 @@ def test_one_that_gives_none_is_said_to_deny_everything(tmp_path, status, body, 
 @pytest.mark.parametrize("store", [sessions, approvals, feedback, comparisons])
 def test_a_store_that_cannot_be_read_is_a_problem_and_what_helps_is_said(tmp_path, store):
     feature = store.FILE.removesuffix(".db")
-    assert finding(feature, default_config(), tmp_path).condition is not Condition.PROBLEM
+    assert diagnosis(feature, default_config(), tmp_path).condition is not Standing.PROBLEM
     (tmp_path / store.FILE).write_bytes(b"nothing of the kind" * 100)
-    found = finding(feature, default_config(), tmp_path)
-    assert found.condition is Condition.PROBLEM
+    found = diagnosis(feature, default_config(), tmp_path)
+    assert found.condition is Standing.PROBLEM
     assert str(tmp_path / store.FILE) in found.because
     assert "emove" in found.do
     assert "index rebuild" not in found.do
 
 
 def test_pilots_that_cannot_be_known_to_be_sound_are_a_problem(tmp_path):
-    assert finding("pilots", default_config(), tmp_path).condition is Condition.OFF
+    assert diagnosis("pilots", default_config(), tmp_path).condition is Standing.OFF
     (tmp_path / pilots.FILE).write_text("{")
-    found = finding("pilots", default_config(), tmp_path)
-    assert found.condition is Condition.PROBLEM
+    found = diagnosis("pilots", default_config(), tmp_path)
+    assert found.condition is Standing.PROBLEM
     assert f"remove {pilots.FILE}" in found.do
 
 
 def test_copies_of_the_last_day_are_counted_where_a_mode_makes_some(tmp_path):
     plain = default_config()
     copying = msgspec.structs.replace(plain, defaults=Defaults(mode=Mode.SHADOW))
-    assert finding("comparisons", plain, tmp_path).condition is Condition.OFF
-    assert finding("comparisons", copying, tmp_path).because.startswith("0 in")
+    assert diagnosis("comparisons", plain, tmp_path).condition is Standing.OFF
+    assert diagnosis("comparisons", copying, tmp_path).because.startswith("0 in")
     for id_, at in (("req_2", time.time()), ("req_3", time.time() - 90_000)):
         comparisons.add(tmp_path, msgspec.structs.replace(ROW, id=id_, at=at))
-    assert finding("comparisons", copying, tmp_path).because.startswith("1 in")
+    assert diagnosis("comparisons", copying, tmp_path).because.startswith("1 in")
+
+
+def test_learned_times_that_are_damaged_are_a_problem(tmp_path):
+    assert diagnosis("times", default_config(), tmp_path).because == "none were learned yet"
+    times.write_times(tmp_path, {})
+    assert diagnosis("times", default_config(), tmp_path).condition is Standing.ACTIVE
+    (tmp_path / times.FILE).write_text("{")
+    found = diagnosis("times", default_config(), tmp_path)
+    assert found.condition is Standing.PROBLEM
+    assert "anew" in found.do
 
 
 def test_what_was_said_of_answers_is_counted(tmp_path):
-    assert finding("feedback", default_config(), tmp_path).because == "nothing was said of answers"
+    assert (
+        diagnosis("feedback", default_config(), tmp_path).because == "nothing was said of answers"
+    )
     feedback.say(indexed(tmp_path, 1), feedback.Word("req-000000001", 1.0, "me"), time.time())
-    assert finding("feedback", default_config(), tmp_path).because.startswith("1 said")
+    assert diagnosis("feedback", default_config(), tmp_path).because.startswith("1 said")

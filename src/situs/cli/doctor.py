@@ -19,16 +19,16 @@ def doctor(config: Path | None, data: Path | None, as_json: bool) -> None:
     """Say for each feature whether it is active, and why. Exits with 1 when there is a problem."""
     import msgspec
 
-    from situs.cli.render import diagnosis
-    from situs.doctor import Condition, examine
+    from situs.cli.render import diagnoses
+    from situs.doctor import Standing, examine
 
     setting = setting_from(config, data)
-    findings = examine(setting, _listens(setting.data))
+    found = examine(setting, _listens(setting.data))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(findings)))
+        click.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:
-        diagnosis(findings)
-    if any(finding.condition is Condition.PROBLEM for finding in findings):
+        diagnoses(found)
+    if any(one.condition is Standing.PROBLEM for one in found):
         raise click.exceptions.Exit(1)
 
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from situs.doctor import Finding
+    from situs.doctor import Diagnosis
     from situs.trust.api_keys import ApiKey
 
 _SHORT = {"cost": "cheap", "latency": "lat.", "quality": "good"}
@@ -179,16 +179,16 @@ def _quality(row: dict[str, Any]) -> str:
     return f"{mean:.0%}" if bounds is None else f"{mean:.0%} ({bounds[0]:.0%}-{bounds[1]:.0%})"
 
 
-def diagnosis(findings: Sequence[Finding]) -> None:
-    """The doctor's findings, problems with what to do."""
+def diagnoses(found: Sequence[Diagnosis]) -> None:
+    """What the doctor says, problems with what to do."""
     table = _table("feature", "", "because")
-    for finding in findings:
-        colour = _COLOURS[finding.condition]
-        told = escape(finding.because) + (f"\n[dim]{escape(finding.do)}[/]" if finding.do else "")
-        table.add_row(escape(finding.feature), f"[{colour}]{finding.condition}[/]", told)
+    for one in found:
+        colour = _COLOURS[one.condition]
+        told = escape(one.because) + (f"\n[dim]{escape(one.do)}[/]" if one.do else "")
+        table.add_row(escape(one.feature), f"[{colour}]{one.condition}[/]", told)
     console = Console(highlight=False)
     console.print(table)
-    count = sum(finding.condition == "problem" for finding in findings)
+    count = sum(one.condition == "problem" for one in found)
     if count:
         console.print(f"\n[bold red]{count} problem{'' if count == 1 else 's'}[/]")
 

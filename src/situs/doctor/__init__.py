@@ -1,6 +1,6 @@
-"""What works here and what does not: one finding a feature, each with its because."""
+"""What works here and what does not: one diagnosis for each feature, with its because."""
 
+from situs.doctor.diagnosis import Diagnosis, Standing
 from situs.doctor.examine import examine
-from situs.doctor.finding import Condition, Finding
 
-__all__ = ["Condition", "Finding", "examine"]
+__all__ = ["Diagnosis", "Standing", "examine"]

@@ -12,21 +12,21 @@ from situs.config.tree import Config
 from situs.core.aim import Cascade
 from situs.core.request import Service
 from situs.core.snapshot import Confidences
-from situs.doctor.finding import Condition, Finding
+from situs.doctor.diagnosis import Diagnosis, Standing
 from situs.errors import OperatorError
 from situs.placement.confidence import calibration_of, least, view_of
 
 _TRAIN = "Run `situs train confidence`, and name its version under analysis.artefacts.confidence."
 
 
-def cascade(setting: Setting) -> Iterator[Finding]:
+def cascade(setting: Setting) -> Iterator[Diagnosis]:
     """For each that is configured: of which models answers are judged, how many are kept.
 
     Raises OperatorError for one that has no effect, because nothing was learned of any model.
     """
     asked = dict(_asked(setting.config))
     if not asked:
-        yield Finding("cascade", Condition.OFF, "none is configured")
+        yield Diagnosis("cascade", Standing.OFF, "none is configured")
         return
     known = load_confidences(setting.config.analysis, setting.data)
     for scope, one in asked.items():
@@ -36,7 +36,7 @@ def cascade(setting: Setting) -> Iterator[Finding]:
                 f"{scope}.cascade has no effect: of no model it is known when to trust it.",
                 do=f"{_TRAIN} Or leave the cascade out.",
             )
-        yield Finding("cascade", Condition.ACTIVE, f"{scope}: {'; '.join(lines)}")
+        yield Diagnosis("cascade", Standing.ACTIVE, f"{scope}: {'; '.join(lines)}")
 
 
 def _asked(config: Config) -> Iterator[tuple[str, Cascade]]:

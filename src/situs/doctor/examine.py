@@ -16,11 +16,11 @@ from situs.doctor import (
     stores,
     watching,
 )
-from situs.doctor.finding import Condition, Finding
+from situs.doctor.diagnosis import Diagnosis, Standing
 from situs.errors import SitusError
 
-Check = Callable[[Setting], Iterator[Finding]]
-"""Yields a finding a feature. One that raises is a problem of the feature of its name."""
+Check = Callable[[Setting], Iterator[Diagnosis]]
+"""Yields a diagnosis for each feature. One that raises is a problem of the feature of its name."""
 
 CHECKS: tuple[Check, ...] = (
     process.data,
@@ -34,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     stores.approvals,
     stores.feedback,
     stores.comparisons,
+    stores.times,
     learned.heads,
     routes.routes,
     cascades.cascade,
@@ -46,7 +47,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examine(setting: Setting, url: str | None = None) -> list[Finding]:
+def examine(setting: Setting, url: str | None = None) -> list[Diagnosis]:
     """Every check in order. Reads only; a running gateway is not disturbed.
 
     `url` is where the gateway that runs on the data directory says it listens, if it was asked.
@@ -56,5 +57,5 @@ def examine(setting: Setting, url: str | None = None) -> list[Finding]:
         try:
             found.extend(check(setting))
         except SitusError as error:
-            found.append(Finding(check.__name__, Condition.PROBLEM, error.message, error.advice))
+            found.append(Diagnosis(check.__name__, Standing.PROBLEM, error.message, error.advice))
     return found

@@ -12,24 +12,24 @@ from situs.config import build
 from situs.config.prices_told import doubts
 from situs.config.secrets import resolve
 from situs.config.tree import Deployment, LlamaCpp, Model, Onnx
-from situs.doctor.finding import Condition, Finding
+from situs.doctor.diagnosis import Diagnosis, Standing
 from situs.errors import SitusError
 from situs.runtimes.llama_cpp import check_loadable
 from situs.runtimes.onnx import check_onnx
 from situs.runtimes.weights import locate
 
 
-def models(setting: Setting) -> Iterator[Finding]:
+def models(setting: Setting) -> Iterator[Diagnosis]:
     config = setting.config
     owned = {n: d for n, d in config.deployments.items() if d.runtime is not None}
     if not owned:
-        yield Finding("owned models", Condition.OFF, "no deployment has a runtime")
+        yield Diagnosis("owned models", Standing.OFF, "no deployment has a runtime")
         return
     served = any(isinstance(d.runtime, LlamaCpp) for d in owned.values())
     if served and importlib.util.find_spec("xllamacpp") is None:
-        yield Finding(
+        yield Diagnosis(
             "llama.cpp",
-            Condition.PROBLEM,
+            Standing.PROBLEM,
             "the package xllamacpp is not installed",
             "Install the extra local (in a checkout: `pip install -e '.[local]'`).",
         )
@@ -37,9 +37,9 @@ def models(setting: Setting) -> Iterator[Finding]:
         try:
             _check_model(config.models[deployment.model], deployment, setting.data / "models")
         except SitusError as error:
-            yield Finding(f"model {name}", Condition.PROBLEM, error.message, error.advice)
+            yield Diagnosis(f"model {name}", Standing.PROBLEM, error.message, error.advice)
         else:
-            yield Finding(f"model {name}", Condition.ACTIVE, "weights verified; it fits in memory")
+            yield Diagnosis(f"model {name}", Standing.ACTIVE, "weights verified; it fits in memory")
 
 
 def _check_model(model: Model, deployment: Deployment, models_dir: Path) -> None:
@@ -51,7 +51,7 @@ def _check_model(model: Model, deployment: Deployment, models_dir: Path) -> None
             check_onnx(build.onnx_of(model, runtime, models_dir))
 
 
-def deployments(setting: Setting) -> Iterator[Finding]:
+def deployments(setting: Setting) -> Iterator[Diagnosis]:
     for name, deployment in setting.config.deployments.items():
         endpoint = deployment.endpoint
         if endpoint is None:
@@ -60,13 +60,13 @@ def deployments(setting: Setting) -> Iterator[Finding]:
             try:
                 resolve(endpoint.key, setting.base, at=f"deployments.{name}.endpoint.key")
             except SitusError as error:
-                yield Finding(f"endpoint {name}", Condition.PROBLEM, error.message, error.advice)
+                yield Diagnosis(f"endpoint {name}", Standing.PROBLEM, error.message, error.advice)
                 continue
         key = f"key from {endpoint.key}" if endpoint.key else "without a key"
-        yield Finding(f"endpoint {name}", Condition.ACTIVE, f"{endpoint.url}, {key}")
+        yield Diagnosis(f"endpoint {name}", Standing.ACTIVE, f"{endpoint.url}, {key}")
 
 
-def prices(setting: Setting) -> Iterator[Finding]:
+def prices(setting: Setting) -> Iterator[Diagnosis]:
     """Where they come from, and whether that is too old."""
     because, do = doubts(setting.config, datetime.now(UTC).date())
-    yield Finding("prices", Condition.PROBLEM if do else Condition.ACTIVE, because, do)
+    yield Diagnosis("prices", Standing.PROBLEM if do else Standing.ACTIVE, because, do)

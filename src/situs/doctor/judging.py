@@ -20,7 +20,7 @@ from situs.core.fleet import LocusKind
 from situs.core.heads import FindsNames
 from situs.core.label import Label
 from situs.dispatch.egress import Connector
-from situs.doctor.finding import Condition, Finding
+from situs.doctor.diagnosis import Diagnosis, Standing
 from situs.policy.evidence import end_of
 from situs.policy.judge import KNOWN_OBLIGATIONS
 from situs.rego.sample import sample_facts
@@ -34,7 +34,7 @@ _SERVER_DO = {
 _SERVER_ODD = "Run `situs policy eval` with what the OPA server holds."
 
 
-def policy(setting: Setting) -> Iterator[Finding]:
+def policy(setting: Setting) -> Iterator[Diagnosis]:
     checked = policy_checked(setting.config, setting.base, setting.data)
     paths = build.policy_paths(setting.config, setting.base)
     bundle = setting.config.policy.bundle
@@ -42,15 +42,15 @@ def policy(setting: Setting) -> Iterator[Finding]:
     source = policy_url(setting.config) or (bundle.path if bundle else named)
     error = _server_error(setting)
     if error is None:
-        yield Finding("policy", Condition.ACTIVE, f"{source}; digest {checked.digest[:16]}")
+        yield Diagnosis("policy", Standing.ACTIVE, f"{source}; digest {checked.digest[:16]}")
     else:
         because = f"{source} gives no verdict ({error}), so every request is denied"
-        yield Finding("policy", Condition.PROBLEM, because, _SERVER_DO.get(error, _SERVER_ODD))
+        yield Diagnosis("policy", Standing.PROBLEM, because, _SERVER_DO.get(error, _SERVER_ODD))
     clouds = [n for n, x in setting.config.loci.items() if x.kind is LocusKind.SOVEREIGN_CLOUD]
     if setting.config.home is None and clouds:
-        yield Finding(
+        yield Diagnosis(
             "home jurisdiction",
-            Condition.PROBLEM,
+            Standing.PROBLEM,
             f"not set, so confidential requests may not use {', '.join(clouds)}",
             "Set home: CC in the configuration.",
         )
@@ -69,11 +69,11 @@ def _server_error(setting: Setting) -> str | None:
     return asyncio.run(server_error(engine, policy_token(setting), dial, facts))
 
 
-def labels(setting: Setting) -> Iterator[Finding]:
+def labels(setting: Setting) -> Iterator[Diagnosis]:
     defaults = setting.config.defaults
-    yield Finding(
+    yield Diagnosis(
         "detectors",
-        Condition.ACTIVE,
+        Standing.ACTIVE,
         f"a request without a finding is {defaults.label}; "
         f"one with content that cannot be read is at least {defaults.unread_label}",
     )
@@ -83,13 +83,13 @@ def labels(setting: Setting) -> Iterator[Finding]:
         FindsNames.ALWAYS: "in every request",
         FindsNames.NEVER: "analysis.names is never",
     }
-    condition = Condition.OFF if names is FindsNames.NEVER else Condition.ACTIVE
-    yield Finding("names and addresses", condition, told[names])
+    condition = Standing.OFF if names is FindsNames.NEVER else Standing.ACTIVE
+    yield Diagnosis("names and addresses", condition, told[names])
     known = ", ".join(sorted(KNOWN_OBLIGATIONS))
-    yield Finding("obligations", Condition.ACTIVE, f"what policy may ask for: {known}")
+    yield Diagnosis("obligations", Standing.ACTIVE, f"what policy may ask for: {known}")
 
 
-def evidence(setting: Setting) -> Iterator[Finding]:
+def evidence(setting: Setting) -> Iterator[Diagnosis]:
     """Until when what is said of loci counts."""
     now = time.time()
     until = {
@@ -101,11 +101,11 @@ def evidence(setting: Setting) -> Iterator[Finding]:
         if not now < end_of(day):
             because = f"what is said of {name} counted until {day}; nothing is sent there"
             do = f"Ask its operator again, and set loci.{name}.evidence_until anew."
-            yield Finding("evidence", Condition.PROBLEM, because, do)
+            yield Diagnosis("evidence", Standing.PROBLEM, because, do)
     current = {day: name for name, day in until.items() if now < end_of(day)}
     if current:
         first = min(current)
         because = f"the first to expire is that of {current[first]}, after {first}"
-        yield Finding("evidence", Condition.ACTIVE, because)
+        yield Diagnosis("evidence", Standing.ACTIVE, because)
     elif not until:
-        yield Finding("evidence", Condition.OFF, "no locus has a last day (evidence_until)")
+        yield Diagnosis("evidence", Standing.OFF, "no locus has a last day (evidence_until)")

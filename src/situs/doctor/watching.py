@@ -7,21 +7,21 @@ from collections.abc import Iterator
 
 from situs.app.setting import Setting
 from situs.config.collector import collector_of
-from situs.doctor.finding import Condition, Finding
+from situs.doctor.diagnosis import Diagnosis, Standing
 
 
-def watching(setting: Setting) -> Iterator[Finding]:
+def watching(setting: Setting) -> Iterator[Diagnosis]:
     telemetry = setting.config.telemetry
-    yield Finding("metrics", Condition.ACTIVE, "GET /metrics, and `situs top`")
+    yield Diagnosis("metrics", Standing.ACTIVE, "GET /metrics, and `situs top`")
     collector = collector_of(setting.config, setting.base)
     if collector is None:
-        yield Finding("traces", Condition.OFF, "no collector: telemetry.otlp is not set")
+        yield Diagnosis("traces", Standing.OFF, "no collector: telemetry.otlp is not set")
     elif importlib.util.find_spec("opentelemetry") is None:
         what = f"to {collector.endpoint}, but the extra otel is not installed"
-        yield Finding("traces", Condition.PROBLEM, what, "In a checkout: pip install -e '.[otel]'")
+        yield Diagnosis("traces", Standing.PROBLEM, what, "In a checkout: pip install -e '.[otel]'")
     else:
-        yield Finding("traces", Condition.ACTIVE, f"to {collector.endpoint}")
+        yield Diagnosis("traces", Standing.ACTIVE, f"to {collector.endpoint}")
     if telemetry.access_log:
-        yield Finding("access log", Condition.ACTIVE, "a line for every request, without content")
+        yield Diagnosis("access log", Standing.ACTIVE, "a line for every request, without content")
     else:
-        yield Finding("access log", Condition.OFF, "telemetry.access_log is not set")
+        yield Diagnosis("access log", Standing.OFF, "telemetry.access_log is not set")

@@ -7,16 +7,16 @@ from enum import StrEnum
 from msgspec import Struct
 
 
-class Condition(StrEnum):
+class Standing(StrEnum):
     ACTIVE = "active"
     OFF = "off"
     PROBLEM = "problem"
 
 
-class Finding(Struct, frozen=True):
+class Diagnosis(Struct, frozen=True):
     """One feature: whether it is active, and why; `do` says what to do about a problem."""
 
     feature: str
-    condition: Condition
+    condition: Standing
     because: str
     do: str = ""
