@@ -50,17 +50,18 @@ def test_the_outcome_says_how_long_the_analysis_took_its_wait_for_a_thread_inclu
 
 @pytest.mark.parametrize(("size", "made"), [(1000, False), (100_000, True)])
 def test_the_beginning_of_a_long_prompt_is_hashed_beside_the_event_loop(size, made):
-    kept, given, ran = Kept(), [], []
+    given, ran = [], []
 
-    def warm(request, blocks=None):
-        given.append(blocks)
-        return {}
+    class Noting(Kept):
+        def warm(self, request, blocks=None):
+            given.append(blocks)
+            return {}
 
     async def aside(run):
         ran.append(run)
         return run()
 
-    kept.warm = warm
+    kept = Noting()
     kept.backends = ScriptedBackends(a=ScriptedReply([HELLO]))
     request = make.request("x" * 1000, size=size)
 
