@@ -60,7 +60,9 @@ def test_a_store_that_cannot_be_read_changes_nothing_and_is_told_once(data, conf
 
 def test_how_long_answers_were_is_part_of_it_and_reaches_the_workers(data, config):
     found = beliefs_of(config, data, AT)
-    assert found.lengths.kinds == {"chat": (200.0, pytest.approx(1 / 21, abs=1e-4))}
+    tokens, weight = found.lengths.kinds["chat"]
+    assert tokens == 200.0
+    assert weight == pytest.approx(1 / 21, abs=1e-4)
     assert found.lengths.models["small", "chat"] == 1.0
     assert found.digest != beliefs_of(config, data, AT + 8 * 86_400).digest
     sent = msgspec.msgpack.encode(Believed(found))

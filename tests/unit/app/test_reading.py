@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -26,7 +27,7 @@ def told(*says, locus=OWNED, health=Health.HEALTHY, serves=None, context=4096, *
 
     async def story():
         async with FakeOpenAI() as fake:
-            heard = []
+            heard: list[Any] = []
             permit = Permit("a", lambda: place_of(fake.base_url), owned=True)
             probing = Probing(Connector([permit]).dial, nothing, heard.append)
             facts = {} if serves is None else {"serves": frozenset(serves)}

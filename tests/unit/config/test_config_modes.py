@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -247,11 +248,12 @@ def test_a_mode_that_can_do_nothing_in_a_nearer_place_is_a_warning(
         assert reading.problems == ()
         return [str(one).split(": ", 1)[1] for one in reading.warnings]
 
-    document = config(**copy.deepcopy(sections))
+    document: dict[str, Any] = config(**copy.deepcopy(sections))
     (warning,) = warnings(document)
     assert warning.startswith(f"{at}: the mode {mode} of defaults has no effect here: {why}")
-    (nearer,) = [*document.get("tenants", {}).values(), *document.get("routes", {}).values()]
-    nearer["mode"] = "none"
+    nearer = [*document.get("tenants", {}).values(), *document.get("routes", {}).values()]
+    assert len(nearer) == 1
+    nearer[0]["mode"] = "none"
     assert warnings(document) == []
 
 
