@@ -19,8 +19,6 @@ from situs.stores.usual import answer_lengths, usual_tokens
 
 _log = logging.getLogger(__name__)
 _ANEW_S = 600.0
-
-
 _MOST_COPIES = 10_000
 
 

@@ -17,10 +17,10 @@ from typing import Any
 from msgspec import Struct, field
 
 from situs.config.aims import Aims, Guard
-from situs.config.modes_rules import BASED, in_force, scopes
+from situs.config.modes_rules import in_force, scopes
 from situs.config.routing import Route
 from situs.config.tree import Config
-from situs.core.aim import Mode
+from situs.core.aim import BASED, Mode
 from situs.core.record import Served
 from situs.errors import StoreError
 from situs.placement.modes import BASELINE, PICK

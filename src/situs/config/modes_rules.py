@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from situs.config.aims import Aims
 from situs.config.problems import Path, Report, nearest
 from situs.config.routing import Route
 from situs.config.tree import Config
-from situs.core.aim import Mode
+from situs.core.aim import BASED, Mode
 from situs.core.request import Objective
 
-BASED = (Mode.OBSERVE, Mode.SHADOW, Mode.PILOT)
-_NEEDED: dict[str, tuple[Mode, ...]] = {
+_NEEDED: dict[str, Collection[Mode]] = {
     "baseline": BASED,
     "share": (Mode.PILOT,),
     "guard": (Mode.PILOT,),

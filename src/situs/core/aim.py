@@ -27,6 +27,10 @@ class Mode(StrEnum):
     NONE = "none"
 
 
+BASED = frozenset({Mode.OBSERVE, Mode.SHADOW, Mode.PILOT})
+"""The modes with a baseline."""
+
+
 class Cascade(Struct, frozen=True):
     """Ask a lesser model first, and a better one where its answer is not to be trusted.
 

@@ -12,13 +12,10 @@ from hashlib import sha256
 from msgspec import Struct
 from msgspec.structs import replace
 
-from situs.core.aim import Aim, Mode, Moded
+from situs.core.aim import BASED, Aim, Mode, Moded
 from situs.core.decision import Placement
 from situs.core.fleet import Deployment
 from situs.core.request import Request
-
-BASED = frozenset({Mode.OBSERVE, Mode.SHADOW, Mode.PILOT})
-"""The modes with a baseline."""
 
 PICK, BASELINE, SAME = "pick", "baseline", "same"
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from situs.core.aim import Aim
+from situs.core.aim import BASED, Aim
 from situs.core.cost import costs_of, expected_cost
 from situs.core.decision import Analysis, Candidate, Exclusion, Given, Placement, PolicyDecision
 from situs.core.fleet import DOWN
@@ -30,7 +30,7 @@ from situs.placement.filters import (
     refusals,
 )
 from situs.placement.lengths import answer_tokens
-from situs.placement.modes import BASED, apply_mode, drawn
+from situs.placement.modes import apply_mode, drawn
 from situs.placement.order import TRIES, Judged, judged, lesser, ordered, tries
 from situs.placement.prefix import beyond
 from situs.placement.scorers import Field

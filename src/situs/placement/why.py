@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from situs.core.aim import Mode
+from situs.core.aim import BASED, Mode
 from situs.core.decision import Placement
 from situs.core.fleet import Deployment
-from situs.placement.modes import BASED, PICK, SAME, moded
+from situs.placement.modes import PICK, SAME, moded
 from situs.placement.objectives import OBJECTIVES
 from situs.placement.order import Judged
 from situs.placement.place import Ranking

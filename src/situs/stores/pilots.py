@@ -6,7 +6,6 @@ What stands there holds until somebody resets it, whatever is restarted or reloa
 from __future__ import annotations
 
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from situs.errors import StoreError
+from situs.stores.chain import put_in_place
 
 FILE = "pilots.json"
 
@@ -78,7 +78,7 @@ def _writing(data: Path) -> Iterator[dict[str, RollBack]]:
     """One at a time; what is left in the table is written."""
     if not data.is_dir():
         raise StoreError(f"There is no data directory {data}.", do="Correct --data.")
-    path, scratch = data / FILE, data / f"{FILE}.new"
+    path = data / FILE
     try:
         with (data / f"{FILE}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -87,10 +87,6 @@ def _writing(data: Path) -> Iterator[dict[str, RollBack]]:
             yield known
             if known == before:
                 return
-            with scratch.open("wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(_Kept(1, known))) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(path)
+            put_in_place(path, msgspec.json.format(msgspec.json.encode(_Kept(1, known))) + b"\n")
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror}.") from error

@@ -4,7 +4,6 @@ start.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +14,7 @@ from msgspec import Struct
 
 from situs.errors import StoreError
 from situs.placement.latency import Learned
+from situs.stores.chain import put_in_place
 
 FILE = "times.json"
 
@@ -59,14 +59,10 @@ def read_times(data: Path) -> dict[str, Kept]:
 
 def write_times(data: Path, times: Mapping[str, Kept]) -> None:
     """All at once, in place of what was there. Raises StoreError."""
-    path, scratch = data / FILE, data / f"{FILE}.new"
+    path = data / FILE
     raw = msgspec.json.encode(times, order="sorted")
     file = _File(1, sha256(raw).hexdigest(), msgspec.Raw(raw))
     try:
-        with scratch.open("wb") as out:
-            out.write(msgspec.json.encode(file) + b"\n")
-            out.flush()
-            os.fsync(out.fileno())
-        scratch.replace(path)
+        put_in_place(path, msgspec.json.encode(file) + b"\n")
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror}.") from error

@@ -189,7 +189,7 @@ def test_what_cannot_be_written_is_said_once_and_tried_again(tmp_path, board, ca
     plan = planned(tmp_path)
     timing, _ = began(tmp_path, board, plan)
     answered(board, plan)
-    hindrance = tmp_path / f"{FILE}.new"
+    hindrance = tmp_path / f".{FILE}"
     hindrance.mkdir()
     with caplog.at_level(logging.WARNING):
         asyncio.run(timing.keep())

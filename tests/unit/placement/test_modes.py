@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests import make
 
-from situs.core.aim import Aim, Cascade, Mode, Moded
+from situs.core.aim import BASED, Aim, Cascade, Mode, Moded
 from situs.core.fleet import LocusKind
 from situs.core.request import Ask, Copy, Objective, Principal
 from situs.decide import decide
 from situs.placement.explain import explain
-from situs.placement.modes import BASED, apply_mode, decided, drawn, moded
+from situs.placement.modes import apply_mode, decided, drawn, moded
 
 OWNED = make.deployment("owned", locus=make.locus("office", LocusKind.ON_PREM), price=(1.0, 1.0))
 RENTED = make.deployment(

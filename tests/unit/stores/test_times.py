@@ -65,7 +65,7 @@ def test_what_is_no_such_file_is_an_error(tmp_path, text):
 
 def test_a_half_written_file_leaves_the_one_before(tmp_path):
     write_times(tmp_path, {"a": kept([1.0])})
-    (tmp_path / f"{FILE}.new").write_bytes(b'{"version": 1')
+    (tmp_path / f".{FILE}").write_bytes(b'{"version": 1')
     assert read_times(tmp_path) == {"a": kept([1.0])}
     write_times(tmp_path, {})
     assert read_times(tmp_path) == {}
@@ -74,6 +74,6 @@ def test_a_half_written_file_leaves_the_one_before(tmp_path):
 def test_where_it_cannot_be_written_it_is_said(tmp_path):
     with pytest.raises(StoreError):
         write_times(tmp_path / "gone", {})
-    (tmp_path / f"{FILE}.new").mkdir()
+    (tmp_path / f".{FILE}").mkdir()
     with pytest.raises(StoreError):
         write_times(tmp_path, {})
