@@ -120,7 +120,7 @@ class Given(Struct, frozen=True, omit_defaults=True):
     calibrated: tuple[str, ...] = ()
 
 
-class Placement(Struct, frozen=True):
+class Placement(Struct, frozen=True, omit_defaults=True):
     """Best first; dispatch walks down `ranked` and nowhere else.
 
     In a `mode` with a baseline, `pick` is the deployment that Situs would have chosen, and `copies`

@@ -45,7 +45,7 @@ class End(StrEnum):
     REFUSED = "refused"
 
 
-class Usage(Struct, frozen=True):
+class Usage(Struct, frozen=True, omit_defaults=True):
     """Tokens as the backend reported them; absent (None) when it did not.
 
     Of the prompt, no more than all of it was read from a cache, written to one, or is audio; of the
@@ -72,7 +72,7 @@ class Peer(Struct, frozen=True):
     tls_sha256: str | None = None
 
 
-class Attempt(Struct, frozen=True):
+class Attempt(Struct, frozen=True, omit_defaults=True):
     """One try at one deployment. Durations in seconds, sizes in bytes of HTTP body.
 
     `obligations` says how often each was carried out on what was sent there and came back.
