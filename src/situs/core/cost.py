@@ -112,11 +112,8 @@ def costs_of(
 def _tokens(price: Price, usage: Usage) -> float:
     """Millionths of money for all tokens, each at the price of its kind."""
     rates = _rates(price, usage.prompt_tokens)
-    cached, stored, heard = (
-        usage.cached_prompt_tokens,
-        usage.cache_write_tokens,
-        usage.audio_prompt_tokens,
-    )
+    cached = 0 if rates.cached_prompt is None else usage.cached_prompt_tokens
+    stored, heard = usage.cache_write_tokens, usage.audio_prompt_tokens
     thought, spoken = usage.reasoning_tokens, usage.audio_completion_tokens
     prompt, completion = rates.prompt, rates.completion
     total = (usage.prompt_tokens - cached - stored - heard) * prompt

@@ -163,5 +163,5 @@ class Snapshot(Struct, frozen=True):
     beliefs: Beliefs = Beliefs()
     confidences: Confidences = Confidences()
     memory: Memory | None = None
-    read: Mapping[str, float] = {}
+    read: Mapping[str, int] = {}
     rolled_back: frozenset[str] = frozenset()

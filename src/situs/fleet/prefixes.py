@@ -151,14 +151,15 @@ class Prefixes:
         found = {}
         for bit, matched in self._known(request, blocks)[1].items():
             name = self._names[bit]
-            found[name] = self._places[name].tokens(matched)
+            if tokens := self._places[name].tokens(matched):
+                found[name] = tokens
         return found
 
-    def read(self) -> dict[str, float]:
+    def read(self) -> dict[str, int]:
         """The prompt tokens that deployments had to read lately, fading; where any."""
         faded = 1.0 / self._grown()
         return {
-            name: tokens
+            name: round(tokens)
             for name, place in self._places.items()
             if (tokens := place.read * faded) >= 1.0
         }

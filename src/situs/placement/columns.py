@@ -15,7 +15,15 @@ from msgspec import Struct
 from situs.core.capability import CapabilityClass
 from situs.core.cost import cost_of, rates_of
 from situs.core.decision import Analysis, Exclusion, PolicyDecision
-from situs.core.fleet import SHUT, Deployment, DeploymentState, Health, LocusKind, Role
+from situs.core.fleet import (
+    SHUT,
+    Deployment,
+    DeploymentState,
+    Health,
+    LocusKind,
+    Price,
+    Role,
+)
 from situs.core.record import Usage
 from situs.core.request import Request, Service
 from situs.core.route import RoutedBy
@@ -77,6 +85,8 @@ class Table:
         self.priced = [deployments[at] for at in priced]
         self.rates = [rates_of(one) for one in deployments]
         self.tiered = any(one.price is not None and one.price.tiers for one in deployments)
+        self.saves = [one.price is not None and _saves(one.price) for one in deployments]
+        self.saving = any(self.saves)
         self._pulse: Pulse | None = None
         self._selections: dict[tuple[Any, ...], Selection] = {}
         self._qualities: dict[tuple[str, ...], list[float]] = {}
@@ -270,6 +280,12 @@ def _kinds(facts: Sequence[Any]) -> tuple[list[int], list[int]]:
             found[one] = len(firsts)
             firsts.append(at)
     return [found[one] for one in facts], firsts
+
+
+def _saves(price: Price) -> bool:
+    """Whether tokens that are in a cache have a price of their own."""
+    tiers = any(one.cached_prompt is not None for one in price.tiers)
+    return tiers or price.cached_prompt is not None
 
 
 def _costs_alike(one: Deployment) -> tuple[Any, ...]:

@@ -141,8 +141,8 @@ def _given(
         {model.name: mean for model, mean in zip(table.models, means, strict=False)},
         ranking.usual,
         _of_one(table, answers, request.choices),
-        {name: tokens for name, tokens in warm.items() if tokens},
-        {name: rounded for name, tokens in read.items() if (rounded := round(tokens))},
+        dict(warm),
+        dict(read),
         tuple(sorted(calibrated)),
     )
 
@@ -356,7 +356,7 @@ def _field(
         prompt,
         cached,
         paces,
-        [round(read.get(name, 0.0)) for name in take(table.names)] if read else [0] * len(at),
+        [read.get(name, 0) for name in take(table.names)] if read else [0] * len(at),
     )
 
 
@@ -380,10 +380,10 @@ def _costs(
         cost = [known[kind] for kind in kinds]
     else:
         cost = costs_of(take(table.rates), prompt, answers, request.size)
-    if any(cached):
-        for k, there in enumerate(cached):
-            if there:
-                place = table.deployments[at[k]]
+    if table.saving and any(cached):
+        for k, (position, there) in enumerate(zip(at, cached, strict=True)):
+            if there and table.saves[position]:
+                place = table.deployments[position]
                 cost[k] = expected_cost(place, request, analysis, data, there, answers[k])
     return cost
 

@@ -81,7 +81,7 @@ def plain(request, analysis, verdict, snapshot, warm, aim):
             else o.state.pace.prompt_s
             for o in left
         ],
-        read=[round(snapshot.read.get(o.deployment.name, 0)) for o in left],
+        read=[snapshot.read.get(o.deployment.name, 0) for o in left],
     )
     return _in_order(left, field, request, analysis, snapshot, aim), lasting + passing
 

@@ -606,7 +606,7 @@ CASCADES = Aim(quality=0.8, cascade=Cascade(), hedge=True)
         ({"beliefs": replace(LEARNED, lengths=LENGTHS)}, {}),
         ({}, {"acceptable": {"near-model": 0.99, "far-model": 0.5}}),
         ({"aim": CASCADES, "confidences": Confidences({("far-model", ANY_KIND): KNOWN})}, {}),
-        ({"read": {"rack": 900.4, "far": 12.0}}, {}),
+        ({"read": {"rack": 900, "far": 12}}, {}),
     ],
 )
 def test_a_decision_is_replayed_on_what_it_went_by(tmp_path, fields, analysis):
