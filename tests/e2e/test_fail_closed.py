@@ -98,6 +98,6 @@ def test_without_its_policy_a_gateway_does_not_start(folder, fakes, tmp_path):
     config = stage.fleet(fakes, policy={"paths": ["missing.rego"]})
     file = stage.write_config(tmp_path, config)
     command = stage.command("serve", "--config", str(file), "--data", str(tmp_path / "data"))
-    done = subprocess.run(command, capture_output=True, timeout=60)
+    done = subprocess.run([*command, "--port", "0"], capture_output=True, timeout=60)
     assert done.returncode != 0
     assert b"missing.rego" in done.stderr

@@ -177,7 +177,7 @@ def test_what_is_owed_is_done(scene, wire, owed, leaves, heard, counts):
         assert said(answer, wire) == f"us heard: {heard}"
     came_back = ("restored", "answer_scan")
     expected = {kind: n for kind, n in counts.items() if not (vectors and kind in came_back)}
-    assert attempt(gateway, answer)["obligations"] == expected
+    assert attempt(gateway, answer).get("obligations", {}) == expected
     shown = ", ".join(f"{kind}={count}" for kind, count in expected.items()) or None
     if wire[1]:
         assert finals(answer)["obligations"] == shown

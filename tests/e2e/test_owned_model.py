@@ -33,7 +33,7 @@ def test_it_answers_and_says_what_it_used(client, gateway):
     attempt = outcome["attempts"][0]
     assert (attempt["locus"], attempt["jurisdiction"]) == ("workstation", "AU")
     assert len(attempt["weights"]) == 64
-    assert not attempt["other_model"]
+    assert "other_model" not in attempt
     assert attempt["peer"]["address"] == "127.0.0.1"
     assert 0 < outcome["usage"]["completion_tokens"] <= 16
 
