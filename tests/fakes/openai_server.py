@@ -308,6 +308,15 @@ def traffic(log: Path) -> tuple[int, int]:
     return connections, sum(e["count"] for e in seen if e["event"] == "bytes")
 
 
+def _unknown(log: Path) -> bool:
+    """Whether a connection is open that has asked for nothing yet."""
+    of: dict[str, set[int]] = {}
+    for event in read_log(log):
+        of.setdefault(event["event"], set()).add(event.get("connection", 0))
+    told = of.keys() & {"control", "request", "closed"}
+    return not of.get("connection", set()) <= set[int]().union(*(of[one] for one in told))
+
+
 def read_log(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines()]
 
@@ -329,6 +338,10 @@ class FakeProcess:
             pass
 
     def traffic(self) -> tuple[int, int]:
+        """As `traffic`, once it is known of each connection what it came for, or after a second."""
+        until = time.monotonic() + 1.0
+        while _unknown(self.log) and time.monotonic() < until:
+            time.sleep(0.02)
         return traffic(self.log)
 
     def requests(self) -> list[dict[str, Any]]:
