@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator
 from typing import Any, Self
@@ -173,6 +174,8 @@ class Alive(Struct, frozen=True, tag=True):
 
 ToParent = Loaded | Switched | Stopping | Asked | Lease | Alive
 
+_log = logging.getLogger(__name__)
+
 _encode = msgspec.msgpack.Encoder().encode
 _LENGTH = 4
 
@@ -194,10 +197,17 @@ class Link:
         return cls(*await asyncio.open_unix_connection(sock=sock), kinds)
 
     def send(self, message: ToWorker | ToParent) -> None:
-        """Never blocks; to an end that is gone it does nothing."""
+        """Never blocks; to an end that is gone it does nothing; what cannot be
+        written is left out.
+        """
         if self._writer.is_closing():
             return
-        data = _encode(message)
+        try:
+            data = _encode(message)
+        except (OverflowError, TypeError, ValueError) as error:
+            kind = type(message).__name__
+            _log.error("%s is not told to the other process: %s", kind, type(error).__name__)
+            return
         self._writer.write(len(data).to_bytes(_LENGTH, "big") + data)
 
     async def messages(self) -> AsyncIterator[Any]:

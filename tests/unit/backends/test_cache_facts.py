@@ -113,9 +113,58 @@ def test_nobody_is_asked_who_is_not_permitted():
         read(cache_says.llama_cpp(), permitted=False)
 
 
-def test_an_endless_answer_is_refused():
-    with pytest.raises(BackendUnavailable):
-        read({"/props": "x" * 5_000_000})
+@pytest.mark.parametrize("path", ["/props", "/slots", "/metrics"])
+def test_of_what_is_too_long_nothing_is_known(path):
+    too_long = (cache_says.llama_cpp(task=9) if path != "/metrics" else {}) | {path: "x" * 600_000}
+    [said], _ = read(too_long)
+    assert (said and said.count) == (0.0 if path == "/slots" else None)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "vllm:cache_config_info{" + "a" * 400_000 + "} 1.0",
+        "vllm:cache_config_info{" + 'a="' * 100_000 + "} 1.0",
+        "vllm:cache_config_info{" + 'num_gpu_blocks="9",block_size="1",' * 9_000 + "} 1.0",
+        "\n".join(["vllm:cache_config_info{" + "a" * 4_000 + "} 1.0"] * 100),
+    ],
+)
+def test_a_line_that_is_too_long_says_nothing(line):
+    assert said_by_vllm(line) is None
+
+
+@pytest.mark.parametrize(
+    ("slots", "context"), [(10**30, 1024), (65_537, 1024), (4, -5), (4, 0), (4, 10**30)]
+)
+def test_slots_and_context_that_cannot_be_say_nothing(slots, context):
+    settings = f'{{"n_ctx": {context}}}'
+    props = f'{{"total_slots": {slots}, "default_generation_settings": {settings}}}'
+    assert said_by_llama_cpp(props.encode()) is None
+
+
+def test_tokens_that_cannot_be_say_nothing():
+    for labels in ({"blocks": 10**13}, {"kv_cache_size_tokens": "0"}, {"engines": 20}):
+        whole = {"kv_cache_size_tokens": "99999999999"} | labels
+        says = cache_says.vllm(**(whole if "blocks" not in labels else labels))
+        assert said_by_vllm(says["/metrics"]) is None
+
+
+def test_what_is_read_of_prompts_is_bounded():
+    metrics = cache_says.vllm(read=1e99)["/metrics"]
+    assert said_by_vllm(metrics).count == 1e15
+
+
+def test_a_last_task_that_cannot_be_is_none():
+    says = cache_says.llama_cpp()
+    [said], _ = read(says | {"/slots": f'[{{"id_task": {10**30}}}]'})
+    assert said.count == 0.0
+
+
+@pytest.mark.parametrize("inside", [b"[" * 30_000, b'"' + b"\xff" * 9 + b'"'])
+def test_what_cannot_be_read_says_nothing(inside):
+    settings = b'"default_generation_settings": {"n_ctx": 9}'
+    props = b'{"total_slots": 1, ' + settings + b', "media_marker": ' + inside + b"}"
+    assert said_by_llama_cpp(props) is None
 
 
 @given(st.binary(max_size=300) | st.text("0123456789e+.", max_size=9).map(str.encode))
