@@ -6,6 +6,7 @@ import json
 
 import pytest
 from tests.e2e import stage
+from tests.e2e.test_keys import bearer, keys
 from tests.e2e.test_workers import until
 
 from situs.cli.admin import SOCKET, OverSocket, ask
@@ -24,9 +25,16 @@ def gateway(tmp_path_factory):
         yield running
 
 
-def rate(gateway, id_, **said):
+@pytest.fixture(scope="module")
+def admin(gateway):
+    made = keys(gateway.data, "create", "ops", "--scope", "admin", "--scope", "inference")
+    until(lambda: gateway.call("GET", "/v1/models", **bearer(made["key"])).status == 200)
+    return bearer(made["key"])
+
+
+def rate(gateway, id_, headers=None, **said):
     body = json.dumps({"id": id_, **said}).encode()
-    return gateway.call("POST", "/situs/v1/feedback", body)
+    return gateway.call("POST", "/situs/v1/feedback", body, **(headers or {}))
 
 
 def served(gateway):
@@ -35,12 +43,13 @@ def served(gateway):
     return answer.headers
 
 
-def test_answers_that_are_called_bad_send_the_next_request_elsewhere(gateway):
+def test_answers_that_are_called_bad_send_the_next_request_elsewhere(gateway, admin):
     answers = [served(gateway) for _ in range(ENOUGH)]
     assert {one["x-situs-deployment"] for one in answers} == {"office-llm"}
-    until(lambda: rate(gateway, answers[-1]["x-situs-receipt"], acceptable=False).status == 200)
+    last = answers[-1]["x-situs-receipt"]
+    until(lambda: rate(gateway, last, admin, acceptable=False).status == 200)
     for one in answers:
-        told = rate(gateway, one["x-situs-request-id"], acceptable=False)
+        told = rate(gateway, one["x-situs-request-id"], admin, acceptable=False)
         assert (told.status, told.json["model"]) == (200, "office-model")
     status, _ = ask(OverSocket(gateway.data / SOCKET, 30.0), "", "POST", "/situs/v1/reload")
     assert status == 200

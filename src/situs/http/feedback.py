@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from situs.errors import InvalidRequest, StoreError
 from situs.http.app import Call
+from situs.http.auth import ANYONE
 from situs.http.respond import send_json
 from situs.stores.feedback import Source, Word, say
 from situs.trust.api_keys import Scope
@@ -37,7 +38,8 @@ _read = msgspec.json.Decoder(Given).decode
 class FeedbackDesk:
     """Takes what callers say of answers. `clock` is wall time.
 
-    A key rates its tenant's requests. Who has the scope `admin` rates all, and is trusted.
+    A key rates its tenant's requests, as do all together who show none. A key with the scope
+    `admin` rates all, and is trusted.
     """
 
     def __init__(self, data: Path, clock: Callable[[], float]) -> None:
@@ -57,7 +59,7 @@ class FeedbackDesk:
             raise _no_feedback()
         score = float(bool(given.acceptable)) if given.score is None else given.score
         caller = call.caller.principal
-        admin = Scope.ADMIN in call.caller.scopes
+        admin = Scope.ADMIN in call.caller.scopes and call.caller != ANYONE
         tenant = None if admin else caller.tenant
         word = Word(given.id, score, caller.key, tenant, admin, given.source)
         try:

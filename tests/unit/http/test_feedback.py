@@ -12,7 +12,7 @@ from tests.unit.stores.writing import indexed
 
 from situs.core.request import Principal
 from situs.errors import InvalidRequest, StoreError
-from situs.http.auth import scope_of
+from situs.http.auth import ANYONE, scope_of
 from situs.http.feedback import PATH, FeedbackDesk
 from situs.stores.feedback import FILE, words
 from situs.trust.api_keys import Identity, Scope
@@ -24,12 +24,17 @@ def data(tmp_path_factory):
 
 
 def post(data, body, *scopes: Scope, tenant="default") -> int:
+    return post_as(
+        Identity(Principal(tenant=tenant, key="0a1b2c3d"), frozenset(scopes)), data, body
+    )
+
+
+def post_as(caller: Identity, data, body) -> int:
     said: list[Any] = []
 
     async def send(message: Any) -> None:
         said.append(message)
 
-    caller = Identity(Principal(tenant=tenant, key="0a1b2c3d"), frozenset(scopes))
     call: Any = SimpleNamespace(send=send, body=body, caller=caller)
     asyncio.run(FeedbackDesk(data, lambda: 7.0)(call))
     return int(said[0]["status"])
@@ -58,6 +63,14 @@ def test_who_may_administer_can_and_is_trusted(data):
     post(data, b'{"id":"req-000000001","score":1}', *Scope, tenant="other")
     [one] = words(data)
     assert one.trusted
+
+
+def test_who_shows_no_key_is_one_key_of_its_tenant_and_not_trusted(data, tmp_path):
+    """Else a key that counts little would count in full where it is left out."""
+    data = shutil.copytree(data, tmp_path / "open", ignore=shutil.ignore_patterns(f"{FILE}*"))
+    assert post_as(ANYONE, data, b'{"id":"req-000000001","score":0}') == 200
+    [one] = words(data)
+    assert (one.by, one.trusted) == (ANYONE.principal.key, False)
 
 
 @pytest.mark.parametrize(
