@@ -83,7 +83,7 @@ def _idle(mode: Mode | None, aims: Aims, config: Config) -> tuple[str, str] | No
             return "objective", "private leaves only owned places"
         if mode in BASED and not owned.get(baseline, True):
             return "objective", "private never lets the baseline serve, for it is not owned"
-    among = aims.deployments if isinstance(aims, Route) and aims.answer is None else ()
+    among = aims.deployments if isinstance(aims, Route) else ()
     kinds = {owned[name] for name in among if name in owned}
     if among and mode in BASED and baseline not in among:
         return "deployments", "the baseline is not among them"
@@ -106,8 +106,6 @@ def _check_mode(aims: Aims, path: Path, config: Config, report: Report) -> None:
         report.add(where, f"{mode} needs a baseline: the deployment that serves now")
     if mode is Mode.PILOT and in_force(config, aims, "share") is None:
         report.add(where, "pilot needs a share of the sessions, such as share: 0.1")
-    if isinstance(aims, Route) and aims.answer is not None:
-        report.add(where, "has no effect: Situs answers such requests itself (answer)")
     if Objective.PRIVATE in (aims.objective, config.defaults.objective):  # it stays so
         _check_private(mode, path, in_force(config, aims, "baseline"), config, report)
     guard = in_force(config, aims, "guard")

@@ -99,10 +99,6 @@ PILOT = {"mode": "pilot", "baseline": "theirs", "share": 0.1}
             {"defaults": {**PILOT, "guard": {"metric": "unsure"}}},
             "defaults.guard: unsure takes a cascade",
         ),
-        (
-            {"routes": {"r": {**ROUTE, "answer": "Hello.", "mode": "local_default"}}},
-            "routes.r.mode: has no effect: Situs answers such requests itself",
-        ),
         ({"defaults": {"mode": "none"}}, "defaults.mode: none has no effect"),
         ({"tenants": {"t": {"mode": "none"}}}, "tenants.t.mode: none has no effect"),
         (
@@ -231,6 +227,12 @@ OBSERVE = {"mode": "observe", "baseline": "theirs"}
             "they are all owned",
         ),
         (
+            {"defaults": OBSERVE, "routes": {"r": {**MINE, "answer": "Asked for by name."}}},
+            "observe",
+            "routes.r.deployments",
+            "the baseline is not among them",
+        ),
+        (
             {"defaults": {"mode": "local_default"}, "routes": {"r": THEIRS}},
             "local_default",
             "routes.r.deployments",
@@ -261,11 +263,13 @@ def test_a_mode_that_can_do_nothing_in_a_nearer_place_is_a_warning(
     "sections",
     [
         {"defaults": OBSERVE, "routes": {"r": {**ROUTE, "answer": "Hello."}}},
+        {"routes": {"r": {**ROUTE, "answer": "Hello.", "mode": "local_default"}}},
+        {"routes": {"r": {**ROUTE, "answer": "Hello.", "samples": ["hi"], **PILOT}}},
         {"defaults": OBSERVE, "routes": {"r": THEIRS}, "tenants": {"t": {"objective": "best"}}},
         {"defaults": {"mode": "cloud_default"}, "routes": {"r": {**MINE, "mode": "local_default"}}},
     ],
 )
-def test_no_warning_where_it_has_an_effect_or_there_is_nothing_to_place(tmp_path, sections):
+def test_no_warning_where_it_has_an_effect(tmp_path, sections):
     path = tmp_path / "situs.yaml"
     path.write_text(json.dumps(config(**sections), indent=1))
     reading = check_file(path, {})
