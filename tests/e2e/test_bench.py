@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+import time
 
 import pytest
 from tests.e2e import stage
@@ -14,20 +16,30 @@ PLACE = next(k for k, one in enumerate(questions()) if "Lisbon" in one.answers)
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory):
+def served(tmp_path_factory):
     place = tmp_path_factory.mktemp("bench")
     with (
         stage.fakes(place, "office", "us") as fakes,
         stage.running(place, stage.fleet(fakes)) as running,
     ):
         fakes["us"].set(content="It has many hills.\n\n**Lisbon**.")
-        yield running
+        yield running, fakes["us"]
+
+
+@pytest.fixture
+def gateway(served):
+    return served[0]
 
 
 def bench(gateway, *arguments):
     place = ["--config", str(gateway.data.parent / "situs.yaml"), "--data", str(gateway.data)]
     command = stage.command("bench", *arguments, *place)
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def ratings(gateway):
+    words = stage.command("feedback", "list", "--json", "--data", str(gateway.data))
+    return json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
 
 
 def test_who_is_right_is_told_from_who_is_not_and_counts_where_it_is_kept(gateway):
@@ -43,10 +55,29 @@ def test_who_is_right_is_told_from_who_is_not_and_counts_where_it_is_kept(gatewa
     assert found["kept"] == 2 * (PLACE + 1)
     right = [one for one in found["asked"] if one.get("right")]
     assert [(one["question"], one["deployment"]) for one in right] == [(PLACE, "us-llm")]
-    words = stage.command("feedback", "list", "--json", "--data", str(gateway.data))
-    kept = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
+    kept = ratings(gateway)
     assert {one["source"] for one in kept} == {"bench"}
     assert sum(one["score"] for one in kept) == 1
+    bench(gateway, "--sample", str(PLACE + 1), "--keep")
+    again = ratings(gateway)
+    assert len(again) == len(kept)
+    assert not {one["id"] for one in again} & {one["id"] for one in kept}
+
+
+def test_what_was_asked_before_it_is_stopped_is_shown_and_kept(served):
+    gateway, us = served
+    place = ["--config", str(gateway.data.parent / "situs.yaml"), "--data", str(gateway.data)]
+    command = stage.command("bench", "us-llm", "--keep", "--json", *place)
+    before = len(us.requests())
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while len(us.requests()) < before + 2:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    assert process.returncode == 130, err
+    found = json.loads(out)
+    assert 1 <= len(found["asked"]) < len(questions())
+    assert found["kept"] == found["deployments"][0]["all"]["asked"] >= 1
 
 
 def test_what_gets_no_answer_is_told_and_counts_neither_way(gateway, tmp_path):

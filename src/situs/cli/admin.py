@@ -7,7 +7,7 @@ import json
 import os
 import socket
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from situs.errors import OperatorError
 
@@ -25,9 +25,45 @@ def address(url: str) -> str:
     return url.rstrip("/").removesuffix("/v1")
 
 
+def parts_of(url: str) -> SplitResult:
+    """Of a gateway's base URL. Raises OperatorError for what is none."""
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        known = False
+    if not known:
+        raise OperatorError(f"{url} is no http or https URL.", do="Such as http://HOST:7488.")
+    return parts
+
+
+def key_sent() -> str:
+    """The key in $SITUS_API_KEY, or "". Raises OperatorError, without it, where it can be none."""
+    key = os.environ.get("SITUS_API_KEY", "")
+    if not (key.isascii() and key.isprintable()):
+        raise OperatorError(
+            "SITUS_API_KEY holds characters that no key has.",
+            do="Set it to the key alone, as `situs keys create` printed it.",
+        )
+    return key
+
+
+def answering(data: Path, url: str | None = None) -> str:
+    """Where a gateway listens that answers models' callers with the key in $SITUS_API_KEY.
+
+    Raises OperatorError with its own words where it does not.
+    """
+    where = listening(data, url)
+    status, body = ask(connection_to(where, TIMEOUT_S), where, "GET", "/v1/models")
+    if status != 200:
+        raise refused(where, status, body)
+    return where
+
+
 def listening(data: Path, url: str | None = None) -> str:
     """Where the gateway listens: at `url`, or where that on this data directory says it does."""
     if url is not None:
+        parts_of(url)
         return address(url)
     path = data / SOCKET
     status, body = ask(OverSocket(path), str(path), "GET", "/situs/v1/status")
@@ -38,7 +74,7 @@ def listening(data: Path, url: str | None = None) -> str:
 
 def connection_to(where: str, timeout_s: float = PATIENCE_S) -> http.client.HTTPConnection:
     """For requests to models, which take their time."""
-    parts = urlsplit(where)
+    parts = parts_of(where)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     return kind(parts.hostname or "", parts.port, timeout=timeout_s)
 
@@ -87,8 +123,7 @@ def ask(
     """Status and body; a POST without one sends `{}`. Raises OperatorError if nobody answers."""
     try:
         head = {"content-type": "application/json"} if method == "POST" else {}
-        key = os.environ.get("SITUS_API_KEY")
-        if key and not isinstance(connection, OverSocket):
+        if not isinstance(connection, OverSocket) and (key := key_sent()):
             head["authorization"] = f"Bearer {key}"
         connection.request(method, path, body or (b"{}" if method == "POST" else None), head)
         answer = connection.getresponse()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +15,12 @@ from situs.cli.tables import counted, json_option, print_json, show_tables, tabl
 
 if TYPE_CHECKING:
     from situs.config.tree import Config
-    from situs.studies.bench import Asked, Bench, Share
+    from situs.studies.bench import Asked, Bench, Question, Share
 
 _INDEXED_S = 10.0
 """The index has a request some moments after its answer."""
+_STOPPED = 130
+"""As a shell says of what Ctrl-C ended."""
 
 
 @click.command()
@@ -45,35 +47,40 @@ def bench(
 
     The running gateway is asked, one question at a time, for each DEPLOYMENT by name (default: all
     that answer chats): they go wherever that is, as policy allows, and are paid for as any other.
-    There are 73 bundled questions with one short right answer each.
+    There are 73 bundled questions with one short right answer each. Ctrl-C ends it with what was
+    asked so far. Exits with 1 where no question was answered.
     """
     from rich.console import Console
     from rich.progress import Progress
 
-    from situs.cli.admin import connection_to, listening
+    from situs.cli.admin import answering, connection_to, key_sent
     from situs.studies.bench import ask_all, questions, report
 
     setting = setting_from(config, data)
     names = _chosen(setting.config, deployments)
     asked = questions(how["file"], how["sample"])
-    where = listening(setting.data, how["url"])
+    where, key = answering(setting.data, how["url"]), key_sent()
     total = len(asked) * len(names)
     click.echo(f"{counted(total, 'request')} to {counted(len(names), 'deployment')}", err=True)
     said: list[Asked] = []
+    stopped = False
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("asking", total=total)
-        key = os.environ.get("SITUS_API_KEY", "")
-        for one in ask_all(lambda: connection_to(where), key, names, asked):
-            said.append(one)
-            progress.advance(task)
+        try:
+            for one in ask_all(lambda: connection_to(where), key, names, asked):
+                said.append(one)
+                progress.advance(task)
+        except KeyboardInterrupt:
+            stopped = True
     found = report(names, said)
-    kept = _keep(setting.data, said) if how["keep"] else None
+    kept = _keep(setting.data, asked, said) if how["keep"] else None
     if as_json:
         print_json({"deployments": found, "kept": kept, "asked": said})
-        return
-    _show(found)
-    if kept is not None:
-        click.echo(f"kept {counted(kept, 'rating')}; `situs feedback beliefs` shows what follows")
+    else:
+        _show(found, kept)
+    if stopped:
+        sys.exit(_STOPPED)
+    sys.exit(0 if any(one.right is not None for one in said) else 1)
 
 
 def _chosen(config: Config, named: Sequence[str]) -> list[str]:
@@ -91,28 +98,31 @@ def _chosen(config: Config, named: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(named)) or able
 
 
-def _keep(data: Path, said: Sequence[Asked]) -> int:
-    """Rates the answers; those that the index does not know in time are left out."""
+def _keep(data: Path, asked: Sequence[Question], said: Sequence[Asked]) -> int:
+    """Rates the answers; those that the index does not know in time are left out.
+
+    A question says one thing of a model, however often it is asked.
+    """
     from situs.errors import InvalidRequest
     from situs.stores.feedback import Word, say
+    from situs.studies.bench import digest
 
-    kept, until = 0, time.monotonic() + _INDEXED_S
+    kept, until = set[tuple[str, str]](), time.monotonic() + _INDEXED_S
     for one in said:
         while one.right is not None:
-            word = Word(one.id, float(one.right), "bench", trusted=True, source="bench")
+            by = f"bench:{digest(asked[one.question])}"
+            word = Word(one.id, float(one.right), by, trusted=True, source="bench", alone=True)
             try:
-                say(data, word, time.time())
+                kept.add((by, say(data, word, time.time()).model))
             except InvalidRequest:
                 if time.monotonic() < until:
                     time.sleep(0.2)
                     continue
-            else:
-                kept += 1
             break
-    return kept
+    return len(kept)
 
 
-def _show(found: Sequence[Bench]) -> None:
+def _show(found: Sequence[Bench], kept: int | None) -> None:
     whole = table_of("deployment", "right", "between", "TTFT", "whole", "tokens/s", "per million")
     for one in found:
         whole.add_row(
@@ -132,6 +142,8 @@ def _show(found: Sequence[Bench]) -> None:
     for one in found:
         for code, count in one.failed.items():
             click.echo(f"{one.deployment}: {counted(count, 'question')} without an answer ({code})")
+    if kept is not None:
+        click.echo(f"kept {counted(kept, 'rating')}; `situs feedback beliefs` shows what follows")
 
 
 def _right(share: Share) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -139,7 +138,7 @@ def _drill(setting: Setting, name: str, dark: tuple[str, ...], options: dict[str
 def _live(setting: Setting) -> Live:
     """The gateway that runs on the data directory. Raises OperatorError where there is none."""
     from situs.app.drill import Live
-    from situs.cli.admin import SOCKET, OverSocket, ask, refused
+    from situs.cli.admin import SOCKET, OverSocket, ask, key_sent, refused
 
     path = setting.data / SOCKET
 
@@ -154,7 +153,7 @@ def _live(setting: Setting) -> Live:
         asked("POST", "/situs/v1/dark", body)
 
     status = msgspec.json.decode(asked("GET", "/situs/v1/status"))
-    return Live(status["url"], os.environ.get("SITUS_API_KEY", ""), darken)
+    return Live(status["url"], key_sent(), darken)
 
 
 def _show(report: Report) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -149,7 +148,7 @@ def _ask(url: str, body: bytes, headers: dict[str, str]) -> Any:
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
-    from situs.cli.admin import address, refused
+    from situs.cli.admin import address, key_sent, refused
     from situs.errors import OperatorError
 
     if not url.startswith(("http://", "https://")):
@@ -159,7 +158,7 @@ def _ask(url: str, body: bytes, headers: dict[str, str]) -> Any:
         data=body,
         headers={"content-type": "application/json", **headers},
     )
-    if key := os.environ.get("SITUS_API_KEY"):
+    if key := key_sent():
         request.add_unredirected_header("authorization", f"Bearer {key}")
     try:
         with urlopen(request, timeout=10) as answer:  # noqa: S310

@@ -87,9 +87,9 @@ def beliefs(config: Path | None, data: Path | None, as_json: bool) -> None:
     """Show how often answers of each model are expected to be acceptable, and how sure that is.
 
     The interval holds the true share 19 times out of 20. The last columns say of how many ratings
-    that was learned: what people said of answers, what cascades saw in them, and what copies had in
-    common with what was served. Models without any are not listed: of these, the capability class
-    speaks.
+    that was learned: what people said of answers, what `situs bench --keep` found, what cascades
+    saw in answers, and what copies had in common with what was served. Models without any are not
+    listed: of these, the capability class speaks.
     """
     from situs.app.believing import beliefs_of, ratings_of
     from situs.core.rating import Origin
@@ -98,6 +98,8 @@ def beliefs(config: Path | None, data: Path | None, as_json: bool) -> None:
     from situs.placement.quality import interval
 
     setting, now = setting_from(config, data), time.time()
+    if setting.file is None:
+        click.echo(EMBEDDED, err=True)
     found = beliefs_of(setting.config, setting.data, now)
     counted = counts(ratings_of(setting.config, setting.data, now))
     rows: list[dict[str, Any]] = []
@@ -111,8 +113,6 @@ def beliefs(config: Path | None, data: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"usual_tokens": found.usual, "beliefs": rows})
         return
-    if setting.file is None:
-        click.echo(EMBEDDED, err=True)
     if not rows:
         click.echo("Nothing was said of answers of these models; their capability class speaks.")
         return
@@ -120,7 +120,7 @@ def beliefs(config: Path | None, data: Path | None, as_json: bool) -> None:
 
 
 def _show_beliefs(rows: list[dict[str, Any]]) -> None:
-    heads = ("acceptable", "between", "worth ratings", "people", "cascades", "copies")
+    heads = ("acceptable", "between", "worth ratings", "people", "bench", "cascades", "copies")
     table = table_of("model", "kind", "needs", *heads)
     for row in rows:
         between = f"{row['low']:.2f} and {row['high']:.2f}"

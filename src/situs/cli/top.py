@@ -8,12 +8,20 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import click
 import msgspec
 
-from situs.cli.admin import SOCKET, TIMEOUT_S, OverSocket, address, ask, refused
+from situs.cli.admin import (
+    SOCKET,
+    TIMEOUT_S,
+    OverSocket,
+    address,
+    ask,
+    connection_to,
+    parts_of,
+    refused,
+)
 from situs.cli.options import data_option
 from situs.errors import OperatorError
 
@@ -67,21 +75,12 @@ def top(data: Path | None, url: str | None, once: bool, as_json: bool, every_s: 
 def _asking(data: Path | None, url: str | None) -> Callable[[], bytes]:
     """What fetches the document, as bytes."""
     if url is not None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise OperatorError(f"{url} is no http or https URL.", do="Such as http://HOST:7488.")
-        return lambda: _told(_over_tcp(url), url, address(parts.path))
+        base = address(parts_of(url).path)
+        return lambda: _told(connection_to(url, TIMEOUT_S), url, base)
     from situs.config.paths import data_dir
 
     path = data_dir(data) / SOCKET
     return lambda: _told(OverSocket(path), str(path), "")
-
-
-def _over_tcp(url: str) -> http.client.HTTPConnection:
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    return kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
 
 
 def _told(connection: http.client.HTTPConnection, where: str, base: str) -> bytes:

@@ -10,11 +10,13 @@ from situs.core.capability import CapabilityClass
 
 
 class Origin(StrEnum):
-    """Where a rating comes from: somebody's word; what a cascade saw in the answer; or what the
-    answer has in common with the one that the caller got, of which it was a copy.
+    """Where a rating comes from: somebody's word; a question whose right answer is known; what a
+    cascade saw in the answer; or what the answer has in common with the one that the caller got, of
+    which it was a copy.
     """
 
     PERSON = "person"
+    BENCH = "bench"
     CASCADE = "cascade"
     SHADOW = "shadow"
 

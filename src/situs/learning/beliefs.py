@@ -34,10 +34,13 @@ belief by less than half of the way to what it says. What machines say of a key'
 said by that key, after its own words; and what machines say of all requests counts no more than one
 key."""
 
-WORTH = {Origin.PERSON: 1.0, Origin.CASCADE: 0.25, Origin.SHADOW: 0.1}
+WORTH = {Origin.PERSON: 1.0, Origin.BENCH: 1.0, Origin.CASCADE: 0.25, Origin.SHADOW: 0.1}
 """What a rating counts for. A machine's errors are the same in all that it says (a calibration that
 no longer fits, a likeness that misleads), so more of its ratings make less sure than their number;
 that of a likeness stands on a belief about another model, too."""
+
+_SAID = frozenset({Origin.PERSON, Origin.BENCH})
+"""What comes from somebody who knows; the rest is what machines made of it."""
 
 SHORT_TOKENS = 16
 """In answers as long as this at most, other words mean another answer; in free text they do not."""
@@ -166,7 +169,7 @@ def _capped(said: Sequence[_Said]) -> list[float]:
     """The weights, less where one key, or machines together, say more than they may."""
     words, judged = defaultdict[str, float](float), defaultdict[str, float](float)
     for one in said:
-        table = words if one.rating.origin is Origin.PERSON else judged
+        table = words if one.rating.origin in _SAID else judged
         table[one.rating.by] += one.weight
     most = ONE_KEY * (STRENGTH + words.get("", 0.0))
     scale = {by: min(1.0, most / weight) if by and weight else 1.0 for by, weight in words.items()}
@@ -176,11 +179,7 @@ def _capped(said: Sequence[_Said]) -> list[float]:
     every = min(1.0, most / total) if total else 0.0
     return [
         one.weight
-        * (
-            scale[one.rating.by]
-            if one.rating.origin is Origin.PERSON
-            else after[one.rating.by] * every
-        )
+        * (scale[one.rating.by] if one.rating.origin in _SAID else after[one.rating.by] * every)
         for one in said
     ]
 

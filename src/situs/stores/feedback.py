@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 
 from situs.core.capability import CapabilityClass
 from situs.core.decision import Analysis
-from situs.core.rating import Rating
+from situs.core.rating import Origin, Rating
 from situs.core.record import End
 from situs.errors import InvalidRequest
 from situs.placement.quality import kind_of
@@ -34,6 +34,7 @@ _TABLE = """CREATE TABLE IF NOT EXISTS feedback (
 ) WITHOUT ROWID"""
 _INDEX = 'CREATE INDEX IF NOT EXISTS feedback_at ON feedback ("by", at)'
 _SAY = f"INSERT OR REPLACE INTO feedback VALUES ({','.join('?' * 10)})"  # noqa: S608
+_INSTEAD = 'DELETE FROM feedback WHERE "by" = ? AND model = ?'
 _COLUMNS = 'id, "by", at, tenant, model, kind, needs, score, source, trusted'
 _LIST = f"SELECT {_COLUMNS} FROM feedback ORDER BY at DESC, id LIMIT ?"  # noqa: S608
 _FORGET = (
@@ -55,7 +56,8 @@ class Word(Struct, frozen=True):
     """What somebody says of an answer. `id` is the request's, or `chain:sequence` of its receipt.
 
     `by` is the key (or, on the command line, a name); `tenant` whose requests it may rate, None:
-    all. A trusted word counts in full (see `learning.beliefs`).
+    all. A trusted word counts in full (see `learning.beliefs`). One that stands alone takes the
+    place of what `by` said of other answers of the model.
     """
 
     id: str
@@ -64,6 +66,7 @@ class Word(Struct, frozen=True):
     tenant: str | None = None
     trusted: bool = False
     source: str | None = None
+    alone: bool = False
 
 
 class Kept(Struct, frozen=True):
@@ -92,6 +95,8 @@ def say(data: Path, word: Word, now: float) -> Kept:
     kept = _kept(data, word, now)
     with _database(data / FILE) as db:
         db.execute("BEGIN IMMEDIATE")
+        if word.alone:
+            db.execute(_INSTEAD, (kept.by, kept.model))
         db.execute(_SAY, msgspec.structs.astuple(kept))
         db.execute(_OF_ONE, (kept.by, MOST_OF_ONE))
         db.execute(_OF_ALL, (MOST,))
@@ -111,7 +116,8 @@ def rating(word: Kept) -> Rating:
     """What it says of the model."""
     by = "" if word.trusted else word.by
     needs = CapabilityClass(word.needs)
-    return Rating(word.model, word.kind, needs, word.score, word.at, by)
+    origin = Origin.BENCH if word.source == "bench" else Origin.PERSON
+    return Rating(word.model, word.kind, needs, word.score, word.at, by, origin)
 
 
 def state(data: Path) -> tuple[Any, ...] | None:

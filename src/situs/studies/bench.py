@@ -7,8 +7,10 @@ and easy to know; they tell a model that can do a kind of work from one that can
 from __future__ import annotations
 
 import http.client
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from statistics import median
@@ -108,6 +110,11 @@ def ask_all(
             yield _ask(connect(), key, deployment, place, question)
 
 
+def digest(question: Question) -> str:
+    """By which it is known again."""
+    return sha256(question.prompt.encode()).hexdigest()[:16]
+
+
 def report(deployments: Sequence[str], said: Sequence[Asked]) -> list[Bench]:
     """A row for each place, in their order."""
     return [_bench(name, [one for one in said if one.deployment == name]) for name in deployments]
@@ -178,51 +185,93 @@ def _ask(
         answer = connection.getresponse()
         id_ = answer.headers.get("x-situs-request-id", "")
         if answer.status != 200:
-            error = _object(answer.read()).get("error") or {}
-            return ended(answer.status, id=id_, code=str(error.get("code") or "no_answer"))
-        text, ttft_s, final = _read(answer, began)
+            error = _object(answer.read()).get("error")
+            return ended(answer.status, id=id_, code=_code(error, "no_answer"))
+        said = _read(answer, began)
     except (OSError, http.client.HTTPException):
         return ended(0, code="no_answer")
     finally:
         connection.close()
-    if (error := final.get("error")) or not final:
-        return ended(200, id=id_, code=str((error or {}).get("code") or "stream_broken"))
-    usage, situs = final.get("usage") or {}, final.get("situs") or {}
-    cost, _, currency = str(situs.get("cost") or "").partition(" ")
+    if said.error is not None or not said.whole:
+        return ended(200, id=id_, code=_code(said.error, "stream_broken"))
+    cost, currency = _money(said.facts.get("situs"))
     return ended(
         200,
         id=id_,
-        right=any(correct(text, gold) for gold in question.answers),
-        ttft_s=ttft_s,
-        prompt_tokens=usage.get("prompt_tokens", 0),
-        completion_tokens=usage.get("completion_tokens", 0),
-        cost=float(cost) if cost else None,
+        right=any(correct(said.text, gold) for gold in question.answers),
+        ttft_s=said.ttft_s,
+        prompt_tokens=_tokens(said.facts, "prompt_tokens"),
+        completion_tokens=_tokens(said.facts, "completion_tokens"),
+        cost=cost,
         currency=currency,
     )
 
 
-def _read(
-    answer: http.client.HTTPResponse, began: float
-) -> tuple[str, float | None, dict[str, Any]]:
-    """The text, when it began, and the event that ended it: with the usage, or an error."""
+class _Streamed(Struct, frozen=True):
+    """`facts` are what the stream says besides: `usage`, `situs`. It is whole where it says why it
+    ended, and that it did.
+    """
+
+    text: str
+    ttft_s: float | None
+    whole: bool
+    facts: dict[str, Any]
+    error: Any = None
+
+
+def _read(answer: http.client.HTTPResponse, began: float) -> _Streamed:
     parts: list[str] = []
     ttft_s: float | None = None
-    final: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
+    finished = done = False
     for line in answer:
-        if not line.startswith(b"data: {"):
+        if not line.startswith(b"data:"):
             continue
-        event = _object(line[6:])
-        if event.get("usage") or event.get("error"):
-            final = event
-        for choice in event.get("choices") or ():
-            if said := (choice.get("delta") or {}).get("content"):
-                parts.append(said)
+        data = line[5:].strip()
+        done = done or data == b"[DONE]"
+        event = _object(data)
+        facts |= {name: event[name] for name in ("usage", "situs", "error") if event.get(name)}
+        for choice in _list(event.get("choices")):
+            finished = finished or isinstance(_in(choice, "finish_reason"), str)
+            text = _in(_in(choice, "delta"), "content")
+            if isinstance(text, str) and text:
+                parts.append(text)
                 ttft_s = ttft_s or time.monotonic() - began
-    return "".join(parts), ttft_s, final
+    return _Streamed("".join(parts), ttft_s, finished and done, facts, facts.get("error"))
+
+
+# Whoever listens at a URL may send anything.
 
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(data, type=dict[str, Any])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return {}
+
+
+def _in(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _code(error: Any, otherwise: str) -> str:
+    code = _in(error, "code")
+    return code if isinstance(code, str) and code.isidentifier() else otherwise
+
+
+def _tokens(facts: dict[str, Any], name: str) -> int:
+    value = _in(facts.get("usage"), name)
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _money(situs: Any) -> tuple[float | None, str]:
+    """A sum and its currency, as in `0.0012 USD`."""
+    found = re.fullmatch(r"([0-9.e-]+) ([A-Z]{3})", str(_in(situs, "cost")))
+    try:
+        return (float(found[1]), found[2]) if found else (None, "")
+    except ValueError:
+        return None, ""

@@ -57,3 +57,20 @@ def test_explain_says_why_nobody_answers():
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
         error = refusal("explain", "Hello.", "--url", url)
     assert error.message == f"No gateway answers at {url}: Connection refused."
+
+
+@pytest.mark.parametrize("key", ["bad\nkey", "k\u20acy", "k\x7fy"])
+@pytest.mark.parametrize("command", ["explain", "top", "bench", "train"])
+def test_what_can_be_no_key_is_not_sent_and_not_shown(command, key, tmp_path, monkeypatch):
+    monkeypatch.setenv("SITUS_API_KEY", key)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.jsonl").write_text('{"prompt": "1+1", "answer": "2"}\n')
+    words = {
+        **{name: words for name, (words, _) in COMMANDS.items()},
+        "bench": ["bench"],
+        "train": ["train", "confidence", "own.jsonl", "--ask", "rows.jsonl", "--model", "small"],
+    }
+    with json_server(200, b"{}") as (url, asked):
+        error = refusal(*words[command], "--url", url)
+    assert error.message == "SITUS_API_KEY holds characters that no key has."
+    assert asked == []

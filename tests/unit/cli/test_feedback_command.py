@@ -92,5 +92,17 @@ def test_beliefs_are_shown_with_what_they_hold_between(data, tmp_path):
     [exact] = [b for b in found["beliefs"] if (b["kind"], b["needs"]) == ("chat", "small")]
     assert 0.7 < exact["mean"] < 0.9
     assert exact["low"] < exact["mean"] < exact["high"]
-    assert exact["ratings"] == {"person": 1, "cascade": 0, "shadow": 0}
+    assert exact["ratings"] == {"person": 1, "bench": 0, "cascade": 0, "shadow": 0}
     assert "chat" in run(data, "beliefs", "--config", str(config)).output
+
+
+def test_what_a_bench_found_has_a_column_of_its_own(data, tmp_path):
+    config = tmp_path / "situs.yaml"
+    config.write_text(CONFIG)
+    words = ("beliefs", "--config", str(config), "--json")
+    run(data, "send", "req-000000001", "0", "--by", "alice")
+    by_hand = json.loads(run(data, *words).output)["beliefs"]
+    run(data, "send", "req-000000001", "0", "--by", "alice", "--source", "bench")
+    found = json.loads(run(data, *words).output)["beliefs"]
+    assert {"person": 0, "bench": 1, "cascade": 0, "shadow": 0} in [b["ratings"] for b in found]
+    assert [round(one["mean"], 3) for one in found] == [round(one["mean"], 3) for one in by_hand]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.unit.stores.writing import decide, serve, writing
 
+from situs.core.rating import Origin
 from situs.errors import InvalidRequest, StoreError
 from situs.stores import feedback
 from situs.stores.feedback import Word, rating, say, state, words
@@ -115,3 +116,16 @@ def test_a_file_that_is_no_database_is_told(data):
 def test_where_nothing_was_said_nothing_is_made(data):
     assert words(data) == []
     assert not (data / feedback.FILE).exists()
+
+
+def test_a_word_that_stands_alone_takes_the_place_of_the_earlier_of_this_model(data):
+    for number in (1, 2):
+        say(data, word(number, number / 2, by="bench:a", alone=True), number)
+    say(data, word(1, by="bench:b", alone=True), 3)
+    kept = [(one.by, one.score) for one in words(data) if one.by.startswith("bench:")]
+    assert kept == [("bench:b", 1.0), ("bench:a", 1.0)]
+
+
+def test_what_a_bench_found_is_no_persons_word(data):
+    found = say(data, word(1, by="bench:a", source="bench", trusted=True), 1)
+    assert rating(found).origin is Origin.BENCH
