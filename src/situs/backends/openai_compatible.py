@@ -161,8 +161,7 @@ class HTTPReply:
 
     @property
     def pieces(self) -> int:
-        roles = self._request.wire is Wire.OPENAI_CHAT
-        return 0 if self._reader is None else self._reader.pieces(roles=roles)
+        return 0 if self._reader is None else self._reader.tokens
 
     async def open(self) -> None:
         base = self._endpoint.base_url()

@@ -17,6 +17,8 @@ from situs.errors import BackendUnavailable
 
 _MAX_EVENT = 8 * 1024 * 1024
 _MOST_TOKENS = 10_000_000
+_BYTES_A_TOKEN = 5
+"""Of English: other texts have fewer bytes a token, so what came is not counted for more."""
 
 _NULL = b"data: null"
 """llama.cpp sends it between the answers to several prompts; clients cannot read it."""
@@ -77,6 +79,8 @@ def _parts(whole: int, *counts: int | None) -> list[int]:
 class _Choice(Struct):
     index: int | None = None
     finish_reason: str | None = None
+    text: Any = None
+    delta: Any = None
 
 
 class _Event(Struct):
@@ -108,6 +112,7 @@ class EventReader:
         self._begun: set[int | None] = set()
         self._ended: set[int | None] = set()
         self._begins = False
+        self._pieces = self._bytes = 0
         self.heard = 0
         self.told = 0
         self.done = False
@@ -149,9 +154,10 @@ class EventReader:
         if not self.done and (not self._finished() or b"".join(self._parts).strip()):
             raise BackendUnavailable("The stream was cut off.", reason=End.CUT)
 
-    def pieces(self, *, roles: bool) -> int:
-        """The events with a piece of text; with `roles`, the first of a choice has none."""
-        return max(0, self.told - len(self._ended) - (len(self._begun) if roles else 0))
+    @property
+    def tokens(self) -> int:
+        """About how many came: one for each piece of text, or more where pieces are long."""
+        return max(self._pieces, self._bytes // _BYTES_A_TOKEN)
 
     def _finished(self) -> bool:
         return bool(self._ended) and self._begun <= self._ended
@@ -188,6 +194,9 @@ class EventReader:
         self.told += 1
         for choice in said.choices:
             (self._ended if choice.finish_reason else self._begun).add(choice.index)
+            if size := _size(choice.text) + _written(choice.delta):
+                self._pieces += 1
+                self._bytes += size
         other = not self._other and names_another(said.model, self._asked)
         self._other = self._other or other
         if said.usage is not None:
@@ -199,6 +208,33 @@ class EventReader:
 def names_another(said: str | None, asked: str | None) -> bool:
     """Whether an answer says that it is from another model; versions of the one asked are not."""
     return bool(said and asked) and said != asked and not str(said).startswith(f"{asked}-")
+
+
+def _written(delta: Any) -> int:
+    """Bytes of what a model wrote in it: text, thoughts (under one name or two), calls of tools."""
+    if not isinstance(delta, dict):
+        return 0
+    size = _size(delta.get("content"))
+    if size and len(delta) == 1:
+        return size
+    thought = delta.get("reasoning_content") or delta.get("reasoning")
+    size += _size(thought) + _size(delta.get("refusal"))
+    calls = delta.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            size += _size(function.get("name")) + _size(function.get("arguments"))
+    return size
+
+
+def _size(text: Any) -> int:
+    """In bytes; some servers send parts that hold the text."""
+    if isinstance(text, str):
+        return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+    if isinstance(text, list):
+        parts = [one.get("text") for one in text if isinstance(one, dict)]
+        return _size("".join(part for part in parts if isinstance(part, str)))
+    return 0
 
 
 def _payload(event: bytes) -> bytes | None:

@@ -82,7 +82,7 @@ class Reply(Protocol):
 
     @property
     def pieces(self) -> int:
-        """The pieces of text that a stream gave so far: about as many tokens."""
+        """The pieces of text that a stream gave so far, long ones for several: about its tokens."""
 
     async def open(self) -> None:
         """Sends the request; returns once the head of the answer is here.

@@ -165,3 +165,36 @@ def test_a_break_in_what_came_at_once_comes_before_all_of_it():
     """So a stream that is broken from its first read on can still be answered elsewhere."""
     with pytest.raises(BackendUnavailable):
         next(EventReader().feed(HELLO + b"data: {broken\n\n"))
+
+
+def said(index=0, **delta):
+    return event(choices=[{"index": index, "delta": delta}])
+
+
+@pytest.mark.parametrize(
+    ("events", "tokens"),
+    [
+        ([said(content="two ")] * 3, 3),
+        ([said(role="assistant", content="Hi"), said(content=" you")], 2),
+        ([said(role="assistant", content=""), said(content="Hi"), STOP], 1),
+        ([said(role="assistant"), said(1, role="assistant"), said(content="a"), said(1)], 1),
+        ([event(choices=[{"text": " a"}]), event(choices=[{"text": "", "index": 0}])], 1),
+        ([event(choices=[{"text": "a", "finish_reason": "stop"}]), USAGE, b": wait\n\n"], 1),
+        ([said(reasoning_content="so"), said(reasoning="so", reasoning_content="so")], 2),
+        ([said(tool_calls=[{"id": "call_1", "function": {"name": "f", "arguments": ""}}])], 1),
+        ([said(tool_calls=[{"function": {"arguments": '{"a":'}}])] * 4, 4),
+        ([said(content=[{"type": "text", "text": "part"}]), said(refusal="No.")], 2),
+        ([event(choices=[{"delta": None}]), said(content=None, tool_calls=[None, {}, "x"])], 0),
+    ],
+)
+def test_each_piece_of_text_that_came_is_a_token(events, tokens):
+    reader = EventReader()
+    list(reader.feed(b"".join(events)))
+    assert reader.tokens == tokens
+
+
+@pytest.mark.parametrize("word", ["word ", "wörd ", "言葉"])
+def test_long_pieces_are_as_many_tokens_as_their_texts(word):
+    reader = EventReader()
+    list(reader.feed(said(role="assistant", content=word * 500) + said(content=word * 500)))
+    assert 1000 <= reader.tokens <= 2000
