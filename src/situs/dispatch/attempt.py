@@ -11,6 +11,7 @@ from msgspec import Struct
 from situs.core.cost import cost_of
 from situs.core.decision import Candidate
 from situs.core.fleet import Deployment
+from situs.core.length import possible
 from situs.core.ports import Backends, Chunk, Gauge, Mend, Reply, Situation
 from situs.core.record import Attempt, End, Measured, Usage
 from situs.core.request import Request
@@ -244,6 +245,11 @@ class Try:
         if attempt.ttft_s is None or self.status >= 400:
             return None
         step, usage = self.step, self.usage
+        if usage is not None and not usage.counted:
+            each, choices = step.request.max_completion_tokens, step.request.choices
+            most = None if each is None else each * choices
+            took_s = attempt.duration_s
+            usage = possible(usage, attempt.bytes_out, attempt.bytes_in, took_s, most)
         return Measured(
             request=step.request.id,
             ttft_s=attempt.ttft_s if step.request.stream else None,

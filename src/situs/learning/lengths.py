@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from statistics import median
+from statistics import median_low
 
 from msgspec import Struct
 
@@ -23,6 +23,8 @@ FARTHEST = 8.0
 """An answer counts as at most so many times as long as half of those at its kind are, or short."""
 
 ROUNDS = 4
+
+_SOME = int(STRENGTH)
 
 _DIGITS = 4
 
@@ -63,20 +65,27 @@ def measure(answers: Iterable[Answered], models: Collection[str]) -> Lengths:
 
 
 def _clipped(those: Sequence[Answered]) -> list[_One]:
-    """By a median to which each key adds `STRENGTH` answers at most."""
-    some: dict[str, list[int]] = defaultdict(list)
+    """By a median to which each key adds `STRENGTH` answers at most, and each model no more than
+    all others, or so many. It is the lower one of two, for who lies of its answers makes them long.
+    """
+    some: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for one in those:
-        some[one.by].append(one.tokens)
-    middle = median([tokens for by in sorted(some) for tokens in _evenly(sorted(some[by]))])
+        some[one.model][one.by].append(one.tokens)
+    pools = [
+        sorted(tokens for by in sorted(keys) for tokens in _evenly(sorted(keys[by]), _SOME))
+        for _, keys in sorted(some.items())
+    ]
+    whole = sum(map(len, pools))
+    fair = [_evenly(pool, max(_SOME, whole - len(pool))) for pool in pools]
+    middle = median_low([tokens for pool in fair for tokens in pool])
     low, high = middle / FARTHEST, middle * FARTHEST
     return [
         _One(one.model, one.kind, one.by, min(max(float(one.tokens), low), high)) for one in those
     ]
 
 
-def _evenly(tokens: Sequence[int]) -> Sequence[int]:
-    """`STRENGTH` of them at most, at even distances."""
-    most = int(STRENGTH)
+def _evenly(tokens: Sequence[int], most: int) -> Sequence[int]:
+    """So many of them at most, at even distances."""
     if len(tokens) <= most:
         return tokens
     return [tokens[(2 * at + 1) * len(tokens) // (2 * most)] for at in range(most)]
@@ -93,6 +102,7 @@ def _mean(those: Sequence[_One], factors: Sequence[float]) -> tuple[float, float
     """The mean of what a usual model would have said, and its weight against what is expected."""
     weights = _weights(those)
     total = sum(weights)
+    weights = _fair(those, weights)
     tokens = sum(w * one.tokens for w, one in zip(weights, those, strict=True))
     whole = sum(w * one for w, one in zip(weights, factors, strict=True))
     return tokens / whole, total / (total + STRENGTH)
@@ -105,6 +115,16 @@ def _drawn(those: Sequence[_One], expected: Sequence[float]) -> float:
     whole = sum(w * one for w, one in zip(weights, expected, strict=True))
     prior = STRENGTH * whole / sum(weights)
     return (tokens + prior) / (whole + prior)
+
+
+def _fair(those: Sequence[_One], weights: Sequence[float]) -> list[float]:
+    """A model counts for no more than all others together, or than `STRENGTH` answers."""
+    of: dict[str, float] = defaultdict(float)
+    for one, weight in zip(those, weights, strict=True):
+        of[one.model] += weight
+    total = sum(of.values())
+    scale = {model: min(1.0, max(STRENGTH, total - mine) / mine) for model, mine in of.items()}
+    return [weight * scale[one.model] for one, weight in zip(those, weights, strict=True)]
 
 
 def _weights(those: Sequence[_One]) -> list[float]:

@@ -70,21 +70,41 @@ def test_no_answer_counts_for_more_than_so_many_times_the_median():
 @given(
     some.integers(1, 10**6), some.integers(1, 5000), some.integers(1, 300), some.integers(0, 300)
 )
-def test_one_key_moves_a_model_by_no_more_than_three_quarters_of_what_it_says(
-    tokens, flood, honest, of_other
-):
+def test_one_key_moves_a_model_by_a_bounded_factor(tokens, flood, honest, of_other):
     others = answers(100, honest, by="a") + answers(100, of_other, model="n", by="b")
     without = measure(others, MODELS)
     attacked = measure(others + answers(tokens, flood, by="x"), MODELS)
-    most = FARTHEST if tokens > 100 else 1 / FARTHEST
     said = attacked.models["m", "chat"] / without.models["m", "chat"]
-    assert abs(said - 1) <= 0.75 * abs(most - 1) + 0.01
+    assert 1 / 1.5 <= said * FARTHEST and said <= 1.5 * FARTHEST
 
 
 def test_one_key_among_many_moves_what_is_usual_by_half_at_most():
     others = [one for key in "abcde" for one in answers(100, 10, by=key)]
     found = measure(others + answers(10**6, 4000, by="x"), MODELS)
     assert found.kinds["chat"][0] <= 100 * (1 + 0.6 * (FARTHEST - 1))
+
+
+@pytest.mark.parametrize("lie", [20_000, 9_900_000])
+@pytest.mark.parametrize("lies", [20, 300, 4000])
+def test_what_one_model_says_falsely_does_not_move_others(lie, lies):
+    others = answers(100, 300) + answers(110, 30, model="n")
+    found = measure(others + answers(lie, lies, model="o"), {*MODELS, "o"})
+    assert expected(found) == pytest.approx(100, rel=0.15)
+    assert expected(found, "n") == pytest.approx(110, rel=0.6)
+    assert found.kinds["chat"][0] <= 110 * (1 + FARTHEST) / 2
+
+
+def test_a_model_that_lies_alone_beside_one_other_does_not_move_it():
+    found = measure(answers(100, 300) + answers(10**6, 4000, model="n"), MODELS)
+    assert expected(found) == pytest.approx(100, rel=0.25)
+    assert found.kinds["chat"][0] < 100 * (1 + FARTHEST) / 2
+
+
+def test_a_few_answers_of_another_model_take_nothing_of_what_is_known():
+    alone = measure(answers(100, 5000), MODELS)
+    found = measure(answers(100, 5000) + answers(8, 1, model="n"), MODELS)
+    assert found.kinds["chat"][0] == pytest.approx(alone.kinds["chat"][0], rel=0.2)
+    assert found.kinds["chat"][1] > 0.99
 
 
 @given(
