@@ -137,7 +137,26 @@ def _advice(
     low = similarity.interval[0] if similarity is not None and similarity.interval else 0.0
     if low < _ALIKE:
         return f"Look closer: {what}, but says other things; rate its answers before a pilot."
-    return f"Try a pilot: {what}, and says much the same."
+    return _weighed(what, _better(costs), _better(times))
+
+
+def _weighed(what: str, cheaper: bool | None, faster: bool | None) -> str:
+    """Of a place that says much the same: whether there is anything to gain."""
+    if cheaper is None and faster is None:
+        return f"Try a pilot: {what}, and says much the same."
+    if not cheaper and not faster:
+        return f"Nothing to gain: {what}, and says much the same; neither is better."
+    what = f"{what}, and says much the same"
+    if not cheaper:
+        dearer = ", but dearer" if cheaper is False else ""
+        return f"{'Weigh it' if dearer else 'Try a pilot'}: {what}. It is faster{dearer}."
+    also = {True: " and faster", False: ", but slower", None: ""}[faster]
+    return f"Try a pilot: {what}. It is cheaper{also}."
+
+
+def _better(figure: Figure | None) -> bool | None:
+    """Whether copies take less, as far as can be told; None: nothing was measured."""
+    return None if figure is None else (figure.interval or (0.0, figure.value))[1] < 1
 
 
 def _mean(values: Sequence[float]) -> Figure | None:

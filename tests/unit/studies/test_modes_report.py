@@ -58,11 +58,27 @@ def test_a_line_for_each_kind_of_request_and_place_the_most_copies_first():
         (rows(40, ROW, similarity=0.2), "Look closer"),
         (rows(40, similarity=None, same=None), "Look closer"),
         (rows(40), "Try a pilot: office-llm costs 0.10 times as much and takes 2.00 times as long"),
+        (rows(40, copied_cost=ROW.cost * 140), "Nothing to gain: office-llm costs 140.00 times"),
+        (
+            rows(40, copied_cost=ROW.cost * 140, copied_e2e_s=ROW.e2e_s / 2),
+            "Weigh it: office-llm costs 140.00 times",
+        ),
+        (rows(40, copied_e2e_s=ROW.e2e_s / 2), "Try a pilot: office-llm costs 0.10 times"),
+        (rows(40, cost=None, e2e_s=None), "Try a pilot: office-llm answers, and says much"),
     ],
 )
 def test_what_is_recommended(given, advice):
     (group,) = report(given)
     assert group.advice.startswith(advice)
+
+
+def test_what_is_better_and_what_is_not_is_said():
+    dear, fast = {"copied_cost": ROW.cost * 140}, {"copied_e2e_s": ROW.e2e_s / 2}
+    ends = [report(rows(40, **how))[0].advice for how in ({}, fast, {**dear, **fast}, dear)]
+    assert ends[0].endswith("It is cheaper, but slower.")
+    assert ends[1].endswith("It is cheaper and faster.")
+    assert ends[2].endswith("It is faster, but dearer.")
+    assert ends[3].endswith("neither is better.")
 
 
 def test_what_was_not_measured_has_no_figure():
