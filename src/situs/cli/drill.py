@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from situs.cli.options import config_option, data_option, setting_from, several
+from situs.cli.options import config_option, data_option, setting_from, several, writable
 from situs.cli.tables import counted, print_json, show_tables, table_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _asking = several(
     config_option,
     data_option,
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
-    click.option("--html", type=_FILE, help="Write a page, too."),
+    click.option("--html", type=_FILE, callback=writable, help="Write a page, too."),
 )
 """The options of every drill."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from situs.cli.options import data_option
+from situs.cli.options import data_option, writable
 from situs.cli.tables import json_option, print_json, show_tables, table_of
 from situs.cli.when import when
 
@@ -51,7 +51,12 @@ def status(data: Path | None, as_json: bool) -> None:
 @click.option(
     "--since", type=when, default="7d", show_default=True, metavar="TIME", help="From then on."
 )
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page, too.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=writable,
+    help="Write a page, too.",
+)
 @json_option
 def compare(data: Path | None, since: float, html: Path | None, as_json: bool) -> None:
     """How the copies of `shadow` compare with what was served.

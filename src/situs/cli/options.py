@@ -66,6 +66,17 @@ def several(*options: Callable[[Command], Command]) -> Callable[[Command], Comma
     return taking
 
 
+def writable(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    """A file to write: seen to before any work is done for it."""
+    if value is not None:
+        folder = value.absolute().parent
+        if not folder.is_dir():
+            raise click.BadParameter(f"there is no folder {folder}; make it, or name another file")
+        if not os.access(value if value.exists() else folder, os.W_OK):
+            raise click.BadParameter(f"{value} may not be written; name another file")
+    return value
+
+
 def operator_name(_: click.Context, __: click.Parameter, value: str | None) -> str:
     """Stands in receipts, so it is a word and no text."""
     from situs.trust.api_keys import is_word

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from situs.cli.options import config_option, data_option, setting_from, several
+from situs.cli.options import config_option, data_option, setting_from, several, writable
 from situs.cli.tables import print_json, show_tables, table_of
 from situs.cli.when import when
 
@@ -47,7 +47,7 @@ _replaying = several(
     config_option,
     data_option,
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
-    click.option("--html", type=_FILE, help="Write a page, too."),
+    click.option("--html", type=_FILE, callback=writable, help="Write a page, too."),
 )
 """The options of both."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from situs.cli.options import config_option, data_option, setting_from
+from situs.cli.options import config_option, data_option, setting_from, writable
 from situs.cli.tables import counted, show_tables, table_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,13 @@ def train() -> None:
 
 @train.command()
 @click.argument("file", type=_FILE)
-@click.option("--out", type=_FILE, required=True, help="A new file for the section routes.")
+@click.option(
+    "--out",
+    type=_FILE,
+    required=True,
+    callback=writable,
+    help="A new file for the section routes.",
+)
 @click.option(
     "--samples", "most", type=click.IntRange(1), default=20, show_default=True, help="Of a route."
 )
@@ -160,7 +166,13 @@ def capability(
 
 @train.command()
 @click.argument("file", type=_FILE)
-@click.option("--ask", "out", type=_FILE, help="Ask the questions in FILE; keep the rows here.")
+@click.option(
+    "--ask",
+    "out",
+    type=_FILE,
+    callback=writable,
+    help="Ask the questions in FILE; keep the rows here.",
+)
 @click.option("--model", "models", multiple=True, help="Ask this one only; may be repeated.")
 @click.option("--url", help="The gateway to ask (default: the one on the data directory).")
 @_version

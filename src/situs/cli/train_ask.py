@@ -12,6 +12,7 @@ import click
 from situs.cli.admin import ask, connection_to, listening, refused
 from situs.cli.options import EMBEDDED
 from situs.cli.tables import counted
+from situs.errors import OperatorError
 
 if TYPE_CHECKING:
     from situs.app.setting import Setting
@@ -46,17 +47,24 @@ def ask_all(
     if setting.file is None:
         click.echo(EMBEDDED, err=True)
     left = 0
-    with out.open("x", encoding="utf-8") as kept:
-        for model in models:
-            for one, response in _answers(asked, model, setting, url):
-                if response is None:
-                    left += 1
-                    continue
-                correct = right(response, one["answer"])
-                row = {"model": model, "prompt": one["prompt"], "task": one["task"]}
-                kept.write(json.dumps({**row, "correct": correct, "response": response}) + "\n")
+    try:
+        with out.open("x", encoding="utf-8") as kept:
+            for model in models:
+                for one, response in _answers(asked, model, setting, url):
+                    if response is None:
+                        left += 1
+                        continue
+                    correct = right(response, one["answer"])
+                    row = {"model": model, "prompt": one["prompt"], "task": one["task"]}
+                    row |= {"correct": correct, "response": response}
+                    kept.write(json.dumps(row) + "\n")
+    finally:
+        if not out.stat().st_size:
+            out.unlink()
     if left:
         click.echo(f"{counted(left, 'question')} left out: no answer", err=True)
+    if not out.exists():
+        raise OperatorError("No question was answered.", do="See `situs decisions tail`.")
 
 
 def _answers(

@@ -74,3 +74,21 @@ def test_what_can_be_no_key_is_not_sent_and_not_shown(command, key, tmp_path, mo
         error = refusal(*words[command], "--url", url)
     assert error.message == "SITUS_API_KEY holds characters that no key has."
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["modes", "compare"],
+        ["drill", "blackout"],
+        ["policy", "replay"],
+        ["train", "routes", "rows.jsonl"],
+    ],
+)
+def test_where_a_page_is_to_be_is_seen_to_before_it_is_made(words, tmp_path):
+    option = "--out" if words[0] == "train" else "--html"
+    page = tmp_path / "nowhere" / "page"
+    done = CliRunner().invoke(cli, [*words, option, str(page)])
+    assert done.exit_code == 2
+    assert "there is no folder" in done.stderr
+    assert "name another file" in " ".join(done.stderr.split())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.fakes.json_server import json_server
 from tests.unit.cli.test_train_command import place, run, written
 
 from situs.app.heads import load_confidences
 from situs.config.load import load
 from situs.core.snapshot import ANY_KIND
-from situs.errors import ConfigError
+from situs.errors import ConfigError, OperatorError, UnknownModel
+from situs.http.errors import envelope
 from situs.studies.train_confidence import question, right
 
 __all__ = ["place"]
@@ -78,6 +80,24 @@ def test_without_owned_models_that_give_log_probabilities_one_must_be_named(plac
     done = run(place, "confidence", "questions.jsonl", "--ask", "rows.jsonl")
     assert done.exit_code == 2
     assert "--model" in done.stderr
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_where_nothing_was_answered_no_file_is_left(place, status):
+    written(place, "questions.jsonl", [{"prompt": "1+1", "answer": "2"}])
+    said = json.dumps(envelope(UnknownModel("No model has this name."))).encode()
+    words = ["questions.jsonl", "--ask", "rows.jsonl", "--model", "little"]
+    with json_server(status, said) as (url, _), pytest.raises(OperatorError, match=r"404|No quest"):
+        run(place, "confidence", *words, "--url", url)
+    assert not (place / "rows.jsonl").exists()
+
+
+def test_where_rows_can_not_be_kept_nothing_is_asked(place):
+    written(place, "questions.jsonl", [{"prompt": "1+1", "answer": "2"}])
+    done = run(place, "confidence", "questions.jsonl", "--ask", "nowhere/rows.jsonl")
+    assert done.exit_code == 2
+    assert "there is no folder" in done.stderr
+    assert "make it" in done.stderr
 
 
 @pytest.mark.parametrize(
