@@ -119,4 +119,5 @@ def _total(rows: Sequence[UsageRow]) -> list[str]:
 
 
 def _money(amounts: dict[str, float]) -> str:
-    return ", ".join(f"{amount:.4f} {currency}" for currency, amount in amounts.items()) or "-"
+    rounded = {currency: round(amount, 4) + 0.0 for currency, amount in amounts.items()}
+    return ", ".join(f"{amount:.4f} {currency}" for currency, amount in rounded.items()) or "-"

@@ -115,7 +115,12 @@ def _row(counts: Sequence[Any], paid: Sequence[Sequence[Any]]) -> UsageRow:
         completion_tokens=completion,
         bytes_out=out,
         bytes_in=into,
-        cost={currency: cost for _, currency, cost, _ in paid},
-        saved={currency: saved for _, currency, _, saved in paid},
+        cost={currency: _sum(cost) for _, currency, cost, _ in paid},
+        saved={currency: _sum(saved) for _, currency, _, saved in paid},
         counted=counted,
     )
+
+
+def _sum(amount: float) -> float:
+    """Without what binary fractions leave behind, and without a negative zero."""
+    return round(amount, 9) + 0.0
