@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from collections import Counter
 
 import pytest
 from bench.receipts import decided, outcome
@@ -12,6 +14,7 @@ from tests.unit.stores.writing import BODY, indexed, writing
 from situs.core.length import Answered
 from situs.core.record import End
 from situs.core.request import Principal
+from situs.stores.schema import migrate
 from situs.stores.upkeep import rebuild
 from situs.stores.usual import answer_lengths, usual_tokens
 
@@ -58,6 +61,43 @@ def test_how_long_whole_answers_were_is_known_by_model_and_kind(tmp_path):
 def test_lengths_are_those_of_a_week(data):
     assert len(answer_lengths(data, AT)) == 120
     assert answer_lengths(data, AT + 8 * 86_400) == []
+
+
+def ledger(path, *rows):
+    """An index of such requests: key, prompt tokens, answer tokens, bytes out, how many."""
+    path.mkdir()
+    with sqlite3.connect(path / "index.db") as db:
+        migrate(db)
+        for at, (key, prompt, answer, sent, count) in enumerate(rows):
+            for number in range(count):
+                db.execute(
+                    "INSERT INTO ledger (id, at, hour, chain, seq, tenant, key, wire, label, task,"
+                    ' model, attempts, "end", status, prompt_tokens, completion_tokens,'
+                    " bytes_out, bytes_in, overhead_s, duration_s)"
+                    " VALUES (?, ?, ?, 'c', 0, 't', ?, 'w', 'public', 'chat', 'm', 1,"
+                    " 'complete', 200, ?, ?, ?, 500, 0, 1.0)",
+                    (f"{at}-{number}", AT + at, int(AT // 3600), key, prompt, answer, sent),
+                )
+    return path
+
+
+def test_one_key_moves_what_is_usual_by_half_of_eight_times_at_most(tmp_path):
+    plain = [(key, 100, 50, 400, 20) for key in "abcde"]
+    data = ledger(tmp_path / "data", *plain, ("x", 27_500, 50, 110_000, 1_900))
+    assert usual_tokens(data, AT) == (pytest.approx(450.0), 50.0)
+
+
+def test_one_key_with_many_answers_crowds_out_nobody(tmp_path):
+    data = ledger(tmp_path / "data", ("a", 100, 50, 400, 30), ("x", 100, 90, 400, 21_000))
+    found = Counter(one.by for one in answer_lengths(data, AT))
+    assert found == {"a": 30, "x": 4_000}
+
+
+def test_reported_tokens_that_cannot_be_are_not_learned(tmp_path):
+    lie = ("a", 9_900_000, 9_900_000, 400, 100)
+    data = ledger(tmp_path / "data", lie)
+    assert usual_tokens(data, AT) == (20_400.0, 20_500.0)
+    assert {one.tokens for one in answer_lengths(data, AT)} == {20_500}
 
 
 def test_without_an_index_no_lengths_are_known(tmp_path):
