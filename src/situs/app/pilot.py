@@ -25,7 +25,7 @@ from situs.core.record import Served
 from situs.errors import StoreError
 from situs.placement.modes import BASELINE, PICK
 from situs.stores.pilots import RollBack, roll_back, rolled_back, signature
-from situs.telemetry.guard import Judged, Sample, judge, sample
+from situs.telemetry.guard import Judged, Sample, fair, judge, sample
 
 _log = logging.getLogger(__name__)
 
@@ -221,8 +221,10 @@ def _guarded(config: Config) -> Iterator[tuple[str, Guard]]:
 
 def _values(pilot: _Pilot, group: str, guard: Guard) -> list[float]:
     since = time.time() - WINDOW_S
-    samples = pilot.groups[group].samples
-    values = [getattr(one, guard.metric) for one in samples if one.at >= since]
+    samples = [one for one in pilot.groups[group].samples if one.at >= since]
+    if guard.metric == "cost":
+        samples = fair([one for one in samples if one.cost is not None], guard.least)
+    values = [getattr(one, guard.metric) for one in samples]
     return [one for one in values if one is not None][-WINDOW * guard.least :]
 
 

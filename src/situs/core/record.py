@@ -45,6 +45,13 @@ class End(StrEnum):
     REFUSED = "refused"
 
 
+WELL = frozenset({End.COMPLETE, End.STOPPED, End.WITHHELD, End.REFUSED, End.UNSURE})
+"""The place did what it is there for."""
+
+NOT_ITS_FAULT = frozenset({End.CLIENT_GONE, End.OUTRUN, End.DEADLINE, End.TRUNCATED})
+"""What callers bring about, or other places: it says nothing of this one."""
+
+
 class Usage(Struct, frozen=True, omit_defaults=True):
     """Tokens as the backend reported them; absent (None) when it did not.
 

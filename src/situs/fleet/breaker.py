@@ -20,10 +20,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from situs.core.fleet import Health
-from situs.core.record import End
+from situs.core.record import NOT_ITS_FAULT, WELL, End
 
-_WELL = frozenset({End.COMPLETE, End.STOPPED, End.WITHHELD, End.REFUSED, End.UNSURE})
-_NOT_ITS_FAULT = frozenset({End.CLIENT_GONE, End.OUTRUN, End.DEADLINE, End.TRUNCATED})
 _AT_ONCE = frozenset({End.UNREACHABLE})
 _IN_A_ROW = 3
 _SHARE, _OF_AT_LEAST = 0.5, 20.0
@@ -65,11 +63,11 @@ def ended(
     breaker: Breaker, end: End, now: float, key: bytes, retry_after_s: float | None = None
 ) -> Breaker:
     """After one request. `key` names deployment and process: it spreads when they come again."""
-    if end in _NOT_ITS_FAULT:
+    if end in NOT_ITS_FAULT:
         return breaker
     if end is End.RATE_LIMITED:
         return limited(breaker, now, key, retry_after_s)
-    well = end in _WELL
+    well = end in WELL
     asked, failed = _counts(breaker, now)
     counted = replace(
         breaker,

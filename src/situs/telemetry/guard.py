@@ -8,29 +8,29 @@ bad as it may be, one in a thousand ends it.
   Donner's MOVER over Wilson's intervals (Statistics in Medicine 2008).
 - The slow end (`ttft_p95`, `e2e_p95`): the share of either group that takes longer than
   (1 + worse_by) times the baseline's p95, compared in the same way with nothing borne.
-- `cost`: the lower bound of the difference of means, m1 - (1 + worse_by) m0, with the variances of
-  both (Welch), is above 0.
+- `cost`, of a million tokens: the lower bound of the difference of means, m1 - (1 + worse_by) m0,
+  with the variances of both (Welch), is above 0. A key counts for half at most (`fair`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from math import ceil, sqrt
 from statistics import fmean, variance
 
 from msgspec import Struct
 
-from situs.core.record import End, Served
+from situs.core.record import NOT_ITS_FAULT, WELL, End, Outcome, Served
 from situs.errors import DeadlineExceeded
 
 LEVEL = 0.001
+_MILLION = 1_000_000
 _Z = 3.0902
 """The normal quantile of 1 - LEVEL."""
 
-_NO_ERROR = frozenset(
-    {End.COMPLETE, End.UNSURE, End.OUTRUN, End.STOPPED, End.WITHHELD}
-    | {End.CLIENT_GONE, End.DEADLINE, End.REFUSED}
-)
+_NO_ERROR = WELL | NOT_ITS_FAULT
+_REFUSED = frozenset({End.REFUSED, End.TRUNCATED})
 _CALLERS = frozenset({DeadlineExceeded.code})
 
 METRICS = ("errors", "ttft_p95", "e2e_p95", "cost", "unsure")
@@ -45,10 +45,11 @@ class Sample(Struct, frozen=True):
     ttft_p95: float | None
     e2e_p95: float | None
     cost: float | None
+    key: str = ""
 
 
 class Judged(Struct, frozen=True):
-    """The figures of both groups: a share, seconds, or money a request."""
+    """The figures of both groups: a share, seconds, or money for a million tokens."""
 
     pilot: float
     baseline: float
@@ -58,13 +59,14 @@ class Judged(Struct, frozen=True):
 def sample(served: Served) -> Sample:
     """An error is an answer of 500 and above, a broken one, and one that another place had to give.
 
-    What the caller does (it leaves, its deadline passes, its request is refused) is none, or one
-    caller could end everybody's pilot.
+    What the caller does (it leaves, its deadline passes, its request is refused or too long) is
+    none, or one caller could end everybody's pilot. So the cost is that of a million of its tokens.
     Times are the caller's: to the first token, and to the end, with what failed before.
     """
     outcome = served.outcome
     ends = [one.end for one in outcome.attempts]
-    broken = outcome.status >= 500 and not (outcome.code in _CALLERS or ends[-1:] == [End.REFUSED])
+    refused = bool(ends) and ends[-1] in _REFUSED
+    broken = outcome.status >= 500 and not (outcome.code in _CALLERS or refused)
     failed = broken or any(end not in _NO_ERROR for end in ends)
     whole = bool(ends) and ends[-1] is End.COMPLETE
     last = outcome.attempts[-1] if outcome.attempts else None
@@ -77,8 +79,28 @@ def sample(served: Served) -> Sample:
         float(End.UNSURE in ends),
         ttft_s,
         outcome.duration_s if whole else None,
-        outcome.cost,
+        _cost(outcome),
+        served.key,
     )
+
+
+def _cost(outcome: Outcome) -> float | None:
+    """Per million tokens; of what has none, nothing is known."""
+    usage, cost = outcome.usage, outcome.cost
+    tokens = 0 if usage is None else usage.prompt_tokens + usage.completion_tokens
+    return None if cost is None or not tokens else cost * _MILLION / tokens
+
+
+def fair(samples: Sequence[Sample], least: int) -> list[Sample]:
+    """The newest of each key: of one no more than of all others together, or than `least`."""
+    counts = Counter(one.key for one in samples)
+    left = {key: max(least, len(samples) - count) for key, count in counts.items()}
+    kept = []
+    for one in reversed(samples):
+        left[one.key] -= 1
+        if left[one.key] >= 0:
+            kept.append(one)
+    return kept[::-1]
 
 
 def judge(

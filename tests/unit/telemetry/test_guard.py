@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.telemetry.serving import RENTED, attempt, served
 
-from situs.core.record import End
-from situs.telemetry.guard import METRICS, judge, sample
+from situs.core.record import End, Usage
+from situs.telemetry.guard import METRICS, fair, judge, sample
 
 METRIC = st.sampled_from(METRICS)
 VALUES = st.lists(st.sampled_from([0.0, 1.0]), min_size=10, max_size=60)
@@ -100,6 +100,8 @@ def test_what_another_place_had_to_answer_is_an_error_of_the_first():
         ([End.SERVER_ERROR, End.DEADLINE], 504, 1.0),
         ([End.UNSURE, End.COMPLETE], 200, 0.0),
         ([End.CUT], 200, 1.0),
+        ([End.TRUNCATED, End.COMPLETE], 200, 0.0),
+        ([End.TRUNCATED], 502, 0.0),
         ([], 503, 1.0),
         ([], 403, 0.0),
     ],
@@ -124,3 +126,18 @@ def test_an_answer_that_was_not_to_be_trusted_is_counted():
 def test_only_streams_have_a_first_token_and_only_whole_answers_an_end():
     assert sample(served(stream=False)).ttft_p95 is None
     assert sample(served(attempts=(attempt(end=End.CUT),))).e2e_p95 is None
+
+
+def test_the_cost_of_a_request_does_not_depend_on_its_length():
+    short = sample(served(usage=Usage(100, 50), cost=0.003)).cost
+    long = sample(served(usage=Usage(100_000, 50_000), cost=3.0)).cost
+    assert short == pytest.approx(long) == pytest.approx(20.0)
+    assert sample(served(usage=None, cost=1.0)).cost is None
+    assert sample(served(usage=Usage(0, 0), cost=0.0)).cost is None
+
+
+def test_a_key_counts_for_no_more_than_all_others():
+    some = [sample(served(key=key)) for key in "x" * 90 + "ab" * 10 + "x" * 90]
+    kept = fair(some, 15)
+    assert [one.key for one in kept] == [*"ab" * 10, *"x" * 20]
+    assert len(fair(some[:90], 15)) == 15
