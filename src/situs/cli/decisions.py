@@ -213,7 +213,7 @@ def _approval(entry: Entry) -> str:
 
 
 def _tables(entry: Entry) -> list[Table]:
-    decision = entry.decision
+    decision, outcome = entry.decision, entry.outcome or {}
     facts = table_of("", "", title=f"decision {entry.id}")
     facts.show_header = False
     request, analysis, policy = decision["request"], decision["analysis"], decision["policy"]
@@ -234,6 +234,9 @@ def _tables(entry: Entry) -> list[Table]:
         ("policy", policy["policy"] + (f": {policy['error']}" if policy["error"] else "")),
         ("obligations", owed or "-"),
         ("approval", _approval(entry)),
+        ("tokens", _tokens(outcome.get("usage"))),
+        ("cost", _paid(outcome.get("cost"), outcome)),
+        ("saved", _paid(outcome.get("saved"), outcome)),
         ("fleet", decision["fleet"]["digest"]),
     ):
         facts.add_row(name, value)
@@ -248,15 +251,35 @@ def _tables(entry: Entry) -> list[Table]:
     excluded = table_of("excluded", "by", "because")
     for e in (*policy["exclusions"], *decision["placement"]["exclusions"]):
         excluded.add_row(e["deployment"], e["rule"], e["code"])
-    heads = ("attempt", "where", "end", "peer", "sent", "received", "seconds", "obligations")
-    attempts = table_of(*heads)
-    for a in (entry.outcome or {}).get("attempts", []):
+    tables = (facts, ranked, excluded, _attempts(outcome))
+    return [table for table in tables if table.rows]
+
+
+def _attempts(outcome: dict[str, Any]) -> Table:
+    heads = ("attempt", "where", "end", "peer", "sent", "received", "seconds", "tokens", "cost")
+    attempts = table_of(*heads, "obligations")
+    for a in outcome.get("attempts", []):
         peer = a["peer"]
         reached = "-" if peer is None else f"{peer['address']}:{peer['port']}"
         where = f"{a['locus']} ({a['jurisdiction']})"
-        sizes = (str(a["bytes_out"]), str(a["bytes_in"]))
+        sizes = (str(a["bytes_out"]), str(a["bytes_in"]), f"{a['duration_s']:.3f}")
+        used = (_tokens(a.get("usage")), _paid(a.get("cost"), outcome))
         done = ", ".join(f"{kind}={count}" for kind, count in a.get("obligations", {}).items())
-        took = f"{a['duration_s']:.3f}"
         end = f"{a['end']}, as another model" if a.get("other_model") else a["end"]
-        attempts.add_row(a["deployment"], where, end, reached, *sizes, took, done or "-")
-    return [table for table in (facts, ranked, excluded, attempts) if table.rows]
+        attempts.add_row(a["deployment"], where, end, reached, *sizes, *used, done or "-")
+    return attempts
+
+
+def _tokens(usage: dict[str, Any] | None) -> str:
+    """Of the prompt and of the answer; and whether nobody reported them."""
+    if usage is None:
+        return "-"
+    counted = ", counted" if usage.get("counted") else ""
+    return f"{usage['prompt_tokens']} + {usage['completion_tokens']}{counted}"
+
+
+def _paid(amount: float | None, outcome: dict[str, Any]) -> str:
+    if amount is None:
+        return "-"
+    digits = f"{round(amount, 9) + 0.0:.9f}".rstrip("0").rstrip(".")
+    return f"{digits} {outcome.get('currency') or ''}".rstrip()

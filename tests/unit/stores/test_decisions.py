@@ -15,6 +15,7 @@ from tests.unit.stores.test_verify import edit, rewrite
 from tests.unit.stores.writing import decide, files, serve, several_segments, writing
 
 from situs.cli.main import cli
+from situs.core.record import Usage
 from situs.errors import OperatorError
 from situs.stores.database import INDEX_FILE
 from situs.stores.decisions import Filters, find, follow, read_line, recent, tail
@@ -233,6 +234,25 @@ def test_a_decision_is_shown_whole(kept):
         assert word in shown
     as_json = json.loads(run("decisions", "show", "req-000000003", "--data", data, "--json").output)
     assert as_json["decision"]["id"] == "req-000000003"
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_what_was_used_and_paid_is_shown_of_each_attempt_and_in_all(tmp_path, counted):
+    with writing(tmp_path) as writer:
+        ended = outcome(3)
+        used = Usage(120, 45, counted=counted)
+        tried = replace(ended.attempts[-1], usage=used, cost=0.0000125)
+        paid = replace(
+            ended, attempts=(tried,), usage=used, cost=0.0000125, saved=-3.3e-12, currency="USD"
+        )
+        decide(writer, 3)
+        writer.ended(paid)
+    rebuild(tmp_path)
+    shown = run("decisions", "show", "req-000000003", "--data", tmp_path).output
+    assert " ".join(shown.split()).count("0.0000125 USD") == 2
+    assert shown.count("120 + 45, counted") == (2 if counted else 0)
+    assert shown.count("120 + 45") == 2
+    assert "saved 0 USD" in " ".join(shown.split())
 
 
 def test_verify_exits_with_one_only_when_something_is_wrong(kept, tmp_path):
