@@ -209,9 +209,10 @@ def _number(
     if not node.plain:
         return None, f"{said}, without quotes", None
     value = int(node.text) if whole else float(node.text)
+    if math.isinf(value):
+        return None, f"{said}; this one is too large", None
     inside = (
-        math.isfinite(value)
-        and (kind.ge is None or value >= kind.ge)
+        (kind.ge is None or value >= kind.ge)
         and (kind.gt is None or value > kind.gt)
         and (kind.le is None or value <= kind.le)
         and (kind.lt is None or value < kind.lt)

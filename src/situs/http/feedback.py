@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -53,8 +54,8 @@ class FeedbackDesk:
         """
         try:
             given = _read(call.body)
-        except msgspec.MsgspecError:
-            raise _no_feedback() from None
+        except msgspec.MsgspecError as error:
+            raise _no_feedback(_ALLOWED.get(_field_in(str(error)))) from None
         if (given.acceptable is None) == (given.score is None):
             raise _no_feedback()
         score = float(bool(given.acceptable)) if given.score is None else given.score
@@ -71,8 +72,22 @@ class FeedbackDesk:
         await send_json(call.send, 200, told)
 
 
-def _no_feedback() -> InvalidRequest:
+_ALLOWED: Final = {
+    "id": "`id` is text of 1 to 128 characters",
+    "acceptable": "`acceptable` is true or false",
+    "score": "`score` is a number from 0 to 1",
+    "source": "`source` is a word of at most 20 letters and dashes",
+}
+
+
+def _field_in(said: str) -> str:
+    """Of which field msgspec speaks: "" where it is none, or one that nobody knows."""
+    found = re.search(r"- at `\$\.(\w+)`\Z", said)
+    return found[1] if found else ""
+
+
+def _no_feedback(because: str | None = None) -> InvalidRequest:
     return InvalidRequest(
-        "The body is no feedback.",
+        f"The body is no feedback: {because}." if because else "The body is no feedback.",
         do='Send {"id": "…", "acceptable": true}, or a "score" from 0 to 1 instead.',
     )

@@ -69,7 +69,7 @@ def test_the_base_of_these_tests_is_sound():
         ("port: 7488", "port: [1]", "3: server.port: expected a whole number"),
         ("port: 7488", "drain_s: .inf", "3: server.drain_s: expected a number"),
         ("port: 7488", "drain_s: -1", "3: server.drain_s: expected a number of at least 0"),
-        ("port: 7488", "drain_s: 1e999", "3: server.drain_s: expected a number"),
+        ("port: 7488", "drain_s: 1e999", "3: server.drain_s: expected .*; this one is too large"),
         ("port: 7488", "host: http://x/", "3: server.host: expected a host name"),
         ("port: 7488", "require_key: maybe", "3: server.require_key: expected true or false"),
         ("port: 7488", "allowed_origins: ['*']", "3: server.allowed_origins.0: expected an origin"),

@@ -97,6 +97,20 @@ def test_what_is_no_feedback_is_refused(data, body):
         post(data, body, Scope.INFERENCE)
 
 
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ('"source":"thumbs2"', "`source` is a word of at most 20 letters and dashes"),
+        ('"score":2', "`score` is a number from 0 to 1"),
+        ('"acceptable":1', "`acceptable` is true or false"),
+    ],
+)
+def test_the_field_that_is_none_is_named_with_what_is_allowed(data, field, said):
+    with pytest.raises(InvalidRequest) as caught:
+        post(data, f'{{"id":"x",{field}}}'.encode(), Scope.INFERENCE)
+    assert caught.value.message == f"The body is no feedback: {said}."
+
+
 def test_a_damaged_database_is_told_without_its_place(data, tmp_path, caplog):
     data = shutil.copytree(data, tmp_path / "damaged")
     (data / FILE).write_bytes(b"no database at all, but long enough to be asked about it\n" * 40)
