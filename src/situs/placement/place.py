@@ -99,9 +99,9 @@ def place(
     """
     aim = drawn(aim_for(request, analysis, snapshot), request, snapshot.rolled_back)
     table, context = table_of(snapshot), _context(request, analysis, verdict, aim)
-    left = _left(context, verdict, snapshot, warm)
+    left = _left(table, context, verdict, snapshot, warm)
     all_count = aim.cascade is not None or aim.mode in BASED
-    ranking = _ranked(left, context, snapshot, aim, None if all_count else TRIES)
+    ranking = _ranked(left, table, context, snapshot, aim, None if all_count else TRIES)
     served = apply_mode(ranking.order, ranking.field.at, table.names, aim)
     as_picked = served.order[:1] == ranking.order[:1]
     first = tries(served.order, ranking.field, table)
@@ -116,7 +116,7 @@ def place(
         served.copies,
         cascade=aim.cascade if cascades else None,
         hedge=aim.hedge and as_picked,
-        given=_given(aim, ranking, context, snapshot, warm),
+        given=_given(aim, ranking, table, context, snapshot, warm),
     )
 
 
@@ -126,12 +126,16 @@ def _better_there(ranked: Sequence[Candidate]) -> bool:
 
 
 def _given(
-    aim: Aim, ranking: Ranking, context: Context, snapshot: Snapshot, warm: Mapping[str, int]
+    aim: Aim,
+    ranking: Ranking,
+    table: Table,
+    context: Context,
+    snapshot: Snapshot,
+    warm: Mapping[str, int],
 ) -> Given:
     request, analysis = context.request, context.analysis
     beliefs, read, calibrated = snapshot.beliefs, snapshot.read, ranking.calibrated
     known = bool(beliefs.table or beliefs.final)
-    table = table_of(snapshot)
     answers = table.answers(request, analysis, beliefs)
     if not (known or answers or analysis.acceptable or warm or read or calibrated):
         return Given(aim)
@@ -162,9 +166,8 @@ def rank(
     aim: Aim,
 ) -> Ranking:
     """All that is left, in order."""
-    context = _context(request, analysis, verdict, aim)
-    left = _left(context, verdict, snapshot, warm)
-    return _ranked(left, context, snapshot, aim)
+    table, context = table_of(snapshot), _context(request, analysis, verdict, aim)
+    return _ranked(_left(table, context, verdict, snapshot, warm), table, context, snapshot, aim)
 
 
 def _context(request: Request, analysis: Analysis, verdict: PolicyDecision, aim: Aim) -> Context:
@@ -173,10 +176,13 @@ def _context(request: Request, analysis: Analysis, verdict: PolicyDecision, aim:
 
 
 def _left(
-    context: Context, verdict: PolicyDecision, snapshot: Snapshot, warm: Mapping[str, int]
+    table: Table,
+    context: Context,
+    verdict: PolicyDecision,
+    snapshot: Snapshot,
+    warm: Mapping[str, int],
 ) -> tuple[Field, tuple[Exclusion, ...]]:
     """What no filter refuses, and why the rest is out."""
-    table = table_of(snapshot)
     selection = table.selection(verdict, context)
     at, out = selection.at, _out(selection.at, table, context, snapshot)
     if out:
@@ -185,13 +191,13 @@ def _left(
     if beyond := _beyond(field, context.request):
         out |= beyond
         field = _field([one for one in at if one not in out], table, context, snapshot, warm)
-    if not out:
-        return field, selection.exclusions
-    return field, selection.exclusions + _told(sorted(out), context, snapshot, warm)
+    told = _told(sorted(out), context, snapshot, warm) if out else ()
+    return field, selection.exclusions + told
 
 
 def _ranked(
     left: tuple[Field, tuple[Exclusion, ...]],
+    table: Table,
     context: Context,
     snapshot: Snapshot,
     aim: Aim,
@@ -201,12 +207,11 @@ def _ranked(
     field, exclusions = left
     if not field.at:
         return Ranking(field, exclusions)
-    table, request = table_of(snapshot), context.request
     bounded = _bounded(field, table, context, snapshot)
     usual = _usual(field, table, context, snapshot)
     by = judged(bounded, table, aim, usual)
-    order = ordered(field, table, by, request.id, most)
-    known = _calibrated(table, request, context.analysis, snapshot.confidences, aim)
+    order = ordered(field, table, by, context.request.id, most)
+    known = _calibrated(table, context.request, context.analysis, snapshot.confidences, aim)
     if not known:
         return Ranking(field, exclusions, order, by, usual)
     able = [table.deployments[one].model.name in known for one in field.at]
