@@ -9,6 +9,9 @@ import contextlib
 import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from math import ceil
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -32,6 +35,7 @@ _PATHS = {
 _MAX_BODY = 64 * 1024 * 1024
 _OWN_FAULT = frozenset({401, 403, 404, 405, 407, 408, 425, 426})
 _AFTER_DONE_S = 1.0
+_LONGEST_RETRY_S = 3600
 
 _encode = msgspec.json.Encoder().encode
 
@@ -303,7 +307,8 @@ class _Pulse:
 def _check_head(status: int, headers: Mapping[bytes, bytes], *, stream: bool) -> None:
     """Raises BackendUnavailable for what is no answer to the request itself."""
     if status == 429:
-        retry_after_s = _seconds(headers.get(b"retry-after", b""))
+        said, sent_at = headers.get(b"retry-after", b""), headers.get(b"date", b"")
+        retry_after_s = _retry_after_s(said, sent_at, time.time())
         raise BackendUnavailable(
             "It is rate limited.", reason=End.RATE_LIMITED, retry_after_s=retry_after_s
         )
@@ -319,9 +324,26 @@ def _check_head(status: int, headers: Mapping[bytes, bytes], *, stream: bool) ->
         raise BackendUnavailable("The answer is too large.", reason=End.GARBAGE)
 
 
-def _seconds(text: bytes) -> int | None:
-    seconds = _number(text) if len(text) < 10 else None
-    return None if seconds is None else min(seconds, 3600)
+def _retry_after_s(said: bytes, sent_at: bytes, now: float) -> int | None:
+    """Seconds, or a date (RFC 9110, 10.2.3) by the server's own clock, else by ours; an hour at
+    most. `now` is wall time.
+    """
+    seconds = _number(said) if len(said) < 10 else None
+    if seconds is None and (until := _date(said)) is not None:
+        at = _date(sent_at)
+        seconds = max(0, ceil(until - (now if at is None else at)))
+    return None if seconds is None else min(seconds, _LONGEST_RETRY_S)
+
+
+def _date(text: bytes) -> float | None:
+    """Wall time; a date without a zone is GMT."""
+    if not 20 < len(text) < 40:
+        return None
+    try:
+        found = parsedate_to_datetime(text.decode("ascii"))
+        return found.replace(tzinfo=found.tzinfo or UTC).timestamp()
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
 
 
 def _number(text: bytes) -> int | None:

@@ -257,7 +257,36 @@ def test_a_stream_read_to_its_end_frees_the_connection(loop):
     [("7", 7), ("99999", 3600), ("9" * 5000, None), ("-1", None), ("soon", None), ("", None)],
 )
 def test_retry_after_is_read_where_it_is_a_number(loop, value, seconds):
-    limited = f"HTTP/1.1 429 No\r\nretry-after: {value}\r\ncontent-length: 0\r\n\r\n".encode()
+    assert retry_after_s(loop, f"retry-after: {value}\r\n") == seconds
+
+
+@pytest.mark.parametrize(
+    ("until", "seconds"),
+    [
+        ("Fri, 31 Dec 1999 23:59:59 GMT", 29),
+        ("Friday, 31-Dec-99 23:59:59 GMT", 29),
+        ("Fri Dec 31 23:59:59 1999", 29),
+        ("Fri, 31 Dec 1999 23:00:00 GMT", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600),
+        ("Fri, 99 Dec 1999 23:59:59 GMT", None),
+        ("Fri, 31 Dec 99999999 23:59:59 GMT", None),
+        ("a date that is none at all", None),
+    ],
+)
+def test_retry_after_may_be_a_date_by_the_clock_of_the_server(loop, until, seconds):
+    date = "date: Fri, 31 Dec 1999 23:59:30 GMT\r\n"
+    assert retry_after_s(loop, f"{date}retry-after: {until}\r\n") == seconds
+
+
+@pytest.mark.parametrize(("year", "seconds"), [(1999, 0), (9000, 3600)], ids=["past", "far"])
+def test_without_a_date_of_its_own_ours_counts(loop, year, seconds):
+    assert retry_after_s(loop, f"retry-after: Fri, 31 Dec {year} 23:59:59 GMT\r\n") == seconds
+
+
+def retry_after_s(loop, headers):
+    """What is understood of a 429 with these."""
+    limited = f"HTTP/1.1 429 No\r\n{headers}content-length: 0\r\n\r\n".encode()
+    found = []
 
     async def test():
         async with serving(answering(limited)) as upstream:
@@ -265,9 +294,11 @@ def test_retry_after_is_read_where_it_is_a_number(loop, value, seconds):
             with pytest.raises(BackendUnavailable) as raised:
                 await reply.open()
             await reply.close()
-            assert (raised.value.reason, raised.value.retry_after_s) == ("rate_limited", seconds)
+            assert raised.value.reason == "rate_limited"
+            found.append(raised.value.retry_after_s)
 
     run(loop, test())
+    return found[0]
 
 
 def test_after_close_nothing_is_kept(loop):
