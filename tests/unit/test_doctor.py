@@ -11,6 +11,8 @@ from tests.unit.learning.small import trained
 from tests.unit.stores.test_comparisons import ROW
 from tests.unit.stores.writing import indexed, serve, writing
 
+from situs.app.plan import fleet_view
+from situs.app.planning import load_plan
 from situs.app.setting import Setting
 from situs.config.analysis import Analysis
 from situs.config.load import default_config
@@ -20,6 +22,7 @@ from situs.config.routing import Route
 from situs.config.tree import Defaults, Otlp, Telemetry
 from situs.core.aim import Mode
 from situs.doctor import Standing, examine
+from situs.placement.latency import beginning
 from situs.stores import approvals, comparisons, feedback, pilots, sessions, times
 from situs.stores.anchor_places import place
 from situs.stores.anchors import Anchoring
@@ -194,6 +197,29 @@ def test_learned_times_that_are_damaged_are_a_problem(tmp_path):
     found = diagnosis("times", default_config(), tmp_path)
     assert found.condition is Standing.PROBLEM
     assert "anew" in found.do
+
+
+def test_times_of_what_is_another_deployment_now_are_not_counted(tmp_path):
+    config = default_config()
+    plan = load_plan(Setting(config, tmp_path, tmp_path), 0, {}, secrets=False)
+    [deployment, *_] = fleet_view(plan).deployments
+    kept = times.Kept("another", time.time(), beginning(deployment))
+    times.write_times(tmp_path, {deployment.name: kept, "gone": kept})
+    said = diagnosis("times", config, tmp_path).because
+    assert said.startswith("deployments whose times were learned: 0; of 2 more")
+
+
+def test_an_index_that_is_damaged_is_a_problem_and_what_helps_is_said(tmp_path):
+    assert diagnosis("index", default_config(), tmp_path).condition is Standing.OFF
+    data = indexed(tmp_path / "data", 1)
+    assert diagnosis("index", default_config(), data).because.startswith("decisions: 1")
+    for path in data.glob("index.db*"):
+        path.unlink()
+    (data / "index.db").write_bytes(b"nothing of the kind" * 100)
+    found = diagnosis("index", default_config(), data)
+    assert found.condition is Standing.PROBLEM
+    assert str(data / "index.db") in found.because
+    assert "situs index rebuild" in found.do
 
 
 def test_what_was_said_of_answers_is_counted(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -99,13 +100,16 @@ class Timing:
 
 def kept_view(plan: Plan) -> FleetView:
     """The fleet, as fast as it was when a gateway last wrote it down."""
-    view, file = fleet_view(plan), _read(Path(plan.data))
-    states = []
-    for deployment in view.deployments:
-        kept = file.get(deployment.name)
-        same = kept is not None and kept.of == _digest(plan, deployment)
-        states.append(DeploymentState(pace=kept.learned.pace if kept and same else None))
-    return FleetView(view.deployments, tuple(states), view.digest)
+    view, held = fleet_view(plan), holding(plan, _read(Path(plan.data)))
+    paces = (held[one.name].learned.pace if one.name in held else None for one in view.deployments)
+    states = tuple(DeploymentState(pace=pace) for pace in paces)
+    return FleetView(view.deployments, states, view.digest)
+
+
+def holding(plan: Plan, kept: Mapping[str, Kept]) -> dict[str, Kept]:
+    """What of it was learned of deployments that are still the same."""
+    now = {one.name: _digest(plan, one) for one in fleet_view(plan).deployments}
+    return {name: one for name, one in kept.items() if one.of == now.get(name)}
 
 
 def _read(data: Path) -> dict[str, Kept]:

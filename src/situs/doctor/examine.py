@@ -35,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     stores.feedback,
     stores.comparisons,
     stores.times,
+    stores.index,
     learned.heads,
     routes.routes,
     cascades.cascade,
