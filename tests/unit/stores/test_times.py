@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,6 +64,24 @@ def test_what_is_no_such_file_is_an_error(tmp_path, text):
     (tmp_path / FILE).write_text(text, encoding="latin-1")
     with pytest.raises(StoreError):
         read_times(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("make_it", "what", "do"),
+    [
+        (os.mkfifo, "is no file", "anew within minutes"),
+        (Path.mkdir, "is a directory", "Move it away"),
+        (lambda path: path.symlink_to(path), "cannot be read", "See that it is a file"),
+        (lambda path: path.write_text('{"version": 2}'), "of version 2", "anew within minutes"),
+        (lambda path: path.write_text("[" * 99_999), "not as it was written", "anew"),
+    ],
+)
+def test_it_is_said_what_is_there_instead_and_what_to_do(tmp_path, make_it, what, do):
+    make_it(tmp_path / FILE)
+    with pytest.raises(StoreError) as raised:
+        read_times(tmp_path)
+    assert what in raised.value.message
+    assert do in raised.value.advice
 
 
 def test_a_half_written_file_leaves_the_one_before(tmp_path):
