@@ -193,7 +193,8 @@ def moved(learned: Learned, pace: Pace | None) -> bool:
 
 
 def _far(value: float, told: float) -> bool:
-    return abs(value - told) > _TOLD * told
+    far, most = value - told, _TOLD * told
+    return far > most or -far > most
 
 
 def slowness(learned: Learned, deployment: Deployment, prompt_tokens: int) -> float:
@@ -220,8 +221,8 @@ def _later(late: float, error: float, spread: float) -> float:
 
     Source: Robbins and Monro (1951), for a quantile.
     """
-    step = 0.3 * spread
-    moved = log(late) + step * (0.95 if error > log(late) else -0.05)
+    step, known = 0.3 * spread, log(late)
+    moved = known + step * (0.95 if error > known else -0.05)
     return exp(min(max(moved, 0.1), 3.0))
 
 
@@ -260,4 +261,6 @@ def _stepped(value: float, by: float) -> float:
     moved = value * exp(by)
     if moved < _LEAST:
         return _LEAST
-    return min(moved, _GREATEST)
+    if moved > _GREATEST:
+        return _GREATEST
+    return moved
