@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 
+from situs.cli.train import train
 from situs.errors import ConfigError
 from situs.studies.rows import lines, rows, table
+
+ROOT = Path(__file__).parents[3]
 
 
 def written(tmp_path, data):
@@ -129,3 +133,15 @@ def test_lines_are_given_as_they_are_and_a_table_is_one_object_of_strings(tmp_pa
         lines(written(tmp_path, b"\n"))
     with pytest.raises(ConfigError, match="cannot be read"):
         table(tmp_path / "none")
+
+
+def test_the_page_that_errors_name_has_the_fields_of_every_command_that_reads_rows(tmp_path):
+    file = tmp_path / "empty.jsonl"
+    file.write_text("")
+    with pytest.raises(ConfigError) as caught:
+        rows(file, ("prompt",))
+    [page] = [word for word in caught.value.advice.split() if word.endswith(".md")]
+    told = (ROOT / page).read_text("utf-8")
+    learned = (f"train {name}" for name in train.commands)
+    for command in ("bench --file", "train confidence --ask", *learned):
+        assert f"`situs {command}`" in told
