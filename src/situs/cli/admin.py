@@ -32,7 +32,7 @@ def parts_of(url: str) -> SplitResult:
         known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         known = False
-    if not known:
+    if not known or " " in url or not url.isprintable():
         raise OperatorError(f"{url} is no http or https URL.", do="Such as http://HOST:7488.")
     return parts
 
@@ -128,7 +128,7 @@ def ask(
         connection.request(method, path, body or (b"{}" if method == "POST" else None), head)
         answer = connection.getresponse()
         return answer.status, answer.read()
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, UnicodeError) as error:
         words = getattr(error, "strerror", None) or type(error).__name__
         raise OperatorError(
             f"No gateway answers at {where}: {words}.",

@@ -145,14 +145,14 @@ def _decide(
 
 def _ask(url: str, body: bytes, headers: dict[str, str]) -> Any:
     """The gateway's own answer; with the key in $SITUS_API_KEY, where one is set."""
+    from http.client import HTTPException
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
-    from situs.cli.admin import address, key_sent, refused
+    from situs.cli.admin import address, key_sent, parts_of, refused
     from situs.errors import OperatorError
 
-    if not url.startswith(("http://", "https://")):
-        raise click.UsageError("--url begins with http:// or https://.")
+    parts_of(url)
     request = Request(  # noqa: S310 - the scheme is checked above
         address(url) + explained_at(body),
         data=body,
@@ -165,9 +165,9 @@ def _ask(url: str, body: bytes, headers: dict[str, str]) -> Any:
             return json.load(answer)
     except HTTPError as error:
         raise refused(url, error.code, error.read()) from None
-    except (URLError, TimeoutError, ValueError) as error:
+    except (URLError, OSError, HTTPException, ValueError) as error:
         why = getattr(error, "reason", error)
         raise OperatorError(
-            f"No gateway answers at {url}: {getattr(why, 'strerror', None) or why}.",
+            f"No gateway answers at {url}: {getattr(why, 'strerror', None) or type(why).__name__}.",
             do="Start one with `situs up`, or correct --url.",
         ) from None

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 
 import pytest
 from click.testing import CliRunner
@@ -92,3 +93,32 @@ def test_where_a_page_is_to_be_is_seen_to_before_it_is_made(words, tmp_path):
     assert done.exit_code == 2
     assert "there is no folder" in done.stderr
     assert "name another file" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("url", ["ftp://x", "http://", "nonsense", "http://h:99999", "http://a b"])
+def test_what_is_no_url_is_told(command, url):
+    error = refusal(*COMMANDS[command][0], "--url", url)
+    assert error.message == f"{url} is no http or https URL."
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_host_that_can_not_be_is_nobody(command):
+    error = refusal(*COMMANDS[command][0], "--url", f"http://{'a' * 70}")
+    assert "No gateway answers at" in error.message
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_does_not_speak_http_is_no_gateway(command):
+    def answer():
+        with server.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(b"220 hello\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        error = refusal(*COMMANDS[command][0], "--url", url)
+        thread.join()
+    assert error.message == f"No gateway answers at {url}: BadStatusLine."
