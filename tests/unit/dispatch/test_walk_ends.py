@@ -93,6 +93,19 @@ def test_what_was_counted_teaches_no_times():
     assert taught == [None]
 
 
+def test_tokens_that_cannot_be_are_paid_as_reported_and_not_learned():
+    taught = []
+
+    class Teaching(Noted):
+        def ended(self, deployment, request, end, measured, retry_after_s=None):
+            taught.append(measured.usage.completion_tokens)
+
+    lie = Chunk(b"hello there", usage=Usage(7, 9_900_000), last=True)
+    walk, _ = over({"a": ScriptedReply([lie])}, situation=Teaching(), facts=PRICED)
+    assert [one.usage.completion_tokens for one in walk.attempts] == [9_900_000]
+    assert taught[0] < 1_000_000
+
+
 @pytest.mark.parametrize("how", ["fails", "hangs up", "cancelled", "outrun", "raises"])
 def test_every_attempt_that_began_ends_with_its_request_however_it_ends(how):
     class Counting(Noted):
