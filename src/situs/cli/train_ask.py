@@ -80,4 +80,14 @@ def _answers(
         status, said = ask(connection_to(where), where, "POST", "/v1/chat/completions", body)
         if status in (401, 403, 404):
             raise refused(where, status, said)
-        yield one, json.loads(said) if status == 200 else None
+        yield one, _answer(where, said) if status == 200 else None
+
+
+def _answer(where: str, said: bytes) -> Any:
+    """Raises OperatorError for what is no answer of a gateway."""
+    try:
+        answer = json.loads(said)
+        answer["choices"][0]["message"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise refused(where, 200, b"") from None
+    return answer

@@ -92,6 +92,15 @@ def test_where_nothing_was_answered_no_file_is_left(place, status):
     assert not (place / "rows.jsonl").exists()
 
 
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"choices": []}'])
+def test_what_is_no_answer_of_a_gateway_ends_it(place, body):
+    written(place, "questions.jsonl", [{"prompt": "1+1", "answer": "2"}])
+    words = ["questions.jsonl", "--ask", "rows.jsonl", "--model", "little"]
+    with json_server(200, body) as (url, _), pytest.raises(OperatorError, match="not as a gateway"):
+        run(place, "confidence", *words, "--url", url)
+    assert not (place / "rows.jsonl").exists()
+
+
 def test_where_rows_can_not_be_kept_nothing_is_asked(place):
     written(place, "questions.jsonl", [{"prompt": "1+1", "answer": "2"}])
     done = run(place, "confidence", "questions.jsonl", "--ask", "nowhere/rows.jsonl")
