@@ -38,7 +38,7 @@ from situs.errors import (
     SitusError,
     StreamBroken,
 )
-from situs.placement.bill import Bill, bill
+from situs.placement.bill import Bill, Paid, bill
 from situs.placement.modes import moded
 from situs.placement.prefix import blocks_of
 
@@ -252,7 +252,8 @@ class Answer:
     """An answer that has begun, or the error that it ended in before it could.
 
     `own` are the chunks of one that Situs gives itself, `held_s` is how long a person took, and
-    `approval` what was said. `heard` keeps what is to be compared with a copy.
+    `approval` what was said. `heard` keeps what is to be compared with a copy, `billed` the last
+    bill and what it is of.
     """
 
     gateway: Gateway
@@ -270,6 +271,7 @@ class Answer:
     held_s: float = 0.0
     approval: Approval | None = None
     heard: Heard | None = None
+    billed: tuple[Paid, Bill] | None = None
 
     @property
     def status(self) -> int:
@@ -290,7 +292,10 @@ class Answer:
 
     def bill(self) -> Bill:
         """What it cost and saved, as far as usage and prices are known."""
-        return bill(self.walk.paid, self.request, self.decision, self.snapshot)
+        paid = self.walk.paid
+        if self.billed is None or self.billed[0] != paid:
+            self.billed = paid, bill(paid, self.request, self.decision, self.snapshot)
+        return self.billed[1]
 
     async def chunks(self) -> AsyncGenerator[Chunk]:
         """The whole body. Raises StreamBroken if it breaks off after the first chunk."""

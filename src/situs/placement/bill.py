@@ -15,6 +15,10 @@ from situs.core.snapshot import Snapshot
 from situs.placement.columns import table_of
 
 
+Paid = Sequence[tuple[Deployment, Usage, int]]
+"""What is known to be used where, and the bytes sent there."""
+
+
 class Bill(Struct, frozen=True):
     """What a request cost and saved; None where no price or no usage is known."""
 
@@ -24,7 +28,7 @@ class Bill(Struct, frozen=True):
 
 
 def bill(
-    paid: Sequence[tuple[Deployment, Usage, int]],
+    paid: Paid,
     request: Request,
     decision: Decision,
     snapshot: Snapshot,

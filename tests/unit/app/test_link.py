@@ -32,7 +32,7 @@ def test_messages_arrive_in_order():
 
 
 @pytest.mark.parametrize(
-    "facts", [CacheFacts(PrefixCache(slots=10**30)), CacheFacts(start="\ud800")]
+    "facts", [CacheFacts(PrefixCache(slots=10**30)), CacheFacts(PrefixCache(tokens=-(10**30)))]
 )
 def test_one_that_cannot_be_written_is_left_out_and_said(facts, caplog):
     assert told(Drop(), Caches({"a": facts}), Stop()) == [Drop(), Stop()]

@@ -75,7 +75,8 @@ def test_one_key_moves_a_model_by_a_bounded_factor(tokens, flood, honest, of_oth
     without = measure(others, MODELS)
     attacked = measure(others + answers(tokens, flood, by="x"), MODELS)
     said = attacked.models["m", "chat"] / without.models["m", "chat"]
-    assert 1 / 1.5 <= said * FARTHEST and said <= 1.5 * FARTHEST
+    assert said * FARTHEST >= 1 / 1.5
+    assert said <= 1.5 * FARTHEST
 
 
 def test_one_key_among_many_moves_what_is_usual_by_half_at_most():

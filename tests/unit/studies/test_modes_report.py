@@ -8,6 +8,8 @@ from tests.unit.stores.test_comparisons import ROW
 
 from situs.studies.modes_report import FEW, report
 
+DEAR = 140 * (ROW.cost or 0.0)
+
 ALIKE = replace(ROW, same=True, similarity=1.0)
 
 
@@ -58,9 +60,9 @@ def test_a_line_for_each_kind_of_request_and_place_the_most_copies_first():
         (rows(40, ROW, similarity=0.2), "Look closer"),
         (rows(40, similarity=None, same=None), "Look closer"),
         (rows(40), "Try a pilot: office-llm costs 0.10 times as much and takes 2.00 times as long"),
-        (rows(40, copied_cost=ROW.cost * 140), "Nothing to gain: office-llm costs 140.00 times"),
+        (rows(40, copied_cost=DEAR), "Nothing to gain: office-llm costs 140.00 times"),
         (
-            rows(40, copied_cost=ROW.cost * 140, copied_e2e_s=ROW.e2e_s / 2),
+            rows(40, copied_cost=DEAR, copied_e2e_s=ROW.e2e_s / 2),
             "Weigh it: office-llm costs 140.00 times",
         ),
         (rows(40, copied_e2e_s=ROW.e2e_s / 2), "Try a pilot: office-llm costs 0.10 times"),
@@ -73,7 +75,7 @@ def test_what_is_recommended(given, advice):
 
 
 def test_what_is_better_and_what_is_not_is_said():
-    dear, fast = {"copied_cost": ROW.cost * 140}, {"copied_e2e_s": ROW.e2e_s / 2}
+    dear, fast = {"copied_cost": DEAR}, {"copied_e2e_s": ROW.e2e_s / 2}
     ends = [report(rows(40, **how))[0].advice for how in ({}, fast, {**dear, **fast}, dear)]
     assert ends[0].endswith("It is cheaper, but slower.")
     assert ends[1].endswith("It is cheaper and faster.")
