@@ -14,7 +14,6 @@ from situs.core.request import Request
 from situs.core.snapshot import Snapshot
 from situs.placement.columns import table_of
 
-
 Paid = Sequence[tuple[Deployment, Usage, int]]
 """What is known to be used where, and the bytes sent there."""
 
