@@ -188,8 +188,8 @@ def _left(
     if out:
         at = [position for position in at if position not in out]
     field = _field(at, table, context, snapshot, warm)
-    if beyond := _beyond(field, context.request):
-        out |= beyond
+    if over := _over(field, context.request):
+        out |= over
         field = _field([one for one in at if one not in out], table, context, snapshot, warm)
     told = _told(sorted(out), context, snapshot, warm) if out else ()
     return field, selection.exclusions + told
@@ -286,7 +286,7 @@ def _out(at: list[int], table: Table, context: Context, snapshot: Snapshot) -> s
     return busy | small
 
 
-def _beyond(field: Field, request: Request) -> set[int]:
+def _over(field: Field, request: Request) -> set[int]:
     """Where it would cost or take more than is asked; what filters say, for all at once."""
     ask, out = request.ask, set[int]()
     if (limit := ask.max_cost) is not None:
