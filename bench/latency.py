@@ -64,7 +64,7 @@ class Row(Struct, frozen=True):
     @property
     def measured(self) -> Measured:
         usage = Usage(self.prompt_tokens, self.completion_tokens, self.cached_tokens)
-        return Measured("req", self.ttft_s, self.e2e_s, 0.0, self.prompt_tokens, usage)
+        return Measured(self.ttft_s, self.e2e_s, 0.0, self.prompt_tokens, usage)
 
 
 class Teller(Protocol):

@@ -116,7 +116,6 @@ class Measured(Struct, frozen=True):
     `ttft_s` is None where the answer was not streamed, `usage` where none was reported.
     """
 
-    request: str
     ttft_s: float | None
     duration_s: float
     expected_ttft_s: float

@@ -251,7 +251,6 @@ class Try:
             took_s = attempt.duration_s
             usage = possible(usage, attempt.bytes_out, attempt.bytes_in, took_s, most)
         return Measured(
-            request=step.request.id,
             ttft_s=attempt.ttft_s if step.request.stream else None,
             duration_s=attempt.duration_s,
             expected_ttft_s=step.candidate.ttft_s,

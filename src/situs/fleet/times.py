@@ -85,4 +85,4 @@ def _measured(
     prompt: int, cached: int, completion: int, ttft_s: float, duration_s: float
 ) -> Measured:
     usage = None if completion == _NONE else Usage(prompt, completion, cached)
-    return Measured("", None if ttft_s < 0 else ttft_s, duration_s, 0.0, prompt, usage)
+    return Measured(None if ttft_s < 0 else ttft_s, duration_s, 0.0, prompt, usage)

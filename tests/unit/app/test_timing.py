@@ -68,7 +68,7 @@ def answered(board, plan, count=40, seconds=4.0, name="near"):
     ring = Board(board, 0).times
     for at in range(count):
         usage = Usage(200 + at, 20)
-        ring.tell(number_of(place), Measured("", seconds, seconds + 1, 1.0, 0, usage), 0)
+        ring.tell(number_of(place), Measured(seconds, seconds + 1, 1.0, 0, usage), 0)
 
 
 def ttft_s(plan, learned, name="near"):

@@ -43,7 +43,7 @@ def index(*names: str, cache: PrefixCache = LEARNED, clock: Clock | None = None)
 
 
 def told(request: Request, prompt: int, cached: int) -> Measured:
-    return Measured(request.id, None, 1.0, 1.0, prompt, Usage(prompt, 5, cached))
+    return Measured(None, 1.0, 1.0, prompt, Usage(prompt, 5, cached))
 
 
 def test_what_was_sent_somewhere_is_warm_there_only():

@@ -35,7 +35,7 @@ def state(registry):
 
 def attempt(registry, end, ratio=None):
     registry.began("a")
-    registry.ended("a", "req", end, ratio and Measured("req", ratio, ratio, 1.0, 10))
+    registry.ended("a", "req", end, ratio and Measured(ratio, ratio, 1.0, 10))
 
 
 def test_in_flight_counts_what_has_not_ended(registry):
@@ -127,7 +127,7 @@ def ask(registry, name, end, ttft_s=0.5):
     states = {d.name: state for d, state in zip(fleet.deployments, fleet.states, strict=True)}
     if states[name].health is not Health.EJECTED and registry.began(name):
         usage = Usage(100, 20)
-        registry.ended(name, "req", end, Measured("req", ttft_s, ttft_s + 1.0, 0.5, 100, usage))
+        registry.ended(name, "req", end, Measured(ttft_s, ttft_s + 1.0, 0.5, 100, usage))
 
 
 def test_the_one_that_fails_far_more_often_than_the_others_is_ejected_for_a_while(four, clock):
@@ -177,7 +177,7 @@ def test_what_is_learned_shows_in_the_view(registry, clock):
         usage = Usage(100, 0)
         for _ in range(load):  # those before it end before it
             registry.ended("a", "before", End.CLIENT_GONE, None)
-        registry.ended("a", "req", End.COMPLETE, Measured("req", took_s, took_s, 0.5, 100, usage))
+        registry.ended("a", "req", End.COMPLETE, Measured(took_s, took_s, 0.5, 100, usage))
     there = make.deployment("a")
     for load in (0, 2):
         seen = DeploymentState(in_flight=load, pace=state(registry).pace)
@@ -186,7 +186,7 @@ def test_what_is_learned_shows_in_the_view(registry, clock):
 
 def test_a_prompt_that_was_not_read_whole_teaches_no_times(registry):
     registry.began("a")
-    registry.ended("a", "req", End.TRUNCATED, Measured("req", 0.01, 0.02, 0.5, 9000))
+    registry.ended("a", "req", End.TRUNCATED, Measured(0.01, 0.02, 0.5, 9000))
     assert state(registry).pace is None
 
 

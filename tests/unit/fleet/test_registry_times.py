@@ -41,7 +41,7 @@ def answered(registry, count=1, seed=0, name="a"):
         ttft_s = (2.5 + prompt / 400) * exp(rng.gauss(0, 0.1))
         registry.began(name)
         registry.sent(name, "req")
-        measured = Measured("req", ttft_s, ttft_s + out / 8, 1.0, prompt, Usage(prompt, out))
+        measured = Measured(ttft_s, ttft_s + out / 8, 1.0, prompt, Usage(prompt, out))
         registry.ended(name, "req", End.COMPLETE, measured)
 
 
@@ -100,7 +100,7 @@ def test_what_is_heard_says_nothing_of_health(crew):
 def taught(count=40):
     found = beginning(FLEET[0])
     for at in range(count):
-        found = learn(found, Measured("", 3.0 + at % 2, 9.0, 0.0, 500, Usage(500, 50)), 0)
+        found = learn(found, Measured(3.0 + at % 2, 9.0, 0.0, 500, Usage(500, 50)), 0)
     return found
 
 
@@ -131,7 +131,7 @@ def test_nobody_is_an_outlier_for_what_was_learned_before():
     for _ in range(12):
         for name in "bcd":
             registry.began(name)
-            registry.ended(name, "req", End.COMPLETE, Measured("req", 0.5, 1.0, 1.0, 100))
+            registry.ended(name, "req", End.COMPLETE, Measured(0.5, 1.0, 1.0, 100))
     assert registry.view().states[0].health is Health.UNKNOWN
     for _ in range(12):
         answered(registry, name="a")

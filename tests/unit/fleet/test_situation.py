@@ -27,7 +27,7 @@ def test_what_was_sent_is_warm_and_had_to_be_read():
     situation.sent("a", first)
     assert 900 < situation.current().snapshot.read["a"] <= 1100
     usage = Usage(1000, 5)
-    situation.ended("a", "1", End.COMPLETE, Measured("1", None, 1.0, 1.0, 1000, usage))
+    situation.ended("a", "1", End.COMPLETE, Measured(None, 1.0, 1.0, 1000, usage))
     assert list(situation.warm(asks("2", "x" * 4000 + "y"))) == ["a"]
     situation.load(fixed, backends)
     assert list(situation.warm(asks("3", "x" * 4000 + "y"))) == ["a"]

@@ -23,9 +23,7 @@ def three():
 
 
 def said(duration_s: float = 1.0, ttft_s: float | None = 0.25, usage: Usage | None = None):
-    return Measured(
-        "", ttft_s, duration_s, 0.0, 100 if usage is None else usage.prompt_tokens, usage
-    )
+    return Measured(ttft_s, duration_s, 0.0, 100 if usage is None else usage.prompt_tokens, usage)
 
 
 TOLD = [

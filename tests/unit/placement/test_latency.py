@@ -34,11 +34,11 @@ def told(learned, prompt=0, cached=0, completion=0, in_flight=0):
 
 
 def stream(ttft_s, duration_s, usage=None, prompt=100):
-    return Measured("req", ttft_s, duration_s, 0.5, prompt, usage)
+    return Measured(ttft_s, duration_s, 0.5, prompt, usage)
 
 
 def whole(duration_s, usage=None):
-    return Measured("req", None, duration_s, 0.5, 100, usage)
+    return Measured(None, duration_s, 0.5, 100, usage)
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,7 @@ def after(truth, count=150, *, streamed=True, seed=0):
         ttft_s, token_s = truth(place, prompt, load)
         ttft_s *= math.exp(rng.gauss(0, 0.1))
         e2e_s = ttft_s + (out - 1) * token_s
-        measured = Measured(
-            "req", ttft_s if streamed else None, e2e_s, 0.5, prompt, Usage(prompt, out)
-        )
+        measured = Measured(ttft_s if streamed else None, e2e_s, 0.5, prompt, Usage(prompt, out))
         learned = learn(learned, measured, load)
     return learned
 
@@ -162,7 +160,6 @@ times = st.floats(0, 1e6)
 counts = st.integers(0, 2_000_000)
 any_measured = st.builds(
     lambda ttft_s, more_s, prompt, out, cached, usage: Measured(
-        "req",
         ttft_s,
         (ttft_s or 0.0) + more_s,
         0.5,

@@ -19,7 +19,7 @@ from situs.stores.times import FILE, Kept, read_times, write_times
 def kept(seconds):
     learned = beginning(make.deployment())
     for one in seconds:
-        learned = learn(learned, Measured("", one, 3 * one, 1.0, 300, Usage(300, 40, 100)), 2)
+        learned = learn(learned, Measured(one, 3 * one, 1.0, 300, Usage(300, 40, 100)), 2)
     return Kept("digest", 1_700_000_000.25, learned)
 
 
